@@ -1,0 +1,84 @@
+//! One decoded fact about one socket, whoever reported it.
+
+use std::net::IpAddr;
+
+/// Transport protocol of a flow or of a declared port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// RFC 9293, IP protocol 6.
+    Tcp,
+    /// RFC 768, IP protocol 17.
+    Udp,
+    /// RFC 9260, IP protocol 132.
+    Sctp,
+    /// RFC 792 and RFC 4443, IP protocols 1 and 58; it has no ports.
+    Icmp,
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+            Self::Icmp => "icmp",
+        })
+    }
+}
+
+/// Address and port of one end; IPv4-mapped IPv6 addresses have become IPv4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct End {
+    /// The address.
+    pub address: IpAddr,
+    /// The port in host byte order; 0 where the socket has none yet.
+    pub port: u16,
+}
+
+/// The caller of `connect()`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Process id in the initial PID namespace.
+    pub id: u32,
+    /// The calling thread's name as the kernel keeps it (up to 15 bytes), invalid UTF-8 replaced. It is
+    /// chosen by the process: a renderer escapes it.
+    pub command: String,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `connect()` sent a SYN; the outcome follows under the same socket cookie.
+    Attempted,
+    /// `connect()` died before any packet: no route, a prohibit or blackhole route, or a local policy.
+    Unrouted,
+    /// The attempt succeeded.
+    Connected,
+    /// The attempt failed with this errno (asm-generic/errno.h); 0 when the application gave up or the
+    /// failure was local (no free port).
+    Failed(u16),
+    /// A listener took the connection.
+    Accepted,
+}
+
+/// A connection event: one fact, about one socket, at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub kind: Kind,
+    /// Nanoseconds on the reporting node's `CLOCK_BOOTTIME`.
+    pub time: u64,
+    /// Socket cookie: the same for an attempt, its outcome and sock_diag's view of the socket.
+    pub socket: u64,
+    /// cgroup-v2 id of the socket, where known.
+    pub cgroup: Option<u64>,
+    /// Cookie of the socket's network namespace, where known.
+    pub netns: Option<u64>,
+    /// The socket's own end.
+    pub local: End,
+    /// Its peer.
+    pub remote: End,
+    /// Who called `connect()`; accepts complete in softirq and never know.
+    pub process: Option<Process>,
+}

@@ -1,0 +1,9 @@
+//! Connections folded over one key, and the window and coverage that they rest on.
+
+pub mod coverage;
+pub mod key;
+pub mod window;
+
+pub use coverage::{Coverage, Hook, Snapshot};
+pub use key::{Direction, FlowKey, Workload};
+pub use window::{Flow, Outcomes, ProcessSeen, Window};

@@ -1,0 +1,110 @@
+//! A span of time on one node: its flows and the coverage that they rest on.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Coverage, FlowKey};
+
+/// How often each outcome was seen for one flow. Each connection counts once, at this end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcomes {
+    /// Attempts that succeeded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub connected: u64,
+    /// Connections that a listener took.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub accepted: u64,
+    /// Open before the audit began and reported by no hook since.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub older: u64,
+    /// Attempts that failed, by errno (asm-generic/errno.h); 0 = given up by the application or local.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<u16, u64>,
+    /// Attempts still in SYN_SENT when the window closed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unanswered: u64,
+    /// Attempts that died before any packet: no route, prohibit, blackhole, or a local policy.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unrouted: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Outcomes {
+    /// Connections that stood: connected, accepted or older.
+    #[must_use]
+    pub fn succeeded(&self) -> u64 {
+        self.connected + self.accepted + self.older
+    }
+
+    /// Attempts that came to nothing, or have not yet come to anything.
+    #[must_use]
+    pub fn unsuccessful(&self) -> u64 {
+        self.failed.values().sum::<u64>() + self.unanswered + self.unrouted
+    }
+
+    /// Adds another end's or window's counts to these.
+    pub fn add(&mut self, other: &Self) {
+        let Self { connected, accepted, older, failed, unanswered, unrouted } = other;
+        self.connected += connected;
+        self.accepted += accepted;
+        self.older += older;
+        for (error, count) in failed {
+            *self.failed.entry(*error).or_default() += count;
+        }
+        self.unanswered += unanswered;
+        self.unrouted += unrouted;
+    }
+}
+
+/// A process that called `connect()` for a flow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessSeen {
+    /// The thread's name; hostile text.
+    pub command: String,
+    /// The last process id under that name.
+    pub id: u32,
+    /// Attempts under that name.
+    pub attempts: u64,
+}
+
+/// Connections folded over one key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    /// Who talked to whom.
+    pub key: FlowKey,
+    /// How it went, and how often.
+    pub outcomes: Outcomes,
+    /// Wall-clock time of the first and last fact, nanoseconds since the Unix epoch.
+    pub first_seen: i64,
+    /// See [`Flow::first_seen`].
+    pub last_seen: i64,
+    /// Processes that connected, by name, at most [`Flow::PROCESSES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ProcessSeen>,
+}
+
+impl Flow {
+    /// How many process names one flow keeps; the attempts of further ones still count in the outcomes.
+    pub const PROCESSES: usize = 8;
+}
+
+/// One node's facts for one span of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The cluster that the node belongs to, a name of the inventory.
+    pub cluster: String,
+    /// The node, a name of the cluster's roster.
+    pub node: String,
+    /// When every hook was attached and the snapshot taken, wall clock, nanoseconds since the Unix epoch.
+    pub start: i64,
+    /// When the window closed, likewise.
+    pub end: i64,
+    /// What the window may claim.
+    pub coverage: Coverage,
+    /// The flows, ordered by their key.
+    pub flows: Vec<Flow>,
+}

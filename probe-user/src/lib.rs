@@ -1,0 +1,10 @@
+//! flowdrift: what the kernels of a fleet saw, held against the flow matrix that somebody declared.
+//!
+//! Data goes one way: `capture` and `source` make events, `flow` folds them into windows with their coverage,
+//! `matching` asks the declared `matrix` which rows a tuple fits, `judge` gives verdicts and `report` shows
+//! them. `observe` is the running audit and `cli` the edge to the user. `cargo xtask tidy` holds these
+//! imports.
+
+pub mod event;
+pub mod flow;
+pub mod matrix;

@@ -1,0 +1,2 @@
+//! `cargo xtask`: the list of tasks.
+fn main() {}
