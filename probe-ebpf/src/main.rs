@@ -1,7 +1,63 @@
+//! flowdrift's kernel side. Each hook is one line that calls its family's file:
+//!
+//! - `tcp.rs`: the TCP state machine (`tp_btf/inet_sock_set_state`)
+//! - `connect.rs`: `connect()` calls (`cgroup/connect4`, `cgroup/connect6`)
+//!
+//! What they share: `offsets.rs` (where the running kernel keeps a field), `socket.rs` (reading one),
+//! `tuple.rs` (the only byte-order code), `scope.rs` (what the user asked to watch), `emit.rs` (hand-over and
+//! loss) and `maps.rs`.
 #![no_std]
 #![no_main]
+#![expect(unsafe_code, reason = "kernel memory, helpers and maps are only reached by unsafe calls")]
+
+mod connect;
+mod emit;
+mod maps;
+mod offsets;
+mod scope;
+mod socket;
+mod tcp;
+mod tuple;
+
+use aya_ebpf::{
+    macros::{btf_tracepoint, cgroup_sock_addr},
+    programs::{BtfTracePointContext, SockAddrContext},
+};
+
+/// A cgroup hook's answer that lets the call go on (`man 2 connect` is none of our business).
+const ALLOW: i32 = 1;
+
+/// `trace_inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, called by
+/// `tcp_set_state`, `inet_sk_set_state` and `inet_sk_state_store` (net/ipv4/{af_inet,tcp}.c).
+/// Checked on 6.18 by `tests/`.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
+    tcp::state_changed(&context)
+}
+
+/// `BPF_CGROUP_RUN_PROG_INET4_CONNECT` in `tcp_v4_pre_connect` (net/ipv4/tcp_ipv4.c): before the route lookup.
+#[cgroup_sock_addr(connect4)]
+fn connect4(context: SockAddrContext) -> i32 {
+    connect::begun_v4(&context);
+    ALLOW
+}
+
+/// `BPF_CGROUP_RUN_PROG_INET6_CONNECT` in `tcp_v6_pre_connect` (net/ipv6/tcp_ipv6.c): before the route lookup,
+/// for IPv4-mapped destinations too.
+#[cgroup_sock_addr(connect6)]
+fn connect6(context: SockAddrContext) -> i32 {
+    connect::begun_v6(&context);
+    ALLOW
+}
+
+/// A panic that can be reached must not load: the verifier rejects the endless loop.
 #[cfg(not(test))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
+
+/// The helpers that read kernel memory are for GPL-compatible programs only (kernel/bpf/verifier.c).
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

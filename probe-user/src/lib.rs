@@ -5,6 +5,10 @@
 //! them. `observe` is the running audit and `cli` the edge to the user. `cargo xtask tidy` holds these
 //! imports.
 
+pub mod capture;
+pub mod cli;
 pub mod event;
 pub mod flow;
 pub mod matrix;
+pub mod observe;
+pub mod source;

@@ -2,8 +2,10 @@
 
 pub mod coverage;
 pub mod key;
+pub mod table;
 pub mod window;
 
 pub use coverage::{Coverage, Hook, Snapshot};
 pub use key::{Direction, FlowKey, Workload};
+pub use table::{FlowTable, Naming, Older};
 pub use window::{Flow, Outcomes, ProcessSeen, Window};

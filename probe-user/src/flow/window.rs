@@ -71,6 +71,18 @@ pub struct ProcessSeen {
     pub attempts: u64,
 }
 
+impl ProcessSeen {
+    /// Counts attempts under a name, as long as there is room for it (see [`Flow::PROCESSES`]).
+    pub(crate) fn note(known: &mut Vec<Self>, command: &str, id: u32, attempts: u64) {
+        if let Some(seen) = known.iter_mut().find(|seen| seen.command == command) {
+            seen.id = id;
+            seen.attempts += attempts;
+        } else if known.len() < Flow::PROCESSES {
+            known.push(Self { command: command.to_owned(), id, attempts });
+        }
+    }
+}
+
 /// Connections folded over one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
@@ -90,6 +102,17 @@ pub struct Flow {
 impl Flow {
     /// How many process names one flow keeps; the attempts of further ones still count in the outcomes.
     pub const PROCESSES: usize = 8;
+
+    /// Adds what another window, or another id of the same name, saw under the same key.
+    pub fn merge(&mut self, outcomes: &Outcomes, seen: (i64, i64), processes: &[ProcessSeen]) {
+        self.outcomes.add(outcomes);
+        self.first_seen = self.first_seen.min(seen.0);
+        self.last_seen = self.last_seen.max(seen.1);
+        for process in processes {
+            ProcessSeen::note(&mut self.processes, &process.command, process.id, process.attempts);
+        }
+        self.processes.sort_by(|left, right| left.command.cmp(&right.command));
+    }
 }
 
 /// One node's facts for one span of time.

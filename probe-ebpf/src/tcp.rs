@@ -1,0 +1,119 @@
+//! TCP: what the socket's state machine tells.
+//!
+//! | transition | fact |
+//! |---|---|
+//! | CLOSE → SYN_SENT | attempt; `connect()`'s caller is the current task |
+//! | SYN_SENT → ESTABLISHED | success |
+//! | SYN_SENT → CLOSE | failure, with `sk_err` |
+//! | SYN_RECV → ESTABLISHED | accept, or the end of a self-connect or simultaneous open |
+
+use aya_ebpf::{Global, helpers::generated::bpf_ktime_get_boot_ns, programs::BtfTracePointContext};
+use probe_common::{AttemptRecord, Loss, kind};
+
+use crate::{
+    emit::{self, Caller, Fact},
+    maps::{PENDING, UNPAIRED},
+    offsets::{OFFSET_SOCK_ERROR, OFFSET_SOCK_PROTOCOL},
+    scope,
+    socket::Socket,
+    tuple::Tuple,
+};
+
+/// States of a TCP socket (include/net/tcp_states.h; fixed since 2.6).
+const ESTABLISHED: i32 = 1;
+const SYN_SENT: i32 = 2;
+const SYN_RECV: i32 = 3;
+const CLOSE: i32 = 7;
+
+/// `IPPROTO_TCP`; MPTCP's own socket is 262 and repeats what its subflows report.
+const TCP: u16 = 6;
+
+/// Reports a change of state, if it is one that says something.
+#[inline(always)]
+pub(crate) fn state_changed(context: &BtfTracePointContext) -> i32 {
+    match (context.arg::<i32>(1), context.arg::<i32>(2)) {
+        (CLOSE, SYN_SENT) => with_tcp(context, attempted),
+        (SYN_SENT, ESTABLISHED) => with_tcp(context, connected),
+        (SYN_SENT, CLOSE) => with_tcp(context, failed),
+        (SYN_RECV, ESTABLISHED) => with_tcp(context, accepted),
+        _ => {}
+    }
+    0
+}
+
+#[inline(always)]
+fn with_tcp(context: &BtfTracePointContext, report: impl FnOnce(&Socket)) {
+    let socket = Socket::new(context.arg(0));
+    if socket.load::<u16>(&OFFSET_SOCK_PROTOCOL) == TCP && scope::watched(&socket) {
+        report(&socket);
+    }
+}
+
+#[inline(always)]
+fn attempted(socket: &Socket) {
+    let cookie = socket.cookie();
+    let time = claim_pending(cookie);
+    let tuple = Tuple::of(socket);
+    let record = emit::record(socket, &tuple, &Fact { kind: kind::ATTEMPT, error: 0, cookie, time });
+    let Caller { process, thread, command } = Caller::current();
+    emit::attempt(AttemptRecord { record, process, thread, command }, Loss::Attempt);
+}
+
+/// 1 when the connect hooks will be attached; otherwise there is nothing to claim.
+#[unsafe(no_mangle)]
+static CONNECT_HOOKS: Global<u8> = Global::new(1);
+
+/// Takes the attempt out of [`PENDING`], and gives the time at which it began.
+#[inline(always)]
+fn claim_pending(cookie: u64) -> u64 {
+    if CONNECT_HOOKS.load() == 0 {
+        return now();
+    }
+    if let Some(slot) = PENDING.get_ptr_mut(0) {
+        // SAFETY: this CPU's slot; the socket goes first, so that a task which preempts this one finds none.
+        unsafe {
+            if (*slot).record.socket == cookie {
+                (&raw mut (*slot).record.socket).write_volatile(0);
+                return (*slot).record.time;
+            }
+        }
+    }
+    let time = now();
+    // A kernel socket's or a subflow's attempt passes no connect hook and comes here too; user space sweeps it.
+    if UNPAIRED.insert(&cookie, &time, 0).is_err() {
+        emit::lost(Loss::Unpaired);
+    }
+    time
+}
+
+#[inline(always)]
+fn connected(socket: &Socket) {
+    outcome(socket, kind::CONNECTED, Loss::Connected);
+}
+
+#[inline(always)]
+fn accepted(socket: &Socket) {
+    outcome(socket, kind::ACCEPTED, Loss::Accepted);
+}
+
+#[inline(always)]
+fn outcome(socket: &Socket, kind: u8, loss: Loss) {
+    let tuple = Tuple::of(socket);
+    let kind = if tuple.is_self_connected() { kind::CONNECTED } else { kind };
+    let fact = Fact { kind, error: 0, cookie: socket.cookie(), time: now() };
+    emit::outcome(emit::record(socket, &tuple, &fact), loss);
+}
+
+#[inline(always)]
+fn failed(socket: &Socket) {
+    let error = socket.load_optional::<i32>(&OFFSET_SOCK_ERROR).unwrap_or(0) as u16;
+    let fact = Fact { kind: kind::FAILED, error, cookie: socket.cookie(), time: now() };
+    emit::outcome(emit::record(socket, &Tuple::of(socket), &fact), Loss::Failed);
+}
+
+/// Nanoseconds on `CLOCK_BOOTTIME` (5.8).
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_ktime_get_boot_ns() }
+}

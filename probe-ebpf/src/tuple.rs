@@ -1,0 +1,104 @@
+//! Addresses and ports as the wire record wants them. The only code that knows about byte order.
+
+use probe_common::family;
+
+use crate::{
+    offsets::{
+        OFFSET_SOCK_FAMILY, OFFSET_SOCK_LOCAL_PORT, OFFSET_SOCK_LOCAL_V4, OFFSET_SOCK_LOCAL_V6,
+        OFFSET_SOCK_REMOTE_PORT, OFFSET_SOCK_REMOTE_V4, OFFSET_SOCK_REMOTE_V6,
+    },
+    socket::Socket,
+};
+
+/// `AF_INET6` (linux/socket.h).
+const AF_INET6: u16 = 10;
+
+/// Bytes 8 to 11 of an IPv4-mapped address, `00 00 ff ff`, as a load in host order shows them.
+const MAPPED: u32 = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
+
+/// An address in network byte order; IPv4 as IPv4-mapped IPv6.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+pub(crate) struct Address {
+    words: [u32; 4],
+}
+
+impl Address {
+    /// From an IPv4 address in network byte order.
+    #[inline(always)]
+    pub(crate) const fn v4(address: u32) -> Self {
+        Self { words: [0, 0, MAPPED, address] }
+    }
+
+    /// From four words in network byte order.
+    #[inline(always)]
+    pub(crate) const fn v6(words: [u32; 4]) -> Self {
+        Self { words }
+    }
+
+    /// Whether an IPv6 socket would speak IPv4 to it.
+    #[inline(always)]
+    pub(crate) const fn is_mapped(&self) -> bool {
+        self.words[0] == 0 && self.words[1] == 0 && self.words[2] == MAPPED
+    }
+
+    /// The bytes, for the record.
+    #[inline(always)]
+    pub(crate) const fn octets(self) -> [u8; 16] {
+        // SAFETY: sixteen bytes without padding either way.
+        unsafe { core::mem::transmute(self.words) }
+    }
+}
+
+/// Both ends of a socket, ports in host byte order.
+#[derive(Clone, Copy)]
+pub(crate) struct Tuple {
+    pub(crate) local: Address,
+    pub(crate) remote: Address,
+    pub(crate) local_port: u16,
+    pub(crate) remote_port: u16,
+    pub(crate) family: u8,
+}
+
+impl Tuple {
+    /// Reads both ends of a TCP socket.
+    #[inline(always)]
+    pub(crate) fn of(socket: &Socket) -> Self {
+        let local_port = socket.load::<u16>(&OFFSET_SOCK_LOCAL_PORT);
+        let remote_port = port(socket.load::<u16>(&OFFSET_SOCK_REMOTE_PORT));
+        let v4 = |family| Self {
+            local: Address::v4(socket.load(&OFFSET_SOCK_LOCAL_V4)),
+            remote: Address::v4(socket.load(&OFFSET_SOCK_REMOTE_V4)),
+            local_port,
+            remote_port,
+            family,
+        };
+        if socket.load::<u16>(&OFFSET_SOCK_FAMILY) != AF_INET6 {
+            return v4(family::V4);
+        }
+        let remote = Address::v6(socket.load(&OFFSET_SOCK_REMOTE_V6));
+        if remote.is_mapped() {
+            // The socket's IPv6 view of its own address lags behind while it connects
+            // (tcp_v6_connect hands over to tcp_v4_connect): the IPv4 fields are the ones in use.
+            return v4(family::V4_MAPPED);
+        }
+        let local = Address::v6(socket.load(&OFFSET_SOCK_LOCAL_V6));
+        Self { local, remote, local_port, remote_port, family: family::V6 }
+    }
+
+    /// Whether the socket talks to itself: then it is its own client, whatever its states.
+    #[inline(always)]
+    pub(crate) fn is_self_connected(&self) -> bool {
+        self.local_port == self.remote_port
+            && self.local.words[3] == self.remote.words[3]
+            && self.local.words[2] == self.remote.words[2]
+            && self.local.words[1] == self.remote.words[1]
+            && self.local.words[0] == self.remote.words[0]
+    }
+}
+
+/// A port from network to host byte order.
+#[inline(always)]
+pub(crate) const fn port(network: u16) -> u16 {
+    u16::from_be(network)
+}

@@ -1,0 +1,130 @@
+//! The cgroup-v2 tree: its root, where the connect hooks attach, and the names behind ids.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io,
+    os::unix::fs::{DirEntryExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use nix::mount::{MsFlags, mount};
+
+/// The root of the cgroup-v2 hierarchy.
+#[derive(Debug)]
+pub struct CgroupTree {
+    root: PathBuf,
+    names: HashMap<u64, String>,
+    /// A mount of our own goes with the process.
+    _private: Option<PrivateMount>,
+}
+
+#[derive(Debug)]
+struct PrivateMount(PathBuf);
+
+impl Drop for PrivateMount {
+    fn drop(&mut self) {
+        // Nothing is attached by the mount itself, and a failure to remove it leaves an empty directory.
+        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+impl CgroupTree {
+    /// Finds the mounted tree, or mounts one for this process where none is.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no cgroup v2, or the mount is refused.
+    pub fn find() -> io::Result<Self> {
+        match mounted()? {
+            Some(root) => Ok(Self { root, names: HashMap::new(), _private: None }),
+            None => Self::mount_private(),
+        }
+    }
+
+    fn mount_private() -> io::Result<Self> {
+        let point = std::env::temp_dir().join(format!("flowdrift-cgroup2-{}", std::process::id()));
+        std::fs::create_dir_all(&point)?;
+        let private = PrivateMount(point.clone());
+        mount(Some("none"), &point, Some("cgroup2"), MsFlags::empty(), None::<&str>)?;
+        Ok(Self { root: point, names: HashMap::new(), _private: Some(private) })
+    }
+
+    /// The root, opened for attaching.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened.
+    pub fn open_root(&self) -> io::Result<File> {
+        File::open(&self.root)
+    }
+
+    /// Id and level of a group: `path` is absolute, or as /proc/PID/cgroup shows it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such group.
+    pub fn group(&self, path: &Path) -> io::Result<(u64, u32)> {
+        let full = if path.starts_with(&self.root) {
+            path.to_owned()
+        } else {
+            self.root.join(path.strip_prefix("/").unwrap_or(path))
+        };
+        let below = full.strip_prefix(&self.root).map_err(io::Error::other)?;
+        let level = below.components().count() as u32;
+        Ok((std::fs::metadata(&full)?.ino(), level))
+    }
+
+    /// The group that this process is in (`man 7 cgroups`: the line of the unified hierarchy).
+    ///
+    /// # Errors
+    ///
+    /// When /proc does not say.
+    pub fn own_group(&self) -> io::Result<(u64, u32)> {
+        let table = std::fs::read_to_string("/proc/self/cgroup")?;
+        let path = table.lines().find_map(|line| line.strip_prefix("0::"));
+        self.group(Path::new(path.ok_or_else(|| io::Error::other("no cgroup-v2 line in /proc/self/cgroup"))?))
+    }
+
+    /// Path of the group with this id below the root, `/` for the root; `None` when it is gone.
+    ///
+    /// An id is the inode of its directory (kernfs, 64-bit inodes since Linux 5.5). The tree is read again for
+    /// an id that is not known yet.
+    pub fn name(&mut self, id: u64) -> Option<String> {
+        if !self.names.contains_key(&id) {
+            self.refresh();
+        }
+        self.names.get(&id).cloned()
+    }
+
+    fn refresh(&mut self) {
+        if let Ok(root) = std::fs::metadata(&self.root) {
+            self.names.insert(root.ino(), "/".to_owned());
+        }
+        let mut waiting = vec![self.root.clone()];
+        while let Some(directory) = waiting.pop() {
+            let Ok(entries) = std::fs::read_dir(&directory) else { continue };
+            for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+                let path = entry.path();
+                if let Ok(below) = path.strip_prefix(&self.root) {
+                    self.names.insert(entry.ino(), format!("/{}", below.display()));
+                }
+                waiting.push(path);
+            }
+        }
+    }
+}
+
+/// Mount point of the cgroup-v2 tree (`man 5 proc_pid_mountinfo`; the type follows the separator).
+fn mounted() -> io::Result<Option<PathBuf>> {
+    let table = std::fs::read_to_string("/proc/self/mountinfo")?;
+    let root = |line: &str| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        let mut fields = mount.split(' ').skip(3);
+        let is_whole = fields.next()? == "/";
+        let point = fields.next()?;
+        (is_whole && filesystem.starts_with("cgroup2 ")).then(|| PathBuf::from(point.replace("\\040", " ")))
+    };
+    Ok(table.lines().find_map(root))
+}

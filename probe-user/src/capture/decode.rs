@@ -1,0 +1,126 @@
+//! Bytes from the ring → [`Event`], without unsafe code and without trust.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use bytes::Buf;
+use probe_common::{AttemptRecord, COMMAND_LENGTH, Record, kind};
+
+use crate::event::{End, Event, Kind, Process};
+
+/// A record that the probe of this build could not have written.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not as long as its kind is.
+    #[error("record of {found} bytes, expected {} or {}", size_of::<Record>(), size_of::<AttemptRecord>())]
+    Length {
+        /// Bytes.
+        found: usize,
+    },
+    /// An unknown kind.
+    #[error("record of unknown kind {0}")]
+    Kind(u8),
+}
+
+/// Reads one record; the layout is `probe_common::Record`, in this machine's byte order.
+///
+/// # Errors
+///
+/// When the length or the kind is not one that the probe writes.
+pub fn decode(mut bytes: &[u8]) -> Result<Event, DecodeError> {
+    let found = bytes.len();
+    if found != size_of::<Record>() && found != size_of::<AttemptRecord>() {
+        return Err(DecodeError::Length { found });
+    }
+    let time = bytes.get_u64_ne();
+    let socket = bytes.get_u64_ne();
+    let cgroup = known(bytes.get_u64_ne());
+    let netns = known(bytes.get_u64_ne());
+    let local = address(&mut bytes);
+    let remote = address(&mut bytes);
+    let local = End { address: local, port: bytes.get_u16_ne() };
+    let remote = End { address: remote, port: bytes.get_u16_ne() };
+    let error = bytes.get_u16_ne();
+    let kind = kind_of(bytes.get_u8(), error)?;
+    let _family = bytes.get_u8();
+    let process =
+        (bytes.len() >= size_of::<AttemptRecord>() - size_of::<Record>()).then(|| process(&mut bytes));
+    Ok(Event { kind, time, socket, cgroup, netns, local, remote, process })
+}
+
+fn known(id: u64) -> Option<u64> {
+    (id != 0).then_some(id)
+}
+
+fn address(bytes: &mut &[u8]) -> IpAddr {
+    let mut octets = [0; 16];
+    bytes.copy_to_slice(&mut octets);
+    Ipv6Addr::from(octets).to_canonical()
+}
+
+fn kind_of(kind: u8, error: u16) -> Result<Kind, DecodeError> {
+    Ok(match kind {
+        kind::ATTEMPT => Kind::Attempted,
+        kind::CONNECTED => Kind::Connected,
+        kind::FAILED => Kind::Failed(error),
+        kind::ACCEPTED => Kind::Accepted,
+        kind::UNROUTED => Kind::Unrouted,
+        unknown => return Err(DecodeError::Kind(unknown)),
+    })
+}
+
+fn process(bytes: &mut &[u8]) -> Process {
+    let id = bytes.get_u32_ne();
+    let _thread = bytes.get_u32_ne();
+    let mut command = [0; COMMAND_LENGTH];
+    bytes.copy_to_slice(&mut command);
+    let end = command.iter().position(|byte| *byte == 0).unwrap_or(COMMAND_LENGTH);
+    Process { id, command: String::from_utf8_lossy(&command[..end]).into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed_attempt() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for number in [7u64, 8, 9, 0] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        bytes.extend(std::net::Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped().octets());
+        bytes.extend(Ipv6Addr::LOCALHOST.octets());
+        for number in [40_000u16, 443, 111] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        bytes.extend([kind::FAILED, 46]);
+        bytes
+    }
+
+    #[test]
+    fn a_mapped_address_becomes_ipv4_and_zero_ids_are_unknown() {
+        let event = decode(&failed_attempt()).expect("well-formed");
+        assert_eq!(event.kind, Kind::Failed(111));
+        assert_eq!((event.time, event.socket, event.cgroup, event.netns), (7, 8, Some(9), None));
+        assert_eq!(event.local, End { address: "10.0.0.1".parse().expect("IPv4"), port: 40_000 });
+        assert_eq!(event.remote, End { address: "::1".parse().expect("IPv6"), port: 443 });
+        assert_eq!(event.process, None);
+    }
+
+    #[test]
+    fn an_attempt_carries_its_process_and_any_bytes_as_its_name() {
+        let mut bytes = failed_attempt();
+        bytes[70] = kind::ATTEMPT;
+        bytes.extend(12u32.to_ne_bytes());
+        bytes.extend(13u32.to_ne_bytes());
+        bytes.extend(*b"ba\xffd\0tail of old");
+        let process = decode(&bytes).expect("well-formed").process.expect("an attempt has one");
+        assert_eq!(process, Process { id: 12, command: "ba\u{fffd}d".into() });
+    }
+
+    #[test]
+    fn other_lengths_and_kinds_are_told_apart() {
+        assert_eq!(decode(&[]), Err(DecodeError::Length { found: 0 }));
+        let mut bytes = failed_attempt();
+        bytes[70] = 99;
+        assert_eq!(decode(&bytes), Err(DecodeError::Kind(99)));
+    }
+}

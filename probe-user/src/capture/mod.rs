@@ -1,0 +1,24 @@
+//! Kernel → events: the loader, the fields' offsets, the ring, and the sockets that are older than the hooks.
+//!
+//! The only room that knows aya.
+
+pub mod btf;
+pub mod canary;
+pub mod cgroups;
+pub mod clock;
+pub mod decode;
+pub mod error;
+mod fields;
+pub mod namespaces;
+mod object;
+pub mod probe;
+pub mod rights;
+pub mod sockets;
+mod unrouted;
+
+pub use canary::Canary;
+pub use cgroups::CgroupTree;
+pub use error::StartError;
+pub use namespaces::Namespace;
+pub use object::object;
+pub use probe::{Options, Probe, ProgramStatistics};

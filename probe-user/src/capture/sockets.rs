@@ -1,0 +1,166 @@
+//! The TCP sockets of one network namespace, as sock_diag lists them (`man 7 sock_diag`).
+
+use std::{collections::HashSet, io, net::IpAddr};
+
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload, Nla as _,
+};
+use netlink_packet_sock_diag::{
+    SockDiagMessage,
+    constants::{AF_INET, AF_INET6, IPPROTO_TCP, TCP_LISTEN, TCP_SYN_SENT},
+    inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, nlas::Nla},
+};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
+
+use crate::event::End;
+
+/// `INET_DIAG_CGROUP_ID` (include/uapi/linux/inet_diag.h, Linux 5.8); the kernel sends it unasked.
+const INET_DIAG_CGROUP_ID: u16 = 21;
+
+/// How far a socket has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The connection stands, or is being closed.
+    Established,
+    /// `connect()` waits for an answer.
+    SynSent,
+}
+
+/// A connection that sock_diag shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedSocket {
+    /// How far it has come.
+    pub state: State,
+    /// The cookie that the hooks report too.
+    pub socket: u64,
+    /// cgroup-v2 id, where the kernel says it.
+    pub cgroup: Option<u64>,
+    /// The socket's own end.
+    pub local: End,
+    /// Its peer.
+    pub remote: End,
+}
+
+/// The TCP sockets of a namespace at one moment.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Connections and attempts.
+    pub sockets: Vec<ListedSocket>,
+    listeners: HashSet<End>,
+}
+
+impl Listing {
+    /// Whether something listens where `end` is: then a connection there was accepted.
+    #[must_use]
+    pub fn is_listening(&self, end: End) -> bool {
+        let any_v4 = IpAddr::from([0; 4]);
+        let any_v6 = IpAddr::from([0u16; 8]);
+        [end.address, any_v4, any_v6]
+            .iter()
+            .any(|address| self.listeners.contains(&End { address: *address, ..end }))
+    }
+
+    /// Lists the namespace that the calling thread is in.
+    ///
+    /// # Errors
+    ///
+    /// When sock_diag is not there or answers with an error.
+    pub fn of_current_namespace() -> io::Result<Self> {
+        let mut listing = Self::default();
+        for family in [AF_INET, AF_INET6] {
+            dump(family, |response| listing.take(response))?;
+        }
+        Ok(listing)
+    }
+
+    fn take(&mut self, response: &InetResponse) {
+        let id = &response.header.socket_id;
+        let local = End { address: id.source_address.to_canonical(), port: id.source_port };
+        let state = match response.header.state {
+            TCP_LISTEN => {
+                // A wildcard stays as it is: `::` accepts IPv4 too, and canonical form would not change it.
+                self.listeners.insert(local);
+                return;
+            }
+            TCP_SYN_SENT => State::SynSent,
+            _ => State::Established,
+        };
+        let remote = End { address: id.destination_address.to_canonical(), port: id.destination_port };
+        let socket = u64::from_ne_bytes(id.cookie);
+        self.sockets.push(ListedSocket { state, socket, cgroup: cgroup(response), local, remote });
+    }
+}
+
+fn cgroup(response: &InetResponse) -> Option<u64> {
+    response.nlas.iter().find_map(|attribute| match attribute {
+        Nla::Other(other) if other.kind() == INET_DIAG_CGROUP_ID => {
+            let mut bytes = vec![0; other.value_len()];
+            other.emit_value(&mut bytes);
+            bytes.get(..8)?.try_into().ok().map(u64::from_ne_bytes)
+        }
+        _ => None,
+    })
+}
+
+/// Every state in which a connection stands or is asked for; TIME_WAIT is over, SYN_RECV not yet begun.
+fn wanted() -> StateFlags {
+    StateFlags::ESTABLISHED
+        | StateFlags::SYN_SENT
+        | StateFlags::FIN_WAIT1
+        | StateFlags::FIN_WAIT2
+        | StateFlags::CLOSE_WAIT
+        | StateFlags::LAST_ACK
+        | StateFlags::CLOSING
+        | StateFlags::LISTEN
+}
+
+fn request(family: u8) -> Vec<u8> {
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let socket_id = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
+    let request = InetRequest {
+        family,
+        protocol: IPPROTO_TCP,
+        extensions: ExtensionFlags::empty(),
+        states: wanted(),
+        socket_id,
+    };
+    let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
+    message.finalize();
+    let mut bytes = vec![0; message.header.length as usize];
+    message.serialize(&mut bytes);
+    bytes
+}
+
+fn dump(family: u8, mut take: impl FnMut(&InetResponse)) -> io::Result<()> {
+    /// A dump's datagram is at most 32 KiB (net/netlink/af_netlink.c, netlink_dump).
+    const DATAGRAM: usize = 64 << 10;
+    let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    socket.send(&request(family), 0)?;
+    let mut buffer = Vec::with_capacity(DATAGRAM);
+    loop {
+        buffer.clear();
+        let length = socket.recv(&mut buffer, 0)?;
+        if read_datagram(&buffer[..length], &mut take)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether the dump is done.
+fn read_datagram(mut bytes: &[u8], take: &mut impl FnMut(&InetResponse)) -> io::Result<bool> {
+    while !bytes.is_empty() {
+        let message = NetlinkMessage::<SockDiagMessage>::deserialize(bytes).map_err(io::Error::other)?;
+        match message.payload {
+            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => take(&response),
+            NetlinkPayload::Done(_) => return Ok(true),
+            NetlinkPayload::Error(error) => return Err(error.to_io()),
+            _ => {}
+        }
+        let aligned = (message.header.length as usize).next_multiple_of(4).min(bytes.len());
+        bytes = &bytes[aligned.max(1)..];
+    }
+    Ok(false)
+}

@@ -1,0 +1,133 @@
+//! A live window: what `record` and `audit` have in common on the command line.
+
+use std::{
+    fs::File,
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use indicatif::ProgressBar;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    capture::{Namespace, Options},
+    flow::Window,
+    observe::{Settings, Watch},
+    source::recording,
+};
+
+/// What to watch, and for how long.
+#[derive(Debug, clap::Args)]
+pub(super) struct LiveArguments {
+    /// How long to watch, such as 90s, 10m or 2h; until Ctrl-C when not given
+    #[arg(long, value_parser = duration)]
+    pub(super) duration: Option<Duration>,
+    /// Watch only this network namespace: a bind mount such as /run/netns/blue, or /proc/PID/ns/net
+    #[arg(long, value_name = "PATH")]
+    pub(super) netns: Vec<PathBuf>,
+    /// Watch only this cgroup and what is below it, a path below the cgroup-v2 root
+    #[arg(long, value_name = "PATH")]
+    pub(super) cgroup: Vec<PathBuf>,
+    /// Size of the kernel's ring in KiB: a power of two
+    #[arg(long, value_name = "KIB", default_value_t = 16_384, value_parser = ring)]
+    pub(super) ring: u32,
+    /// Print the probe's own diagnostics
+    #[arg(long)]
+    pub(super) probe_log: bool,
+}
+
+impl LiveArguments {
+    /// Resolves what was typed.
+    pub(super) fn options(&self) -> Result<Options> {
+        let namespace = |path: &PathBuf| {
+            Namespace::at(path)
+                .with_context(|| format!("--netns {}: no network namespace there", path.display()))
+        };
+        Ok(Options {
+            ring_bytes: self.ring << 10,
+            namespaces: self.netns.iter().map(namespace).collect::<Result<_>>()?,
+            cgroups: self.cgroup.clone(),
+            diagnostics: self.probe_log,
+        })
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(span).map_err(|_| "a duration is not negative".to_owned())
+}
+
+fn ring(text: &str) -> Result<u32, String> {
+    let size: u32 = text.parse().map_err(|_| "expected a number of KiB".to_owned())?;
+    match size.is_power_of_two() && (4..=1 << 21).contains(&size) {
+        true => Ok(size),
+        false => Err("expected a power of two from 4 to 2097152".to_owned()),
+    }
+}
+
+/// Watches until the duration is over or the user stops it, and closes the window.
+pub(super) fn watch(settings: Settings, duration: Option<Duration>) -> Result<Window> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut watch = Watch::start(settings).context("the probe does not start")?;
+        for gap in watch.gaps() {
+            eprintln!("flowdrift: coverage gap: {gap}");
+        }
+        eprintln!(
+            "live: {} hooks attached, {} older connections",
+            watch.attached(),
+            watch.older_connections()
+        );
+        let progress = progress();
+        watch.run(duration, stopped()).await?;
+        progress.finish_and_clear();
+        watch.close().context("closing the window")
+    })
+}
+
+/// Shown on a terminal, silent in a pipe.
+fn progress() -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message("watching; Ctrl-C ends the window and reports");
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Ends at the first Ctrl-C or SIGTERM.
+async fn stopped() {
+    let handlers = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (Ok(mut interrupt), Ok(mut terminate)) = handlers else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Writes the recording; a file comes into being whole or not at all.
+pub(super) fn save(window: &Window, path: &Path) -> Result<()> {
+    if path == Path::new("-") {
+        return recording::write(window, io::stdout().lock())
+            .context("writing the recording to standard output");
+    }
+    let unfinished = path.with_extension("fdr.tmp");
+    let name = || format!("writing {}", path.display());
+    let mut file = io::BufWriter::new(File::create(&unfinished).with_context(name)?);
+    recording::write(window, &mut file).with_context(name)?;
+    file.flush().with_context(name)?;
+    std::fs::rename(&unfinished, path).with_context(name)
+}
+
+/// The name of this machine, for a node that the user did not name.
+pub(super) fn host_name() -> Result<String> {
+    let name = nix::unistd::gethostname().context("this machine has no host name")?;
+    match name.into_string() {
+        Ok(name) => Ok(name),
+        Err(name) => bail!("the host name {} is not text; name the node with --node", name.display()),
+    }
+}

@@ -1,0 +1,369 @@
+//! Events folded into flows, as they come.
+//!
+//! An attempt waits under its socket cookie for its outcome, which takes the process from it. Names are put in
+//! when the window closes: until then a flow is known by the kernel's ids.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use hashbrown::{HashMap, HashSet};
+
+use super::{Direction, Flow, FlowKey, Outcomes, ProcessSeen, Workload};
+use crate::event::{End, Event, Kind, Process, Protocol};
+
+/// Who, towards whom, by the kernel's ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct RawKey {
+    cgroup: Option<u64>,
+    netns: Option<u64>,
+    direction: Direction,
+    local: IpAddr,
+    remote: IpAddr,
+    port: u16,
+}
+
+#[derive(Debug, Default)]
+struct Folded {
+    outcomes: Outcomes,
+    /// `CLOCK_BOOTTIME`, nanoseconds.
+    first: u64,
+    last: u64,
+    processes: Vec<ProcessSeen>,
+}
+
+/// A connection that existed before the hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Older {
+    /// Socket cookie.
+    pub socket: u64,
+    /// cgroup-v2 id, where known.
+    pub cgroup: Option<u64>,
+    /// Namespace cookie, where known.
+    pub netns: Option<u64>,
+    /// The socket's own end.
+    pub local: End,
+    /// Its peer.
+    pub remote: End,
+    /// Which end it is; unknown unless a listener tells.
+    pub direction: Direction,
+    /// `CLOCK_BOOTTIME` of the snapshot, nanoseconds.
+    pub time: u64,
+}
+
+/// Names for the kernel's ids, and the clock.
+pub trait Naming {
+    /// Path of a cgroup below the root.
+    fn cgroup(&self, id: u64) -> Option<String>;
+    /// Name of a network namespace; `None` for the node's own.
+    fn netns(&self, cookie: u64) -> Option<String>;
+    /// Wall-clock time of a moment on `CLOCK_BOOTTIME`, nanoseconds since the Unix epoch.
+    fn wall(&self, boot: u64) -> i64;
+}
+
+/// The flows of a window that is still open.
+#[derive(Debug, Default)]
+pub struct FlowTable {
+    flows: HashMap<RawKey, Folded>,
+    /// Attempts by socket cookie, until their outcome comes.
+    attempts: HashMap<u64, Event>,
+    /// Sockets whose outcome was seen, while the older ones are being read.
+    recent: Option<HashSet<u64>>,
+    events: u64,
+}
+
+impl FlowTable {
+    /// A table for a window whose older sockets are still to be merged by [`Self::merge_older`].
+    #[must_use]
+    pub fn awaiting_snapshot() -> Self {
+        Self { recent: Some(HashSet::new()), ..Self::default() }
+    }
+
+    /// Facts folded so far.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Takes one fact.
+    pub fn observe(&mut self, event: Event) {
+        self.events += 1;
+        match event.kind {
+            Kind::Attempted => {
+                self.attempts.insert(event.socket, event);
+            }
+            Kind::Connected => self.conclude(&event, |outcomes| outcomes.connected += 1),
+            Kind::Failed(error) => {
+                self.conclude(&event, |outcomes| *outcomes.failed.entry(error).or_default() += 1);
+            }
+            Kind::Accepted => self.accept(&event),
+            Kind::Unrouted => {
+                let process = event.process.as_ref();
+                self.fold(outbound(&event), (event.time, event.time), process).outcomes.unrouted += 1;
+            }
+        }
+    }
+
+    /// Merges the connections that are older than the hooks: those of which a hook has reported an outcome
+    /// since are left out. Everything that the ring held when the sockets were listed must have been observed.
+    /// Returns how many counted.
+    pub fn merge_older(&mut self, older: &[Older]) -> u64 {
+        let recent = self.recent.take().unwrap_or_default();
+        let mut count = 0;
+        for one in older {
+            // An attempt that the hooks saw and that stands now: its outcome is among the lost.
+            if recent.contains(&one.socket) || self.attempts.contains_key(&one.socket) {
+                continue;
+            }
+            self.fold(older_key(one), (one.time, one.time), None).outcomes.older += 1;
+            count += 1;
+        }
+        count
+    }
+
+    /// Takes an attempt that is older than the hooks and still unanswered; to be called before
+    /// [`Self::merge_older`].
+    pub fn adopt_attempt(&mut self, one: &Older) {
+        if self.recent.as_ref().is_some_and(|recent| recent.contains(&one.socket)) {
+            return;
+        }
+        self.attempts.entry(one.socket).or_insert_with(|| Event {
+            kind: Kind::Attempted,
+            time: one.time,
+            socket: one.socket,
+            cgroup: one.cgroup,
+            netns: one.netns,
+            local: one.local,
+            remote: one.remote,
+            process: None,
+        });
+    }
+
+    /// Whether any attempt waits for its outcome.
+    #[must_use]
+    pub fn has_attempts(&self) -> bool {
+        !self.attempts.is_empty()
+    }
+
+    /// Closes the table. An attempt without an outcome is unanswered if `is_waiting` says that its socket still
+    /// waits; otherwise its outcome is among the losses and it counts nowhere.
+    pub fn close(mut self, is_waiting: impl Fn(&Event) -> bool, names: &impl Naming) -> Vec<Flow> {
+        for attempt in std::mem::take(&mut self.attempts).into_values() {
+            if is_waiting(&attempt) {
+                let process = attempt.process.as_ref();
+                self.fold(outbound(&attempt), (attempt.time, attempt.time), process).outcomes.unanswered += 1;
+            }
+        }
+        let mut flows = BTreeMap::new();
+        for (key, folded) in self.flows {
+            add(&mut flows, named(&key, names), folded, names);
+        }
+        flows.into_values().collect()
+    }
+
+    fn conclude(&mut self, event: &Event, count: impl FnOnce(&mut Outcomes)) {
+        self.remember(event.socket);
+        let attempt = self.attempts.remove(&event.socket);
+        let began = attempt.as_ref().map_or(event.time, |attempt| attempt.time);
+        let process = attempt.as_ref().and_then(|attempt| attempt.process.as_ref());
+        let mut key = outbound(event);
+        if let Some(attempt) = &attempt {
+            // A failed socket may have lost its destination already; the attempt has it for certain.
+            key.remote = attempt.remote.address;
+            key.port = attempt.remote.port;
+        }
+        count(&mut self.fold(key, (began, event.time), process).outcomes);
+    }
+
+    fn accept(&mut self, event: &Event) {
+        if self.attempts.contains_key(&event.socket) {
+            // SYN_SENT → SYN_RECV → ESTABLISHED: both ends called connect() at once (RFC 9293, 3.5).
+            return self.conclude(event, |outcomes| outcomes.connected += 1);
+        }
+        self.remember(event.socket);
+        let key = key_of(event, Direction::Inbound, event.local.port);
+        self.fold(key, (event.time, event.time), None).outcomes.accepted += 1;
+    }
+
+    fn remember(&mut self, socket: u64) {
+        if let Some(recent) = &mut self.recent {
+            recent.insert(socket);
+        }
+    }
+
+    fn fold(&mut self, key: RawKey, (first, last): (u64, u64), process: Option<&Process>) -> &mut Folded {
+        let folded = self.flows.entry(key).or_insert_with(|| Folded { first, last, ..Folded::default() });
+        folded.first = folded.first.min(first);
+        folded.last = folded.last.max(last);
+        if let Some(process) = process {
+            ProcessSeen::note(&mut folded.processes, &process.command, process.id, 1);
+        }
+        folded
+    }
+}
+
+fn outbound(event: &Event) -> RawKey {
+    key_of(event, Direction::Outbound, event.remote.port)
+}
+
+fn key_of(event: &Event, direction: Direction, port: u16) -> RawKey {
+    RawKey {
+        cgroup: event.cgroup,
+        netns: event.netns,
+        direction,
+        local: event.local.address,
+        remote: event.remote.address,
+        port,
+    }
+}
+
+fn older_key(older: &Older) -> RawKey {
+    let port = if older.direction == Direction::Inbound { older.local.port } else { older.remote.port };
+    RawKey {
+        cgroup: older.cgroup,
+        netns: older.netns,
+        direction: older.direction,
+        local: older.local.address,
+        remote: older.remote.address,
+        port,
+    }
+}
+
+fn named(key: &RawKey, names: &impl Naming) -> FlowKey {
+    let cgroup = key.cgroup.map(|id| names.cgroup(id).unwrap_or_else(|| format!("cgroup:{id}")));
+    FlowKey {
+        workload: Workload { cgroup, netns: key.netns.and_then(|cookie| names.netns(cookie)) },
+        direction: key.direction,
+        local: key.local,
+        remote: key.remote,
+        port: key.port,
+        protocol: Protocol::Tcp,
+    }
+}
+
+/// Two ids may bear one name (a cgroup made again): their flows become one.
+fn add(flows: &mut BTreeMap<FlowKey, Flow>, key: FlowKey, folded: Folded, names: &impl Naming) {
+    let Folded { outcomes, first, last, mut processes } = folded;
+    processes.sort_by(|left, right| left.command.cmp(&right.command));
+    let (first_seen, last_seen) = (names.wall(first), names.wall(last));
+    match flows.get_mut(&key) {
+        Some(flow) => flow.merge(&outcomes, (first_seen, last_seen), &processes),
+        None => {
+            flows.insert(key.clone(), Flow { key, outcomes, first_seen, last_seen, processes });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Plain;
+
+    impl Naming for Plain {
+        fn cgroup(&self, id: u64) -> Option<String> {
+            Some(format!("/group-{id}"))
+        }
+        fn netns(&self, cookie: u64) -> Option<String> {
+            Some(format!("ns-{cookie}"))
+        }
+        fn wall(&self, boot: u64) -> i64 {
+            i64::try_from(boot).expect("small")
+        }
+    }
+
+    fn end(address: [u8; 4], port: u16) -> End {
+        End { address: IpAddr::from(address), port }
+    }
+
+    fn event(kind: Kind, socket: u64, time: u64) -> Event {
+        let process = matches!(kind, Kind::Attempted | Kind::Unrouted)
+            .then(|| Process { id: 12, command: "curl".into() });
+        Event {
+            kind,
+            time,
+            socket,
+            cgroup: Some(1),
+            netns: Some(2),
+            local: end([10, 0, 0, 1], 40_000),
+            remote: end([10, 0, 0, 2], 443),
+            process,
+        }
+    }
+
+    fn older(socket: u64, direction: Direction) -> Older {
+        let Event { cgroup, netns, local, remote, .. } = event(Kind::Connected, socket, 0);
+        Older { socket, cgroup, netns, local, remote, direction, time: 5 }
+    }
+
+    fn close(table: FlowTable) -> Vec<Flow> {
+        table.close(|_| true, &Plain)
+    }
+
+    #[test]
+    fn an_outcome_takes_time_and_process_from_its_attempt() {
+        let mut table = FlowTable::default();
+        table.observe(event(Kind::Attempted, 7, 100));
+        table.observe(event(Kind::Connected, 7, 150));
+        let flows = close(table);
+        assert_eq!(flows.len(), 1);
+        assert_eq!((flows[0].first_seen, flows[0].last_seen), (100, 150));
+        assert_eq!(flows[0].outcomes, Outcomes { connected: 1, ..Outcomes::default() });
+        assert_eq!(flows[0].processes[0].command, "curl");
+        assert_eq!(flows[0].key.direction, Direction::Outbound);
+    }
+
+    #[test]
+    fn an_attempt_without_outcome_is_unanswered_only_while_its_socket_waits() {
+        let mut table = FlowTable::default();
+        table.observe(event(Kind::Attempted, 7, 100));
+        table.observe(event(Kind::Attempted, 8, 100));
+        let flows = table.close(|attempt| attempt.socket == 7, &Plain);
+        assert_eq!(flows[0].outcomes, Outcomes { unanswered: 1, ..Outcomes::default() });
+    }
+
+    #[test]
+    fn simultaneous_open_is_a_success_and_no_accept() {
+        let mut table = FlowTable::default();
+        table.observe(event(Kind::Attempted, 7, 100));
+        table.observe(event(Kind::Accepted, 7, 101));
+        let flows = close(table);
+        assert_eq!(flows[0].outcomes, Outcomes { connected: 1, ..Outcomes::default() });
+        assert_eq!(flows[0].key.direction, Direction::Outbound);
+    }
+
+    #[test]
+    fn a_socket_that_a_hook_reported_is_not_counted_again_as_older() {
+        let mut table = FlowTable::awaiting_snapshot();
+        table.observe(event(Kind::Accepted, 7, 100));
+        let counted = table.merge_older(&[older(7, Direction::Inbound), older(8, Direction::Inbound)]);
+        assert_eq!(counted, 1);
+        let flows = close(table);
+        assert_eq!(flows.len(), 1);
+        assert_eq!(flows[0].outcomes, Outcomes { accepted: 1, older: 1, ..Outcomes::default() });
+        assert_eq!(flows[0].key.port, 40_000);
+    }
+
+    #[test]
+    fn an_older_attempt_meets_its_outcome() {
+        let mut table = FlowTable::awaiting_snapshot();
+        table.adopt_attempt(&older(7, Direction::Outbound));
+        table.merge_older(&[]);
+        table.observe(event(Kind::Failed(110), 7, 200));
+        let flows = close(table);
+        assert_eq!(flows[0].outcomes.failed, BTreeMap::from([(110, 1)]));
+        assert!(flows[0].processes.is_empty());
+    }
+
+    #[test]
+    fn process_names_are_bounded_and_attempts_are_not() {
+        let mut table = FlowTable::default();
+        for socket in 0..100 {
+            let mut attempt = event(Kind::Attempted, socket, socket);
+            attempt.process = Some(Process { id: 1, command: format!("worker-{socket}") });
+            table.observe(attempt);
+            table.observe(event(Kind::Connected, socket, socket));
+        }
+        let flows = close(table);
+        assert_eq!(flows[0].processes.len(), Flow::PROCESSES);
+        assert_eq!(flows[0].outcomes.connected, 100);
+    }
+}

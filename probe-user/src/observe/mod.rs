@@ -1,0 +1,337 @@
+//! The running audit: attach, merge the older sockets, drain, close the window.
+//!
+//! What `audit` and `record` share. The order matters and is this: hooks first, then a known connection that
+//! proves them, then the sockets that already existed, then everything as it comes; at the end the same
+//! backwards.
+
+mod names;
+mod snapshot;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    io,
+    time::Duration,
+};
+
+use crate::{
+    capture::{
+        Canary, CgroupTree, Namespace, Options, Probe, ProgramStatistics, StartError, clock::Anchor,
+        namespaces,
+    },
+    event::{Event, Kind},
+    flow::{Coverage, FlowTable, Snapshot, Window},
+};
+use names::NameBook;
+
+/// How often the ring is drained, at least: a 16 MiB ring holds about 160,000 records.
+const BUSY: Duration = Duration::from_millis(1);
+/// The longest pause of an idle drain.
+const IDLE: Duration = Duration::from_millis(50);
+/// How often what is only certain after a while is settled.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How long a known connection may take to be seen.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What no socket hook of this probe can see; in every report's coverage.
+const BLIND: [&str; 6] = [
+    "UDP and ICMP (not captured yet)",
+    "raw and AF_PACKET sockets",
+    "user-space network stacks",
+    "sandboxed kernels (gVisor, Kata guests)",
+    "forwarding without a socket (NodePort on a node that only forwards)",
+    "connections reset before any byte count as connected",
+];
+
+/// Whose window this is, and what to watch.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the cluster in the inventory.
+    pub cluster: String,
+    /// Name of the node in the cluster's roster.
+    pub node: String,
+    /// What the probe watches.
+    pub probe: Options,
+}
+
+/// A window that is open.
+pub struct Watch {
+    settings: Settings,
+    probe: Probe,
+    table: FlowTable,
+    names: NameBook,
+    namespaces: Vec<Namespace>,
+    snapshot: Snapshot,
+    /// Connections of our own that are still under way.
+    canaries: Vec<CanaryWatch>,
+    start: Anchor,
+    last_settled: Anchor,
+}
+
+struct CanaryWatch {
+    canary: Canary,
+    connected: bool,
+    accepted: bool,
+}
+
+impl CanaryWatch {
+    fn is_seen(&self) -> bool {
+        self.connected && self.accepted
+    }
+}
+
+impl Watch {
+    /// Attaches, proves the hooks by a known connection in every watched namespace, and merges the older
+    /// sockets.
+    ///
+    /// # Errors
+    ///
+    /// When a right, a feature or a field is missing, or when the probe turns out to be deaf.
+    pub fn start(settings: Settings) -> Result<Self, StartError> {
+        let tree = CgroupTree::find();
+        let probe = Probe::start(&settings.probe, tree.as_ref())?;
+        let start = Anchor::now().map_err(StartError::system("reading the clock"))?;
+        let names =
+            NameBook::new(tree.ok(), &settings.probe).map_err(StartError::system("naming namespaces"))?;
+        let namespaces = watched_namespaces(&settings.probe)?;
+        let mut watch = Self {
+            settings,
+            probe,
+            table: FlowTable::awaiting_snapshot(),
+            names,
+            namespaces,
+            snapshot: Snapshot::default(),
+            canaries: Vec::new(),
+            start,
+            last_settled: start,
+        };
+        watch.prove_alive()?;
+        watch.take_snapshot()?;
+        watch.start = Anchor::now().map_err(StartError::system("reading the clock"))?;
+        Ok(watch)
+    }
+
+    /// Hooks that are not attached and fields that are missing, in words.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<String> {
+        let absent = self.probe.hooks().iter().filter_map(|hook| {
+            hook.absent.as_ref().map(|why| format!("{} not attached ({why}): {}", hook.name, hook.cost))
+        });
+        let fields =
+            self.probe.missing_fields().iter().map(|field| format!("{} ({})", field.loses, field.cause));
+        absent.chain(fields).collect()
+    }
+
+    /// How many hooks are attached.
+    #[must_use]
+    pub fn attached(&self) -> usize {
+        self.probe.hooks().iter().filter(|hook| hook.absent.is_none()).count()
+    }
+
+    /// Connections that were open before the hooks were.
+    #[must_use]
+    pub fn older_connections(&self) -> u64 {
+        self.snapshot.connections
+    }
+
+    /// The kernel's statistics of the probe's programs.
+    ///
+    /// # Errors
+    ///
+    /// When /proc is not readable.
+    pub fn statistics(&self) -> io::Result<Vec<ProgramStatistics>> {
+        self.probe.statistics()
+    }
+
+    /// Drains until `stop` is ready or `duration` has passed.
+    ///
+    /// # Errors
+    ///
+    /// When a map cannot be read.
+    pub async fn run(
+        &mut self,
+        duration: Option<Duration>,
+        stop: impl Future<Output = ()>,
+    ) -> io::Result<()> {
+        let deadline = duration.map(|duration| tokio::time::Instant::now() + duration);
+        let mut pause = BUSY;
+        tokio::pin!(stop);
+        loop {
+            let drained = self.tick()?;
+            pause = if drained > 0 { BUSY } else { (pause * 2).min(IDLE) };
+            let until_end = deadline.map(|end| end.saturating_duration_since(tokio::time::Instant::now()));
+            if until_end == Some(Duration::ZERO) {
+                return Ok(());
+            }
+            tokio::select! {
+                () = &mut stop => return Ok(()),
+                () = tokio::time::sleep(until_end.map_or(pause, |left| left.min(pause))) => {}
+            }
+        }
+    }
+
+    /// Drains once, and settles what is due; returns how many records there were.
+    ///
+    /// # Errors
+    ///
+    /// When a map cannot be read.
+    pub fn tick(&mut self) -> io::Result<usize> {
+        let drained = self.drain();
+        let now = Anchor::now()?;
+        if now.boot().saturating_sub(self.last_settled.boot()) >= SETTLE.as_nanos() as u64 {
+            self.last_settled = now;
+            self.settle(now)?;
+        }
+        Ok(drained)
+    }
+
+    /// Closes the window: a last known connection, what still waits for an answer, and the counters.
+    ///
+    /// # Errors
+    ///
+    /// When a map or a clock cannot be read.
+    pub fn close(mut self) -> io::Result<Window> {
+        let canary = self.prove_alive().is_ok();
+        let end = Anchor::now()?;
+        self.names.anchor(end);
+        let (waiting, dumped) = self.unanswered()?;
+        self.probe.detach();
+        self.drain();
+        self.settle_last()?;
+        let coverage = self.coverage(canary)?;
+        let is_waiting = |attempt: &Event| attempt.time >= dumped || waiting.contains(&attempt.socket);
+        let flows = self.table.close(is_waiting, &self.names);
+        let Settings { cluster, node, .. } = self.settings;
+        Ok(Window { cluster, node, start: self.start.wall(), end: end.wall(), coverage, flows })
+    }
+
+    fn drain(&mut self) -> usize {
+        let Self { probe, table, names, canaries, .. } = self;
+        let drained = probe.drain(|event| take(event, table, names, canaries));
+        names.resolve_new();
+        drained
+    }
+
+    fn settle(&mut self, now: Anchor) -> io::Result<()> {
+        let Self { probe, table, names, canaries, .. } = self;
+        probe.settle(now.boot(), |event| take(event, table, names, canaries))
+    }
+
+    /// Settles what needs a moment to become certain.
+    fn settle_last(&mut self) -> io::Result<()> {
+        const STEP: Duration = Duration::from_millis(50);
+        for _ in 0..(2 * SETTLE.as_millis() / STEP.as_millis()) {
+            self.settle(Anchor::now()?)?;
+            if !self.probe.is_unsettled()? {
+                return Ok(());
+            }
+            std::thread::sleep(STEP);
+        }
+        Ok(())
+    }
+
+    /// A known connection in each watched namespace, seen at both ends.
+    fn prove_alive(&mut self) -> Result<(), StartError> {
+        let places = canary_places(&self.settings.probe)?;
+        for place in &places {
+            let canary = Canary::sing(place).map_err(|cause| StartError::System {
+                doing: format!("a known loopback connection in {}", place.label()),
+                cause,
+            })?;
+            self.canaries.push(CanaryWatch { canary, connected: false, accepted: false });
+        }
+        let began = std::time::Instant::now();
+        while !self.canaries.iter().all(CanaryWatch::is_seen) {
+            if began.elapsed() > PATIENCE {
+                let deaf = self.canaries.iter().zip(&places).find(|(watch, _)| !watch.is_seen());
+                let place = deaf.map(|(_, place)| place.label()).unwrap_or_default();
+                self.canaries.clear();
+                return Err(StartError::Deaf(place));
+            }
+            self.drain();
+            std::thread::sleep(BUSY);
+        }
+        self.canaries.clear();
+        Ok(())
+    }
+
+    fn take_snapshot(&mut self) -> Result<(), StartError> {
+        let now = Anchor::now().map_err(StartError::system("reading the clock"))?;
+        let read = snapshot::read(&self.namespaces, now.boot());
+        // Whatever became established before it was listed has its record in the ring by now.
+        self.drain();
+        let names = &mut self.names;
+        let in_scope = read.found.iter().filter(|one| names.is_in_scope(one.older.cgroup));
+        let (waiting, standing): (Vec<_>, Vec<_>) = in_scope.partition(|one| one.is_attempt);
+        waiting.iter().for_each(|one| self.table.adopt_attempt(&one.older));
+        let standing: Vec<_> = standing.iter().map(|one| one.older).collect();
+        self.snapshot = Snapshot {
+            namespaces: self.namespaces.len() as u64 - read.unread.len() as u64,
+            connections: self.table.merge_older(&standing),
+            unread: read.unread,
+        };
+        Ok(())
+    }
+
+    /// Sockets in SYN_SENT, and when they were listed. The attempts of a namespace that cannot be read are
+    /// taken to wait: no record says otherwise.
+    fn unanswered(&mut self) -> io::Result<(HashSet<u64>, u64)> {
+        let dumped = Anchor::now()?.boot();
+        if !self.table.has_attempts() {
+            return Ok((HashSet::new(), dumped));
+        }
+        let read = snapshot::read(&self.namespaces_now(), dumped);
+        Ok((read.found.iter().filter(|one| one.is_attempt).map(|one| one.older.socket).collect(), dumped))
+    }
+
+    fn namespaces_now(&self) -> Vec<Namespace> {
+        watched_namespaces(&self.settings.probe).unwrap_or_else(|_| self.namespaces.clone())
+    }
+
+    fn coverage(&self, canary: bool) -> io::Result<Coverage> {
+        let mut lost: BTreeMap<String, u64> = self.probe.losses()?;
+        lost.retain(|_, count| *count > 0);
+        let limits =
+            self.settings.probe.namespaces.iter().map(|namespace| format!("netns {}", namespace.label()));
+        let groups = self.settings.probe.cgroups.iter().map(|path| format!("cgroup {}", path.display()));
+        let fields =
+            self.probe.missing_fields().iter().map(|field| format!("{} ({})", field.loses, field.cause));
+        Ok(Coverage {
+            hooks: self.probe.hooks().to_vec(),
+            lost,
+            recursion_misses: self.statistics()?.iter().map(|program| program.recursion_misses).sum(),
+            events: self.table.events(),
+            snapshot: Some(self.snapshot.clone()),
+            canary,
+            limited_to: limits.chain(groups).collect(),
+            blind: BLIND.iter().map(|&words| words.to_owned()).chain(fields).collect(),
+        })
+    }
+}
+
+/// Folds a fact, unless it is about a connection of our own or lies outside of the user's cgroups.
+fn take(event: Event, table: &mut FlowTable, names: &mut NameBook, canaries: &mut [CanaryWatch]) {
+    if let Some(watch) = canaries.iter_mut().find(|watch| watch.canary.is(&event)) {
+        watch.connected |= event.kind == Kind::Connected;
+        watch.accepted |= event.kind == Kind::Accepted;
+        return;
+    }
+    if names.note(&event) {
+        table.observe(event);
+    }
+}
+
+/// Where a known connection is made: each namespace that the user named, otherwise our own.
+fn canary_places(options: &Options) -> Result<Vec<Namespace>, StartError> {
+    if !options.namespaces.is_empty() {
+        return Ok(options.namespaces.clone());
+    }
+    let own = namespaces::own().map_err(StartError::system("finding the own network namespace"))?;
+    Ok(vec![own])
+}
+
+fn watched_namespaces(options: &Options) -> Result<Vec<Namespace>, StartError> {
+    if !options.namespaces.is_empty() {
+        return Ok(options.namespaces.clone());
+    }
+    namespaces::all().map_err(StartError::system("listing network namespaces"))
+}

@@ -1,0 +1,144 @@
+//! Names for the ids that the kernel reports, looked up while what they name still exists.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+};
+
+use crate::{
+    capture::{CgroupTree, Namespace, Options, clock::Anchor, namespaces},
+    event::Event,
+    flow::Naming,
+};
+
+/// Names of cgroups and namespaces, the clock's anchor, and the user's limit to some cgroups.
+pub(super) struct NameBook {
+    tree: Option<CgroupTree>,
+    cgroups: HashMap<u64, Option<String>>,
+    new_cgroups: HashSet<u64>,
+    namespaces: HashMap<u64, Option<String>>,
+    new_namespaces: bool,
+    /// Inodes of the namespaces whose cookie is known.
+    known: HashSet<u64>,
+    /// The user's cgroups, absolute below the root and without a trailing slash.
+    limits: Vec<String>,
+    anchor: Anchor,
+}
+
+impl NameBook {
+    /// Knows the namespaces that exist now.
+    pub(super) fn new(tree: Option<CgroupTree>, options: &Options) -> io::Result<Self> {
+        let mut namespaces = HashMap::new();
+        // A lab plays a node in one namespace: then that is the node's own.
+        let own = match options.namespaces.as_slice() {
+            [one] => one.clone(),
+            _ => namespaces::own()?,
+        };
+        if let Ok(cookie) = own.cookie() {
+            namespaces.insert(cookie, None);
+        }
+        let limits = options.cgroups.iter().map(|path| limit(path)).collect();
+        let mut book = Self {
+            tree,
+            cgroups: HashMap::new(),
+            new_cgroups: HashSet::new(),
+            namespaces,
+            new_namespaces: true,
+            known: HashSet::new(),
+            limits,
+            anchor: Anchor::now()?,
+        };
+        book.resolve_namespaces();
+        Ok(book)
+    }
+
+    /// Uses another anchor for the wall clock from now on.
+    pub(super) fn anchor(&mut self, anchor: Anchor) {
+        self.anchor = anchor;
+    }
+
+    /// Remembers the ids of an event; whether it lies inside of the user's limits.
+    pub(super) fn note(&mut self, event: &Event) -> bool {
+        if let Some(cookie) = event.netns
+            && !self.namespaces.contains_key(&cookie)
+        {
+            self.namespaces.insert(cookie, Some(format!("netns:{cookie}")));
+            self.new_namespaces = true;
+        }
+        if let Some(id) = event.cgroup
+            && !self.cgroups.contains_key(&id)
+        {
+            self.new_cgroups.insert(id);
+        }
+        self.is_in_scope(event.cgroup)
+    }
+
+    /// Whether a group lies inside of the user's limits. The kernel side has filtered already, but lets our own
+    /// group pass for the known connection's sake.
+    pub(super) fn is_in_scope(&mut self, cgroup: Option<u64>) -> bool {
+        if self.limits.is_empty() {
+            return true;
+        }
+        let Some(id) = cgroup else { return false };
+        self.new_cgroups.remove(&id);
+        self.name_group(id);
+        let Some(name) = self.cgroups.get(&id).and_then(Option::as_deref) else { return true };
+        self.limits.iter().any(|limit| name.strip_prefix(limit.as_str()).is_some_and(is_below))
+    }
+
+    fn name_group(&mut self, id: u64) {
+        let Self { tree, cgroups, .. } = self;
+        cgroups.entry(id).or_insert_with(|| tree.as_mut().and_then(|tree| tree.name(id)));
+    }
+
+    /// Looks up what has come up since the last time.
+    pub(super) fn resolve_new(&mut self) {
+        for id in std::mem::take(&mut self.new_cgroups) {
+            self.name_group(id);
+        }
+        if self.new_namespaces {
+            self.resolve_namespaces();
+        }
+    }
+
+    fn resolve_namespaces(&mut self) {
+        self.new_namespaces = false;
+        let Ok(all) = namespaces::all() else { return };
+        for namespace in all {
+            self.learn(&namespace);
+        }
+    }
+
+    fn learn(&mut self, namespace: &Namespace) {
+        if !self.known.insert(namespace.inode) {
+            return;
+        }
+        let Ok(cookie) = namespace.cookie() else { return };
+        let name = self.namespaces.entry(cookie).or_insert_with(|| Some(namespace.label()));
+        if name.as_ref().is_some_and(|name| name.starts_with("netns:")) {
+            *name = Some(namespace.label());
+        }
+    }
+}
+
+fn limit(path: &std::path::Path) -> String {
+    format!("/{}", path.display().to_string().trim_matches('/'))
+}
+
+fn is_below(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
+}
+
+impl Naming for NameBook {
+    fn cgroup(&self, id: u64) -> Option<String> {
+        self.cgroups.get(&id).cloned().flatten()
+    }
+
+    fn netns(&self, cookie: u64) -> Option<String> {
+        self.namespaces.get(&cookie).cloned().flatten()
+    }
+
+    fn wall(&self, boot: u64) -> i64 {
+        self.anchor.wall_of(boot)
+    }
+}

@@ -1,0 +1,3 @@
+//! Flow records from elsewhere: so far our own recordings.
+
+pub mod recording;
