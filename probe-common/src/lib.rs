@@ -21,6 +21,9 @@ pub mod kind {
     pub const ACCEPTED: u8 = 4;
     /// `connect()` was called and no state change followed: the kernel found no route, or a policy refused.
     pub const UNROUTED: u8 = 5;
+    /// Added to one of the others: the record comes from the second program of the tracepoint, because the
+    /// first was interrupted on that CPU; in rare cases it repeats one.
+    pub const RESCUED: u8 = 0x80;
 }
 
 /// Values of [`Record::family`].

@@ -4,7 +4,7 @@
 //! - `connect.rs`: `connect()` calls (`cgroup/connect4`, `cgroup/connect6`)
 //!
 //! What they share: `offsets.rs` (where the running kernel keeps a field), `socket.rs` (reading one),
-//! `tuple.rs` (the only byte-order code), `scope.rs` (what the user asked to watch), `emit.rs` (hand-over and
+//! `tuple.rs` (the only byte-order code), `rescue.rs` (interrupted handlers), `scope.rs` (what the user asked to watch), `emit.rs` (hand-over and
 //! loss) and `maps.rs`.
 #![no_std]
 #![no_main]
@@ -14,6 +14,7 @@ mod connect;
 mod emit;
 mod maps;
 mod offsets;
+mod rescue;
 mod scope;
 mod socket;
 mod tcp;
@@ -31,8 +32,14 @@ const ALLOW: i32 = 1;
 /// `tcp_set_state`, `inet_sk_set_state` and `inet_sk_state_store` (net/ipv4/{af_inet,tcp}.c).
 /// Checked on 6.18 by `tests/`.
 #[btf_tracepoint(function = "inet_sock_set_state")]
-fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
+fn tcp_state(context: BtfTracePointContext) -> i32 {
     tcp::state_changed(&context)
+}
+
+/// The same tracepoint again, attached second: for what the kernel did not let [`tcp_state`] see.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn tcp_rescue(context: BtfTracePointContext) -> i32 {
+    tcp::state_change_missed(&context)
 }
 
 /// `BPF_CGROUP_RUN_PROG_INET4_CONNECT` in `tcp_v4_pre_connect` (net/ipv4/tcp_ipv4.c): before the route lookup.

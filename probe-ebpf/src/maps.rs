@@ -6,6 +6,8 @@ use aya_ebpf::{
 };
 use probe_common::{AttemptRecord, Loss};
 
+use crate::rescue;
+
 /// Size of the ring in bytes; the loader may set another (a power of two, at least a page).
 const RING_BYTES: usize = 16 << 20;
 
@@ -40,3 +42,17 @@ pub(crate) static WATCHED_NETNS: HashMap<u64, u8, 1_024> = HashMap::new();
 /// cgroups to watch, by id, when the user named any: they and everything below. Likewise.
 #[btf_map]
 pub(crate) static WATCHED_CGROUPS: HashMap<u64, u8, 1_024> = HashMap::new();
+
+/// State changes that the first TCP program was run for on this CPU, by a hash of socket and state. Written by
+/// the first program, read and cleared by the second; an entry that is overwritten before costs a repetition.
+#[btf_map]
+pub(crate) static MARKS: PerCpuArray<u64, { rescue::SLOTS }> = PerCpuArray::new();
+
+/// A word for each of the two TCP programs, to make a number of a pointer.
+#[btf_map]
+pub(crate) static SCRATCH: PerCpuArray<u64, 2> = PerCpuArray::new();
+
+/// How many state changes the second TCP program took because the first was not run. Written by it, read by
+/// user space: the first one's recursion misses less this are lost.
+#[btf_map]
+pub(crate) static RESCUED: PerCpuArray<u64, 1> = PerCpuArray::new();

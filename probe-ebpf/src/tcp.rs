@@ -14,7 +14,7 @@ use crate::{
     emit::{self, Caller, Fact},
     maps::{PENDING, UNPAIRED},
     offsets::{OFFSET_SOCK_ERROR, OFFSET_SOCK_PROTOCOL},
-    scope,
+    rescue, scope,
     socket::Socket,
     tuple::Tuple,
 };
@@ -31,11 +31,23 @@ const TCP: u16 = 6;
 /// Reports a change of state, if it is one that says something.
 #[inline(always)]
 pub(crate) fn state_changed(context: &BtfTracePointContext) -> i32 {
+    rescue::mark(context.arg(0), context.arg(2));
+    report(context, 0)
+}
+
+/// Reports a change of state that the first program was not run for.
+#[inline(always)]
+pub(crate) fn state_change_missed(context: &BtfTracePointContext) -> i32 {
+    if rescue::is_missed(context.arg(0), context.arg(2)) { report(context, kind::RESCUED) } else { 0 }
+}
+
+#[inline(always)]
+fn report(context: &BtfTracePointContext, rescued: u8) -> i32 {
     match (context.arg::<i32>(1), context.arg::<i32>(2)) {
-        (CLOSE, SYN_SENT) => with_tcp(context, attempted),
-        (SYN_SENT, ESTABLISHED) => with_tcp(context, connected),
-        (SYN_SENT, CLOSE) => with_tcp(context, failed),
-        (SYN_RECV, ESTABLISHED) => with_tcp(context, accepted),
+        (CLOSE, SYN_SENT) => with_tcp(context, |socket| attempted(socket, rescued)),
+        (SYN_SENT, ESTABLISHED) => with_tcp(context, |socket| connected(socket, rescued)),
+        (SYN_SENT, CLOSE) => with_tcp(context, |socket| failed(socket, rescued)),
+        (SYN_RECV, ESTABLISHED) => with_tcp(context, |socket| accepted(socket, rescued)),
         _ => {}
     }
     0
@@ -50,11 +62,12 @@ fn with_tcp(context: &BtfTracePointContext, report: impl FnOnce(&Socket)) {
 }
 
 #[inline(always)]
-fn attempted(socket: &Socket) {
+fn attempted(socket: &Socket, rescued: u8) {
     let cookie = socket.cookie();
     let time = claim_pending(cookie);
     let tuple = Tuple::of(socket);
-    let record = emit::record(socket, &tuple, &Fact { kind: kind::ATTEMPT, error: 0, cookie, time });
+    let record =
+        emit::record(socket, &tuple, &Fact { kind: kind::ATTEMPT | rescued, error: 0, cookie, time });
     let Caller { process, thread, command } = Caller::current();
     emit::attempt(AttemptRecord { record, process, thread, command }, Loss::Attempt);
 }
@@ -87,27 +100,27 @@ fn claim_pending(cookie: u64) -> u64 {
 }
 
 #[inline(always)]
-fn connected(socket: &Socket) {
-    outcome(socket, kind::CONNECTED, Loss::Connected);
+fn connected(socket: &Socket, rescued: u8) {
+    outcome(socket, (kind::CONNECTED, rescued), Loss::Connected);
 }
 
 #[inline(always)]
-fn accepted(socket: &Socket) {
-    outcome(socket, kind::ACCEPTED, Loss::Accepted);
+fn accepted(socket: &Socket, rescued: u8) {
+    outcome(socket, (kind::ACCEPTED, rescued), Loss::Accepted);
 }
 
 #[inline(always)]
-fn outcome(socket: &Socket, kind: u8, loss: Loss) {
+fn outcome(socket: &Socket, (kind, rescued): (u8, u8), loss: Loss) {
     let tuple = Tuple::of(socket);
-    let kind = if tuple.is_self_connected() { kind::CONNECTED } else { kind };
+    let kind = rescued | if tuple.is_self_connected() { kind::CONNECTED } else { kind };
     let fact = Fact { kind, error: 0, cookie: socket.cookie(), time: now() };
     emit::outcome(emit::record(socket, &tuple, &fact), loss);
 }
 
 #[inline(always)]
-fn failed(socket: &Socket) {
+fn failed(socket: &Socket, rescued: u8) {
     let error = socket.load_optional::<i32>(&OFFSET_SOCK_ERROR).unwrap_or(0) as u16;
-    let fact = Fact { kind: kind::FAILED, error, cookie: socket.cookie(), time: now() };
+    let fact = Fact { kind: kind::FAILED | rescued, error, cookie: socket.cookie(), time: now() };
     emit::outcome(emit::record(socket, &Tuple::of(socket), &fact), Loss::Failed);
 }
 

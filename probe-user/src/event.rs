@@ -79,6 +79,16 @@ pub struct Event {
     pub local: End,
     /// Its peer.
     pub remote: End,
+    /// The reporting hook cannot exclude that it repeats an earlier record of the same kind and socket.
+    pub may_repeat: bool,
     /// Who called `connect()`; accepts complete in softirq and never know.
     pub process: Option<Process>,
+}
+
+impl Event {
+    /// Whether this is how a connection came to stand or failed: a socket has one, once.
+    #[must_use]
+    pub fn is_outcome(&self) -> bool {
+        matches!(self.kind, Kind::Connected | Kind::Failed(_) | Kind::Accepted)
+    }
 }

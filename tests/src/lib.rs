@@ -1,1 +1,9 @@
-//! What the kernel tests and `cargo xtask accept` share: network namespaces, generators, and the probe under test.
+//! What the kernel tests and `cargo xtask accept` share: network namespaces, traffic generators and the recorder
+//! under test.
+//!
+//! All traffic goes to loopback or between namespaces that the test made.
+
+pub mod generator;
+pub mod namespace;
+pub mod needs;
+pub mod recorder;

@@ -40,11 +40,13 @@ pub fn decode(mut bytes: &[u8]) -> Result<Event, DecodeError> {
     let local = End { address: local, port: bytes.get_u16_ne() };
     let remote = End { address: remote, port: bytes.get_u16_ne() };
     let error = bytes.get_u16_ne();
-    let kind = kind_of(bytes.get_u8(), error)?;
+    let kind = bytes.get_u8();
+    let may_repeat = kind & kind::RESCUED != 0;
+    let kind = kind_of(kind & !kind::RESCUED, error)?;
     let _family = bytes.get_u8();
     let process =
         (bytes.len() >= size_of::<AttemptRecord>() - size_of::<Record>()).then(|| process(&mut bytes));
-    Ok(Event { kind, time, socket, cgroup, netns, local, remote, process })
+    Ok(Event { kind, time, socket, cgroup, netns, local, remote, may_repeat, process })
 }
 
 fn known(id: u64) -> Option<u64> {

@@ -31,6 +31,8 @@ use crate::{
     flow::Hook,
 };
 
+/// The tracepoint's programs, in the order of their attachment (`probe-ebpf/src/rescue.rs`).
+const TCP_PROGRAMS: [&str; 2] = ["tcp_state", "tcp_rescue"];
 const TCP_HOOK: &str = "inet_sock_set_state";
 const CONNECT_HOOKS: [&str; 2] = ["connect4", "connect6"];
 const CONNECT_COST: &str = "attempts that die on their route (no route, prohibit, blackhole, local policy)";
@@ -73,6 +75,7 @@ pub struct ProgramStatistics {
 pub struct Probe {
     ring: RingBuf<MapData>,
     losses: PerCpuArray<MapData, u64>,
+    rescued: PerCpuArray<MapData, u64>,
     unrouted: Unrouted,
     undecodable: u64,
     hooks: Vec<Hook>,
@@ -103,11 +106,15 @@ impl Probe {
         let mut ebpf = load(options, &offsets, &scope, tree.is_ok())?;
         scope.apply(&mut ebpf)?;
         let logger = options.diagnostics.then(|| aya_log::EbpfLogger::init(&mut ebpf).ok()).flatten();
-        let mut hooks = vec![attach_tcp(&mut ebpf)?];
+        let mut hooks = Vec::new();
+        for program in TCP_PROGRAMS {
+            hooks.push(attach_tcp(&mut ebpf, program)?);
+        }
         hooks.extend(CONNECT_HOOKS.map(|name| attach_connect(&mut ebpf, name, tree)));
         Ok(Self {
             ring: RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(unusable("EVENTS"))?,
             losses: PerCpuArray::try_from(take(&mut ebpf, "LOSSES")?).map_err(unusable("LOSSES"))?,
+            rescued: PerCpuArray::try_from(take(&mut ebpf, "RESCUED")?).map_err(unusable("RESCUED"))?,
             unrouted: Unrouted::new(
                 PerCpuArray::try_from(take(&mut ebpf, "PENDING")?).map_err(unusable("PENDING"))?,
                 HashMap::try_from(take(&mut ebpf, "UNPAIRED")?).map_err(unusable("UNPAIRED"))?,
@@ -172,12 +179,25 @@ impl Probe {
     pub fn losses(&self) -> io::Result<BTreeMap<String, u64>> {
         let mut losses = BTreeMap::new();
         for loss in Loss::ALL {
-            let slots = self.losses.get(&(loss as u32), 0).map_err(io::Error::other)?;
-            losses.insert(loss.name().to_owned(), slots.iter().sum());
+            losses.insert(loss.name().to_owned(), sum(&self.losses, loss as u32)?);
         }
         losses.insert("undecodable".to_owned(), self.undecodable);
         losses.retain(|_, count| *count > 0);
         Ok(losses)
+    }
+
+    /// State changes that neither TCP program was run for, because both were interrupted on that CPU; few of
+    /// them would have been a fact. `repetitions` are the records that user space dropped as said twice.
+    ///
+    /// # Errors
+    ///
+    /// When a counter cannot be read.
+    pub fn recursion_losses(&self, repetitions: u64) -> io::Result<u64> {
+        let statistics = self.statistics()?;
+        let first = statistics.iter().find(|program| program.name == TCP_PROGRAMS[0]);
+        let missed = first.map_or(0, |program| program.recursion_misses);
+        let rescued = sum(&self.rescued, 0)?.saturating_sub(repetitions);
+        Ok(missed.saturating_sub(rescued))
     }
 
     /// The kernel's statistics of every program.
@@ -200,6 +220,10 @@ impl Probe {
     pub fn missing_fields(&self) -> &[MissingField] {
         &self.missing_fields
     }
+}
+
+fn sum(counters: &PerCpuArray<MapData, u64>, slot: u32) -> io::Result<u64> {
+    Ok(counters.get(&slot, 0).map_err(io::Error::other)?.iter().sum())
 }
 
 /// The user's limits as the kernel side takes them.
@@ -281,14 +305,14 @@ fn unusable(map: &'static str) -> impl FnOnce(aya::maps::MapError) -> StartError
     move |cause| StartError::Map { map, cause: Box::new(cause) }
 }
 
-fn attach_tcp(ebpf: &mut Ebpf) -> Result<Hook, StartError> {
-    let refused = |cause| StartError::Program { program: TCP_HOOK, cause: Box::new(cause) };
+fn attach_tcp(ebpf: &mut Ebpf, name: &'static str) -> Result<Hook, StartError> {
+    let refused = |cause| StartError::Program { program: name, cause: Box::new(cause) };
     let program: &mut BtfTracePoint =
-        ebpf.program_mut(TCP_HOOK).ok_or(StartError::Object(TCP_HOOK))?.try_into().map_err(refused)?;
+        ebpf.program_mut(name).ok_or(StartError::Object(name))?.try_into().map_err(refused)?;
     let btf = Btf::from_sys_fs().map_err(|cause| StartError::Load(Box::new(cause.into())))?;
     program.load(TCP_HOOK, &btf).map_err(refused)?;
     program.attach().map_err(refused)?;
-    Ok(Hook { name: format!("tp_btf/{TCP_HOOK}"), absent: None, cost: "all TCP".to_owned() })
+    Ok(Hook { name: format!("tp_btf/{TCP_HOOK} ({name})"), absent: None, cost: "all TCP".to_owned() })
 }
 
 fn attach_connect(ebpf: &mut Ebpf, name: &'static str, tree: Result<&CgroupTree, &io::Error>) -> Hook {

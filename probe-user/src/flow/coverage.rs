@@ -35,7 +35,7 @@ pub struct Coverage {
     pub hooks: Vec<Hook>,
     /// Facts that did not reach a flow, by reason (the names of `probe_common::Loss` and our own).
     pub lost: BTreeMap<String, u64>,
-    /// Handler invocations that the kernel skipped because the program was already running on that CPU.
+    /// State changes for which the kernel ran no program of ours, because they were interrupted on that CPU.
     pub recursion_misses: u64,
     /// Facts that reached user space.
     pub events: u64,

@@ -68,6 +68,30 @@ pub struct FlowTable {
     /// Sockets whose outcome was seen, while the older ones are being read.
     recent: Option<HashSet<u64>>,
     events: u64,
+    latest: Latest,
+    repetitions: u64,
+}
+
+/// The sockets of the latest outcomes: a repetition follows within one softirq's work.
+#[derive(Debug)]
+struct Latest {
+    sockets: Box<[u64; Self::LENGTH]>,
+    next: usize,
+}
+
+impl Latest {
+    const LENGTH: usize = 4_096;
+
+    fn push(&mut self, socket: u64) {
+        self.sockets[self.next % Self::LENGTH] = socket;
+        self.next = self.next.wrapping_add(1);
+    }
+}
+
+impl Default for Latest {
+    fn default() -> Self {
+        Self { sockets: Box::new([0; Self::LENGTH]), next: 0 }
+    }
 }
 
 impl FlowTable {
@@ -83,8 +107,18 @@ impl FlowTable {
         self.events
     }
 
+    /// Facts that were reported twice, and counted once.
+    #[must_use]
+    pub fn repetitions(&self) -> u64 {
+        self.repetitions
+    }
+
     /// Takes one fact.
     pub fn observe(&mut self, event: Event) {
+        if event.may_repeat && event.is_outcome() && self.latest.sockets.contains(&event.socket) {
+            self.repetitions += 1;
+            return;
+        }
         self.events += 1;
         match event.kind {
             Kind::Attempted => {
@@ -133,6 +167,7 @@ impl FlowTable {
             netns: one.netns,
             local: one.local,
             remote: one.remote,
+            may_repeat: false,
             process: None,
         });
     }
@@ -184,6 +219,7 @@ impl FlowTable {
     }
 
     fn remember(&mut self, socket: u64) {
+        self.latest.push(socket);
         if let Some(recent) = &mut self.recent {
             recent.insert(socket);
         }
@@ -285,6 +321,7 @@ mod tests {
             netns: Some(2),
             local: end([10, 0, 0, 1], 40_000),
             remote: end([10, 0, 0, 2], 443),
+            may_repeat: false,
             process,
         }
     }
@@ -328,6 +365,17 @@ mod tests {
         let flows = close(table);
         assert_eq!(flows[0].outcomes, Outcomes { connected: 1, ..Outcomes::default() });
         assert_eq!(flows[0].key.direction, Direction::Outbound);
+    }
+
+    #[test]
+    fn a_repeated_outcome_counts_once() {
+        let mut table = FlowTable::default();
+        table.observe(event(Kind::Accepted, 7, 100));
+        table.observe(event(Kind::Accepted, 8, 100));
+        table.observe(Event { may_repeat: true, ..event(Kind::Accepted, 7, 100) });
+        table.observe(Event { may_repeat: true, ..event(Kind::Accepted, 9, 100) });
+        assert_eq!((table.events(), table.repetitions()), (3, 1));
+        assert_eq!(close(table)[0].outcomes.accepted, 3);
     }
 
     #[test]

@@ -298,7 +298,7 @@ impl Watch {
         Ok(Coverage {
             hooks: self.probe.hooks().to_vec(),
             lost,
-            recursion_misses: self.statistics()?.iter().map(|program| program.recursion_misses).sum(),
+            recursion_misses: self.probe.recursion_losses(self.table.repetitions())?,
             events: self.table.events(),
             snapshot: Some(self.snapshot.clone()),
             canary,

@@ -1,0 +1,165 @@
+//! Connections at the machine's maximum, counted by the generator itself.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+    os::fd::{AsRawFd, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    libc,
+    sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getpeername, setsockopt, socket, sockopt,
+    },
+};
+
+/// How a generated connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By RST: no TIME_WAIT, so ports never run out.
+    Reset,
+    /// By FIN from the client first.
+    Finish,
+}
+
+/// What a generator did, by its own count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Generated {
+    /// Calls of `connect()`.
+    pub attempted: u64,
+    /// Those that stood when the generator looked.
+    pub connected: u64,
+    /// Those that failed or were not yet through when the generator gave them up, by errno.
+    pub failed: BTreeMap<i32, u64>,
+    /// Connections that `accept()` returned.
+    pub accepted: u64,
+}
+
+/// A listener that takes and closes everything.
+pub struct Server {
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    accepted: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens on any port of a loopback address.
+    ///
+    /// # Errors
+    ///
+    /// When the address is not there.
+    pub fn start(address: IpAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((address, 0))?;
+        // The standard library's backlog is too short for an open loop.
+        nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(4096)?)?;
+        let address = listener.local_addr()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let accepted = Arc::new(AtomicU64::new(0));
+        let thread = {
+            let (stop, accepted) = (Arc::clone(&stop), Arc::clone(&accepted));
+            std::thread::Builder::new().name("fd-server".into()).spawn(move || {
+                while let Ok((stream, _)) = listener.accept() {
+                    accepted.fetch_add(1, Ordering::Relaxed);
+                    drop(stream);
+                    if stop.load(Ordering::Acquire) {
+                        return;
+                    }
+                }
+            })?
+        };
+        Ok(Self { address, stop, accepted, thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops listening once whatever the kernel still holds was accepted. The connection that wakes the thread
+    /// for it is counted at both ends like any other.
+    ///
+    /// # Panics
+    ///
+    /// When the server's thread has panicked, or does not listen any more.
+    pub fn finish(mut self, generated: &mut Generated) {
+        let mut before = None;
+        while before != Some(self.accepted.load(Ordering::Relaxed)) {
+            before = Some(self.accepted.load(Ordering::Relaxed));
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        self.stop.store(true, Ordering::Release);
+        TcpStream::connect(self.address).expect("the server still listens");
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the server does not panic");
+        }
+        generated.attempted += 1;
+        generated.connected += 1;
+        generated.accepted += self.accepted.load(Ordering::Relaxed);
+    }
+}
+
+fn client(server: SocketAddr, flags: SockFlag) -> io::Result<OwnedFd> {
+    let family = if server.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    Ok(socket(family, SockType::Stream, flags, None)?)
+}
+
+fn close(socket: OwnedFd, ending: Ending) -> io::Result<()> {
+    if ending == Ending::Reset {
+        setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })?;
+    }
+    Ok(())
+}
+
+/// Connects one after the other, each as soon as the one before stands.
+///
+/// # Errors
+///
+/// When a socket cannot be made.
+pub fn closed_loop(server: SocketAddr, count: u64, ending: Ending) -> io::Result<Generated> {
+    let mut done = Generated::default();
+    let to = SockaddrStorage::from(server);
+    for _ in 0..count {
+        let socket = client(server, SockFlag::SOCK_CLOEXEC)?;
+        done.attempted += 1;
+        match connect(socket.as_raw_fd(), &to) {
+            Ok(()) => done.connected += 1,
+            Err(errno) => *done.failed.entry(errno as i32).or_default() += 1,
+        }
+        close(socket, ending)?;
+    }
+    Ok(done)
+}
+
+/// Connects without ever waiting for an answer: whatever does not stand at once is given up.
+///
+/// # Errors
+///
+/// When a socket cannot be made.
+pub fn open_loop(server: SocketAddr, count: u64) -> io::Result<Generated> {
+    let mut done = Generated::default();
+    let to = SockaddrStorage::from(server);
+    for _ in 0..count {
+        let socket = client(server, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK)?;
+        done.attempted += 1;
+        match connect(socket.as_raw_fd(), &to) {
+            Ok(()) => done.connected += 1,
+            Err(Errno::EINPROGRESS) => match getpeername::<SockaddrStorage>(socket.as_raw_fd()) {
+                Ok(_) => done.connected += 1,
+                Err(_) => *done.failed.entry(Errno::EINPROGRESS as i32).or_default() += 1,
+            },
+            Err(errno) => *done.failed.entry(errno as i32).or_default() += 1,
+        }
+        close(socket, Ending::Reset)?;
+    }
+    Ok(done)
+}

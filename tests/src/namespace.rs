@@ -1,0 +1,92 @@
+//! Network namespaces of a test, gone with it.
+
+use std::{
+    io,
+    path::PathBuf,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use flowdrift::capture::Namespace;
+
+/// A named network namespace with its loopback up; removed when dropped.
+pub struct TestNamespace {
+    name: String,
+}
+
+impl TestNamespace {
+    /// Makes one.
+    ///
+    /// # Panics
+    ///
+    /// When `ip` fails: these tests ask for root and iproute2 first.
+    #[must_use]
+    pub fn new(purpose: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("fdt-{}-{number}-{purpose}", std::process::id());
+        ip(&["netns", "add", &name]);
+        let namespace = Self { name };
+        namespace.ip(&["link", "set", "lo", "up"]);
+        namespace
+    }
+
+    /// Its name, as `ip netns` knows it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its bind mount.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from("/run/netns").join(&self.name)
+    }
+
+    /// Runs `ip` inside of it.
+    ///
+    /// # Panics
+    ///
+    /// When `ip` fails.
+    pub fn ip(&self, arguments: &[&str]) {
+        ip(&[&["-n", &self.name], arguments].concat());
+    }
+
+    /// Runs `work` on a thread inside of it.
+    ///
+    /// # Panics
+    ///
+    /// When the namespace cannot be entered.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let namespace = Namespace::at(&self.path()).expect("the namespace was made");
+        namespace.enter(|| io::Result::Ok(work())).expect("root can enter it")
+    }
+}
+
+impl Drop for TestNamespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "delete", &self.name]).status();
+    }
+}
+
+/// Joins two namespaces by a veth pair with one address each (CIDR notation), interface `name` on both sides.
+///
+/// # Panics
+///
+/// When `ip` fails.
+pub fn join(name: &str, left: (&TestNamespace, &str), right: (&TestNamespace, &str)) {
+    let (from, to) = (left.0.name(), right.0.name());
+    ip(&["-n", from, "link", "add", name, "type", "veth", "peer", "name", name, "netns", to]);
+    for (namespace, address) in [left, right] {
+        // Without duplicate address detection an IPv6 address serves at once.
+        let options: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
+        namespace.ip(&[&["address", "add", address, "dev", name], options].concat());
+        namespace.ip(&["link", "set", name, "up"]);
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    let output = Command::new("ip").args(arguments).output().expect("iproute2 is installed");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip {}: {words}", arguments.join(" "));
+}

@@ -1,0 +1,37 @@
+//! Tests that need a right or a kernel feature: skipped with one line where it is missing, and a failure in CI.
+
+/// Whether the privileged tests can run here. Where they cannot, says so in one line; with `CI=true` that is a
+/// failure.
+///
+/// # Panics
+///
+/// With `CI=true`, when a need is not met.
+#[must_use]
+pub fn root(test: &str) -> bool {
+    let missing = (!nix::unistd::geteuid().is_root()).then_some("it needs root").or((!std::path::Path::new(
+        "/sys/kernel/btf/vmlinux",
+    )
+    .exists())
+    .then_some("it needs kernel BTF"));
+    met(test, missing)
+}
+
+/// Like [`root`], for a tool that Debian packages.
+///
+/// # Panics
+///
+/// With `CI=true`, when the tool is not installed.
+#[must_use]
+pub fn tool(test: &str, tool: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|paths| std::env::split_paths(&paths).any(|path| path.join(tool).exists()))
+        || std::path::Path::new("/usr/sbin").join(tool).exists();
+    met(test, (!found).then_some(tool))
+}
+
+fn met(test: &str, missing: Option<&str>) -> bool {
+    let Some(why) = missing else { return true };
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} cannot be skipped in CI: {why}");
+    eprintln!("skipped: {test}: {why}");
+    false
+}
