@@ -7,4 +7,5 @@
 
 pub mod event;
 pub mod flow;
+pub mod matching;
 pub mod matrix;
