@@ -9,6 +9,7 @@ pub mod capture;
 pub mod cli;
 pub mod event;
 pub mod flow;
+pub mod matching;
 pub mod matrix;
 pub mod observe;
 pub mod source;

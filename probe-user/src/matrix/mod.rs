@@ -1,1 +1,32 @@
-//! The declared side.
+//! The declared side: the flow matrix, the inventory that binds its names, and the exceptions.
+//!
+//! A document passes three forms: the tree of `node` in which every value knows its line, the wire type that
+//! says what may be written, and the model that cannot be invalid. Each step notes its faults and goes on,
+//! so that a reader is told all of them at once.
+
+mod check;
+mod convert;
+mod document;
+pub mod exceptions;
+mod faults;
+pub mod inventory;
+mod load;
+pub mod located;
+pub mod model;
+mod name;
+mod node;
+mod ports;
+mod reader;
+mod schema;
+pub mod wire;
+
+pub use document::{read_exceptions, read_inventory, read_matrix};
+pub use exceptions::{Exception, Exceptions, Party};
+pub use faults::{Fault, Faults};
+pub use inventory::Inventory;
+pub use load::load;
+pub use model::{EndpointName, Expect, Matrix, PortSpec, Ports, Row, SourceLine};
+pub use schema::schema;
+
+#[cfg(test)]
+mod tests;

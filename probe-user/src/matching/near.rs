@@ -1,0 +1,93 @@
+//! The row that an undeclared flow almost fits.
+
+use super::cell::{Cell, Place};
+use super::leg;
+use super::placement;
+use super::reach::Reach;
+use super::rows::Rows;
+use super::tuple::Tuple;
+
+/// What a flow and a cell differ in. The order is that of preference: who fits both ends is nearer than who
+/// fits one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    /// The server's port.
+    Port,
+    /// The client.
+    Source,
+    /// The server.
+    Destination,
+    /// The transport.
+    Protocol,
+}
+
+/// A cell that differs from a flow in one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NearMiss {
+    /// Index of the cell.
+    pub cell: usize,
+    /// The field.
+    pub differs: Field,
+    /// What the cell has there.
+    pub declared: String,
+    /// What the flow has there.
+    pub found: String,
+}
+
+impl Rows {
+    /// The first cell that differs from the tuple in exactly one field, by the order of [`Field`]. Legs behind
+    /// a proxy are no near misses: they would name rows whose source nobody saw.
+    #[must_use]
+    pub fn nearest(&self, tuple: &Tuple<'_>) -> Option<NearMiss> {
+        let reach = self.reach(tuple);
+        let cells = self.cells.iter().enumerate();
+        let near = cells.filter_map(|(index, cell)| Some((difference(reach, cell)?, index)));
+        let (differs, cell) = near.min()?;
+        Some(NearMiss {
+            cell,
+            differs,
+            declared: declared(&self.cells[cell], differs),
+            found: found(reach, differs),
+        })
+    }
+}
+
+/// The only field that differs.
+fn difference(reach: Reach<'_>, cell: &Cell) -> Option<Field> {
+    let tuple = reach.tuple;
+    let differs = [
+        (Field::Port, !admits(reach, cell)),
+        (Field::Source, !reach.holds(&cell.source, tuple.client())),
+        (Field::Destination, !reach.holds(&cell.destination, tuple.server())),
+        (Field::Protocol, !cell.port.carries(tuple.protocol)),
+    ];
+    let mut differing = differs.into_iter().filter(|(_, differs)| *differs);
+    let (field, _) = differing.next()?;
+    differing.next().is_none().then_some(field)
+}
+
+fn admits(reach: Reach<'_>, cell: &Cell) -> bool {
+    match cell.destination {
+        Place::Cluster(_) => cell.port.ports.hold(reach.tuple.port),
+        _ => leg::admits(reach, cell),
+    }
+}
+
+fn declared(cell: &Cell, differs: Field) -> String {
+    match differs {
+        Field::Port => cell.port.to_string(),
+        Field::Source => cell.source.to_string(),
+        Field::Destination => cell.destination.to_string(),
+        Field::Protocol => cell.port.protocol.map_or_else(String::new, |protocol| protocol.to_string()),
+    }
+}
+
+fn found(reach: Reach<'_>, differs: Field) -> String {
+    let tuple = reach.tuple;
+    match differs {
+        Field::Port => format!("{}/{}", tuple.port, tuple.protocol),
+        Field::Source => placement::placed(reach, tuple.client()).label(),
+        Field::Destination => placement::placed(reach, tuple.server()).label(),
+        Field::Protocol => tuple.protocol.to_string(),
+    }
+}

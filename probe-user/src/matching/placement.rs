@@ -1,0 +1,135 @@
+//! Where the two ends of a flow are, for readers, and whether the matrix speaks of it.
+
+use std::net::IpAddr;
+
+use super::cell::{Cell, Place};
+use super::reach::{Reach, hold};
+use super::rows::{Matcher, Rows};
+use super::tuple::{Side, Tuple};
+use super::width;
+use crate::matrix::EndpointName;
+use crate::matrix::inventory::Endpoint;
+
+/// Where both ends are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The end that connected.
+    pub client: Placed,
+    /// The end that listened.
+    pub server: Placed,
+}
+
+/// Where one end is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its cluster, where invariant 6 lets it be known.
+    pub cluster: Option<String>,
+    /// Its node, likewise.
+    pub node: Option<String>,
+    /// Every endpoint of the inventory that it belongs to, sorted.
+    pub names: Vec<EndpointName>,
+    /// The narrowest of them, unless that is the whole Internet.
+    narrowest: Option<EndpointName>,
+}
+
+impl Placed {
+    /// The best name for a reader: the endpoint, else the node, else the cluster, else the address.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match (&self.narrowest, &self.cluster, &self.node) {
+            (Some(name), ..) => name.to_string(),
+            (None, Some(cluster), Some(node)) => format!("{cluster}/{node}"),
+            (None, Some(cluster), None) => cluster.clone(),
+            (None, None, _) => self.address.to_string(),
+        }
+    }
+}
+
+impl Rows {
+    /// Where both ends of the tuple are.
+    #[must_use]
+    pub fn place(&self, tuple: &Tuple<'_>) -> Placement {
+        let reach = self.reach(tuple);
+        Placement { client: placed(reach, tuple.client()), server: placed(reach, tuple.server()) }
+    }
+
+    /// Whether the matrix speaks of this kind of traffic: everything but what stays within one cluster, and of
+    /// that only what a row fits, or what goes to an endpoint that a row with its source in that cluster names.
+    #[must_use]
+    pub fn in_scope(&self, tuple: &Tuple<'_>) -> bool {
+        let Placement { client, server } = self.place(tuple);
+        let Some(cluster) = client.cluster.filter(|cluster| server.cluster.as_ref() == Some(cluster)) else {
+            return true;
+        };
+        let reach = self.reach(tuple);
+        if self.cells.iter().any(|cell| names_destination(reach, cell, &cluster)) {
+            return true;
+        }
+        let mut found = Vec::new();
+        self.matches(tuple, &mut found);
+        !found.is_empty()
+    }
+}
+
+fn names_destination(reach: Reach<'_>, cell: &Cell, cluster: &str) -> bool {
+    matches!(cell.destination, Place::Endpoint { .. } | Place::Ingress { .. })
+        && cell.source.cluster() == Some(cluster)
+        && reach.holds(&cell.destination, reach.tuple.server())
+}
+
+pub(super) fn placed(reach: Reach<'_>, side: Side) -> Placed {
+    let mut named: Vec<(u128, &EndpointName, &Endpoint)> = reach
+        .inventory
+        .endpoints
+        .iter()
+        .filter(|(_, endpoint)| belongs(reach, endpoint, side))
+        .map(|(name, endpoint)| (width::of_endpoint(endpoint), name, endpoint))
+        .collect();
+    let names = named.iter().map(|(_, name, _)| (*name).clone()).collect();
+    named.sort_by_key(|(width, name, _)| (*width, *name));
+    let narrowest = named.iter().find(|(_, _, endpoint)| !is_everything(endpoint));
+    let (cluster, node) = home(reach, side);
+    let endpoint_home = || narrowest.and_then(|(_, _, endpoint)| endpoint.cluster.clone());
+    Placed {
+        address: side.address,
+        cluster: cluster.or_else(endpoint_home),
+        node,
+        names,
+        narrowest: narrowest.map(|(_, name, _)| (*name).clone()),
+    }
+}
+
+fn belongs(reach: Reach<'_>, endpoint: &Endpoint, side: Side) -> bool {
+    if !endpoint.ingress {
+        return reach.at_endpoint(endpoint, side);
+    }
+    reach.inventory.clusters.keys().any(|cluster| reach.is_ingress(cluster, side))
+}
+
+fn is_everything(endpoint: &Endpoint) -> bool {
+    endpoint.cidrs.iter().any(|block| block.prefix_len() == 0)
+}
+
+/// Cluster and node: the reporter's own, or what the address says.
+fn home(reach: Reach<'_>, side: Side) -> (Option<String>, Option<String>) {
+    let tuple = reach.tuple;
+    if side.local || tuple.is_loopback() {
+        return (Some(tuple.cluster.to_owned()), Some(tuple.node.to_owned()));
+    }
+    let clusters = || reach.inventory.clusters.iter();
+    for (name, cluster) in clusters() {
+        let node = cluster.nodes.iter().find(|(_, addresses)| addresses.contains(&side.address));
+        if let Some((node, _)) = node {
+            return (Some(name.clone()), Some(node.clone()));
+        }
+    }
+    let own = [tuple.cluster].into_iter().filter(|name| reach.at_home(name, side)).map(str::to_owned);
+    let inner = clusters().filter(|(name, _)| reach.at_home(name, side)).map(|(name, _)| name.clone());
+    let edge = clusters().filter(|(_, cluster)| {
+        let fronts = cluster.ingress.as_ref().is_some_and(|ingress| hold(&ingress.addresses, side.address));
+        fronts || hold(&cluster.egress, side.address)
+    });
+    (own.chain(inner).chain(edge.map(|(name, _)| name.clone())).next(), None)
+}

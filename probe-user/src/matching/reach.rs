@@ -1,0 +1,153 @@
+//! Which ends belong to which place: invariant 6.
+//!
+//! The local end is where its reporter is. The remote end is where its address says, and a pod or service
+//! address says so only to the cluster that holds it, unless the inventory calls it routable: other clusters
+//! use the same addresses for their own.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::cell::{LocalKind, Place};
+use super::tuple::{Side, Tuple};
+use crate::matrix::inventory::{Cluster, Endpoint, Ingress, Inventory};
+
+/// One tuple held against the inventory.
+#[derive(Clone, Copy)]
+pub(super) struct Reach<'a> {
+    pub(super) inventory: &'a Inventory,
+    pub(super) tuple: &'a Tuple<'a>,
+}
+
+/// Whether a block holds the address.
+pub(super) fn hold(blocks: &[IpNet], address: IpAddr) -> bool {
+    blocks.iter().any(|block| block.contains(&address))
+}
+
+impl<'a> Reach<'a> {
+    /// Whether `side` is at `place`.
+    pub(super) fn holds(&self, place: &Place, side: Side) -> bool {
+        match place {
+            Place::Any => true,
+            Place::Cluster(name) => {
+                self.at_home(name, side) || self.at_front(name, side) || self.leaves(name, side)
+            }
+            Place::Endpoint { name, .. } => {
+                self.inventory.endpoints.get(name).is_some_and(|endpoint| self.at_endpoint(endpoint, side))
+            }
+            Place::Ingress { cluster, .. } => {
+                cluster.as_deref().is_some_and(|cluster| self.is_ingress(cluster, side))
+            }
+            Place::Local(kind) => self.at_local(*kind, side),
+        }
+    }
+
+    /// Whether `side` is inside the cluster: by its report, by its roster, or by an address that counts.
+    pub(super) fn at_home(&self, name: &str, side: Side) -> bool {
+        if side.local {
+            return self.tuple.cluster == name;
+        }
+        let Some(cluster) = self.inventory.clusters.get(name) else { return false };
+        let inner = || hold(&cluster.pods, side.address) || hold(&cluster.services, side.address);
+        is_node(cluster, side.address) || (self.trusts(name, cluster) && inner())
+    }
+
+    /// Whether `side` is the load balancer's front, as a client sees it.
+    pub(super) fn at_front(&self, name: &str, side: Side) -> bool {
+        let ingress = self.ingress(name);
+        !side.local && !side.client && ingress.is_some_and(|ingress| hold(&ingress.addresses, side.address))
+    }
+
+    /// Whether `side` is the cluster as the outside sees it.
+    fn leaves(&self, name: &str, side: Side) -> bool {
+        let cluster = self.inventory.clusters.get(name);
+        !side.local && side.client && cluster.is_some_and(|cluster| hold(&cluster.egress, side.address))
+    }
+
+    /// Whether `side` is one of the cluster's pods.
+    pub(super) fn is_pod(&self, name: &str, side: Side) -> bool {
+        let Some(cluster) = self.inventory.clusters.get(name) else { return false };
+        let counts = if side.local { self.tuple.cluster == name } else { self.trusts(name, cluster) };
+        counts && hold(&cluster.pods, side.address)
+    }
+
+    /// Whether `side` is the ingress workload of the cluster.
+    pub(super) fn is_ingress(&self, name: &str, side: Side) -> bool {
+        self.ingress(name).is_some_and(|ingress| self.in_blocks(name, &ingress.pods, side))
+    }
+
+    pub(super) fn ingress(&self, cluster: &str) -> Option<&'a Ingress> {
+        self.inventory.clusters.get(cluster)?.ingress.as_ref()
+    }
+
+    /// Whether `side` belongs to the endpoint.
+    pub(super) fn at_endpoint(&self, endpoint: &Endpoint, side: Side) -> bool {
+        let home = endpoint.cluster.as_deref();
+        let here = home.is_none_or(|cluster| cluster == self.tuple.cluster);
+        if side.local && here && self.in_cgroup(&endpoint.cgroups) {
+            return true;
+        }
+        match home {
+            Some(cluster) => self.in_blocks(cluster, &endpoint.cidrs, side),
+            None => hold(&endpoint.cidrs, side.address) && !(side.local && self.is_private(side.address)),
+        }
+    }
+
+    /// Whether `side` has one of these addresses of the cluster.
+    fn in_blocks(&self, name: &str, blocks: &[IpNet], side: Side) -> bool {
+        if side.local {
+            return self.tuple.cluster == name && hold(blocks, side.address);
+        }
+        let Some(cluster) = self.inventory.clusters.get(name) else { return false };
+        let counts = |block: &IpNet| self.trusts(name, cluster) || !is_inner(cluster, block);
+        blocks.iter().any(|block| block.contains(&side.address) && counts(block))
+    }
+
+    /// Whether the cluster's pod and service addresses mean it to this reporter.
+    fn trusts(&self, name: &str, cluster: &Cluster) -> bool {
+        cluster.routable || self.tuple.cluster == name
+    }
+
+    /// Whether the reporter's own cluster gives this address to pods that nobody else can reach.
+    fn is_private(&self, address: IpAddr) -> bool {
+        let own = self.inventory.clusters.get(self.tuple.cluster);
+        own.is_some_and(|cluster| !cluster.routable && hold(&cluster.pods, address))
+    }
+
+    /// Whether the socket's cgroup is one of `prefixes` or below one.
+    fn in_cgroup(&self, prefixes: &[String]) -> bool {
+        let Some(cgroup) = self.tuple.cgroup else { return false };
+        let cgroup = cgroup.trim_matches('/');
+        let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        prefixes.iter().any(|prefix| cgroup.strip_prefix(prefix.trim_matches('/')).is_some_and(below))
+    }
+
+    fn at_local(&self, kind: LocalKind, side: Side) -> bool {
+        let own = self.inventory.clusters.get(self.tuple.cluster);
+        let own = |test: &dyn Fn(&Cluster) -> bool| own.is_some_and(test);
+        match kind {
+            LocalKind::Loopback => self.tuple.is_loopback(),
+            LocalKind::Nodes => own(&|cluster| is_node(cluster, side.address)),
+            LocalKind::Pods => own(&|cluster| hold(&cluster.pods, side.address)),
+            LocalKind::Services => own(&|cluster| hold(&cluster.services, side.address)),
+            LocalKind::Resolvers => hold(&self.inventory.resolvers, side.address),
+            LocalKind::TimeServers => hold(&self.inventory.time_servers, side.address),
+            LocalKind::Registries => self.registries().any(|endpoint| self.at_endpoint(endpoint, side)),
+        }
+    }
+
+    fn registries(&self) -> impl Iterator<Item = &'a Endpoint> {
+        let inventory = self.inventory;
+        inventory.registries.iter().filter_map(|name| inventory.endpoints.get(name))
+    }
+}
+
+/// Whether the roster has the address.
+pub(super) fn is_node(cluster: &Cluster, address: IpAddr) -> bool {
+    cluster.nodes.values().flatten().any(|node| *node == address)
+}
+
+/// Whether the block lies within the addresses that other clusters may use too.
+fn is_inner(cluster: &Cluster, block: &IpNet) -> bool {
+    cluster.pods.iter().chain(&cluster.services).any(|inner| inner.contains(block))
+}

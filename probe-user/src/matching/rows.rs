@@ -1,0 +1,133 @@
+//! The compiled rows, and the matcher that looks at each cell in turn.
+
+use super::cell::{self, Cell};
+use super::leg::{self, Leg};
+use super::reach::Reach;
+use super::tuple::Tuple;
+use super::width::Width;
+use crate::matrix::inventory::Inventory;
+use crate::matrix::{Matrix, Row};
+
+/// A cell that a tuple fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Match {
+    /// Index of the cell.
+    pub cell: usize,
+    /// Over which leg.
+    pub leg: Leg,
+    /// Whether a proxy hides who the client was, so that any declared source could be.
+    pub source_hidden: bool,
+    /// How much the cell admits.
+    pub width: Width,
+}
+
+/// Finds the cells that a tuple fits.
+pub trait Matcher {
+    /// The cells; a [`Match`] holds an index into them.
+    fn cells(&self) -> &[Cell];
+
+    /// Clears `found`, and puts every cell that the tuple fits there, in their order.
+    fn matches(&self, tuple: &Tuple<'_>, found: &mut Vec<Match>);
+}
+
+/// The rows of several matrices against one inventory. Its matcher looks at each cell in turn.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    matrices: Vec<Matrix>,
+    /// For each row, its matrix and its place there.
+    index: Vec<(usize, usize)>,
+    pub(super) inventory: Inventory,
+    pub(super) cells: Vec<Cell>,
+    widths: Vec<Width>,
+}
+
+impl Rows {
+    /// Splits the rows into cells. A name that the inventory lacks binds nothing; `inventory::unbound` tells.
+    #[must_use]
+    pub fn new(matrices: &[Matrix], inventory: &Inventory) -> Self {
+        let numbered = matrices.iter().enumerate();
+        let index: Vec<(usize, usize)> =
+            numbered.flat_map(|(matrix, rows)| (0..rows.rows.len()).map(move |row| (matrix, row))).collect();
+        let rows = matrices.iter().flat_map(|matrix| &matrix.rows).enumerate();
+        let cells: Vec<Cell> = rows.flat_map(|(row, written)| cell::split(row, written, inventory)).collect();
+        let widths = cells.iter().map(|cell| Width::of(cell, inventory)).collect();
+        Self { matrices: matrices.to_vec(), index, inventory: inventory.clone(), cells, widths }
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// The row of a cell's index.
+    ///
+    /// # Panics
+    /// When `row` is not below [`Rows::len`].
+    #[must_use]
+    pub fn row(&self, row: usize) -> &Row {
+        let (matrix, row) = self.index[row];
+        &self.matrices[matrix].rows[row]
+    }
+
+    /// The matrix that the row is from.
+    ///
+    /// # Panics
+    /// When `row` is not below [`Rows::len`].
+    #[must_use]
+    pub fn matrix(&self, row: usize) -> &Matrix {
+        &self.matrices[self.index[row].0]
+    }
+
+    /// Every row, in order.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.matrices.iter().flat_map(|matrix| &matrix.rows)
+    }
+
+    /// The matrices, as they were given.
+    #[must_use]
+    pub fn matrices(&self) -> &[Matrix] {
+        &self.matrices
+    }
+
+    /// The inventory that the rows are compiled against.
+    #[must_use]
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// How much a cell admits.
+    ///
+    /// # Panics
+    /// When there is no such cell.
+    #[must_use]
+    pub fn width(&self, cell: usize) -> Width {
+        self.widths[cell]
+    }
+
+    pub(super) fn reach<'a>(&'a self, tuple: &'a Tuple<'a>) -> Reach<'a> {
+        Reach { inventory: &self.inventory, tuple }
+    }
+}
+
+impl Matcher for Rows {
+    fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    fn matches(&self, tuple: &Tuple<'_>, found: &mut Vec<Match>) {
+        found.clear();
+        let reach = self.reach(tuple);
+        let fits = self.cells.iter().zip(&self.widths).enumerate().filter_map(|(cell, (declared, width))| {
+            let (leg, source_hidden) = leg::fit(reach, declared)?;
+            Some(Match { cell, leg, source_hidden, width: *width })
+        });
+        found.extend(fits);
+    }
+}

@@ -1,0 +1,61 @@
+//! What one flow offers to be matched.
+
+use std::net::IpAddr;
+
+use crate::event::Protocol;
+use crate::flow::Direction;
+
+/// One flow as its reporter saw it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuple<'a> {
+    /// Cluster of the recording, a name of the inventory.
+    pub cluster: &'a str,
+    /// Node of the recording.
+    pub node: &'a str,
+    /// Path of the socket's cgroup below the cgroup-v2 root, where known.
+    pub cgroup: Option<&'a str>,
+    /// Which end the reporter was.
+    pub direction: Direction,
+    /// The socket's own address.
+    pub local: IpAddr,
+    /// The peer's address.
+    pub remote: IpAddr,
+    /// The server's port, host byte order.
+    pub port: u16,
+    /// The transport.
+    pub protocol: Protocol,
+}
+
+/// One end of a tuple.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Side {
+    pub(super) address: IpAddr,
+    /// Whether it is the reporter's own end.
+    pub(super) local: bool,
+    /// Whether it connected; otherwise it listened.
+    pub(super) client: bool,
+}
+
+impl Tuple<'_> {
+    /// The end that connected.
+    ///
+    /// A flow of unknown direction is read as outbound and not reversed: its port is the remote end's, so the
+    /// reverse has no declared port to be held against.
+    pub(super) fn client(&self) -> Side {
+        self.side(self.direction != Direction::Inbound, true)
+    }
+
+    /// The end that listened; see [`Tuple::client`] for an unknown direction.
+    pub(super) fn server(&self) -> Side {
+        self.side(self.direction == Direction::Inbound, false)
+    }
+
+    fn side(&self, local: bool, client: bool) -> Side {
+        Side { address: if local { self.local } else { self.remote }, local, client }
+    }
+
+    /// Whether it never left its node.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.local == self.remote || self.local.is_loopback() || self.remote.is_loopback()
+    }
+}

@@ -1,0 +1,103 @@
+//! From what was written to what it means: every check that the form alone does not make.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{Span, SpanRelativeTo};
+
+use super::check::{Check, list, optional, required};
+use super::faults::Fault;
+use super::located::Located;
+use super::model::{EndpointName, Expect, Matrix, PortSpec, Ports, Row, SourceLine};
+use super::wire;
+
+/// A matrix without its file and digest. Where faults were noted it is not to be used.
+pub(super) fn matrix(written: wire::Matrix, faults: &mut Vec<Fault>) -> Matrix {
+    let wire::Matrix { api_version: _, kind: _, metadata, rows } = written;
+    let name = metadata.value.map(|wire::Metadata { name }| required(&name, faults)).unwrap_or_default();
+    unique_ids(&rows, faults);
+    let rows = rows.value.unwrap_or_default().into_iter();
+    let rows = rows.filter_map(|row| Some(convert_row(row.line, row.value?, faults))).collect();
+    Matrix { name, file: String::new(), digest: String::new(), rows }
+}
+
+fn unique_ids(rows: &Located<Vec<Located<wire::Row>>>, faults: &mut Vec<Fault>) {
+    let mut lines = BTreeMap::new();
+    let rows = rows.value.iter().flatten().filter_map(|row| row.value.as_ref());
+    for (id, text) in rows.filter_map(|row| Some((&row.id, row.id.value.as_ref()?))) {
+        if let Some(line) = lines.get(text) {
+            faults.push(id.fault(format!("id `{text}` is also the id of the row on line {line}")));
+        } else {
+            lines.insert(text, id.line);
+        }
+    }
+}
+
+fn convert_row(line: u32, written: wire::Row, faults: &mut Vec<Fault>) -> Row {
+    let wire::Row { id, component, from, to, ports, app, expect, purpose, source, review, notes } = written;
+    let (ports, each_port) = convert_ports(ports, faults);
+    Row {
+        id: required(&id, faults),
+        component: optional(component, faults),
+        from: names(&from, faults),
+        to: names(&to, faults),
+        ports,
+        each_port,
+        app: optional(app, faults),
+        expect: expect.map(|expect| convert_expect(&expect, faults)).unwrap_or_default(),
+        purpose: optional(purpose, faults),
+        source: source.and_then(|source| source.value).map(|source| convert_source(source, faults)),
+        review: review.and_then(|review| review.value).unwrap_or_default(),
+        notes: optional(notes, faults),
+        line,
+    }
+}
+
+fn names(written: &Located<Vec<Located<String>>>, faults: &mut Vec<Fault>) -> Vec<EndpointName> {
+    list(written, "an endpoint name", faults, |name| match name.trim() {
+        "" => Err("found an empty name, expected an endpoint name".to_owned()),
+        name => Ok(EndpointName::new(name)),
+    })
+}
+
+fn convert_ports(written: Located<wire::PortList>, faults: &mut Vec<Fault>) -> (Vec<PortSpec>, bool) {
+    let Located { line, path, value } = written;
+    let (value, each) = match value {
+        None => return (Vec::new(), false),
+        Some(wire::PortList::Any(ports)) => (Some(ports), false),
+        Some(wire::PortList::All(wire::AllPorts { all })) => (Some(all), true),
+    };
+    let path = if each { format!("{path}.all") } else { path };
+    let ports = list(&Located { line, path, value }, "a port", faults, |text| {
+        let spec: PortSpec = text.0.parse()?;
+        match spec.ports {
+            Ports::Varies if each => Err("`varies` names no port that must be seen".to_owned()),
+            _ => Ok(spec),
+        }
+    });
+    (ports, each)
+}
+
+fn convert_expect(written: &Located<wire::Expect>, faults: &mut Vec<Fault>) -> Expect {
+    match &written.value {
+        None | Some(wire::Expect::Optional) => Expect::Optional,
+        Some(wire::Expect::Required) => Expect::Required,
+        Some(wire::Expect::OnDeploy) => Expect::OnDeploy,
+        Some(wire::Expect::Periodic(text)) => duration(text).map(Expect::Periodic).unwrap_or_else(|| {
+            faults.push(written.fault(format!("found `{text}`, expected a positive duration such as `24h`")));
+            Expect::Optional
+        }),
+    }
+}
+
+/// `90m`, `24h`, `7d` (a day is 24 hours) or their combination.
+fn duration(text: &str) -> Option<Duration> {
+    let span: Span = text.parse().ok()?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(duration).ok().filter(|duration| !duration.is_zero())
+}
+
+fn convert_source(written: wire::Source, faults: &mut Vec<Fault>) -> SourceLine {
+    let wire::Source { file, line } = written;
+    SourceLine { file: required(&file, faults), line: line.value.unwrap_or_default() }
+}

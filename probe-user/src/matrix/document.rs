@@ -1,0 +1,75 @@
+//! Reads one document from its text: the tree, the wire type, the model, and the faults of all three.
+
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::exceptions::{self, Exceptions};
+use super::faults::{Fault, Faults};
+use super::inventory::{self, Inventory};
+use super::model::Matrix;
+use super::node::{self, Kind, Node};
+use super::{convert, reader};
+
+const KINDS: [&str; 3] = ["FlowMatrix", "Inventory", "Exceptions"];
+
+/// Reads a flow matrix; `file` names it in faults and reports.
+///
+/// # Errors
+/// Everything that is wrong with the document.
+pub fn read_matrix(text: &str, file: &str) -> Result<Matrix, Faults> {
+    let matrix = read(text, file, "FlowMatrix", convert::matrix)?;
+    Ok(Matrix { file: file.to_owned(), digest: digest(text), ..matrix })
+}
+
+/// Reads an inventory; `file` names it in faults and reports.
+///
+/// # Errors
+/// Everything that is wrong with the document.
+pub fn read_inventory(text: &str, file: &str) -> Result<Inventory, Faults> {
+    let inventory = read(text, file, "Inventory", inventory::convert)?;
+    Ok(Inventory { file: file.to_owned(), digest: digest(text), ..inventory })
+}
+
+/// Reads exceptions; `file` names them in faults and reports.
+///
+/// # Errors
+/// Everything that is wrong with the document.
+pub fn read_exceptions(text: &str, file: &str) -> Result<Exceptions, Faults> {
+    let exceptions = read(text, file, "Exceptions", exceptions::convert)?;
+    Ok(Exceptions { file: file.to_owned(), digest: digest(text), ..exceptions })
+}
+
+/// SHA-256 of the document's bytes, lower-case hex.
+fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read<W: DeserializeOwned, M>(
+    text: &str,
+    file: &str,
+    kind: &str,
+    convert: impl FnOnce(W, &mut Vec<Fault>) -> M,
+) -> Result<M, Faults> {
+    let mut faults = Vec::new();
+    let model = node::parse(text, &mut faults)
+        .filter(|node| is_kind(node, kind, &mut faults))
+        .and_then(|node| reader::read(&node, &mut faults))
+        .map(|written| convert(written, &mut faults));
+    match model {
+        Some(model) if faults.is_empty() => Ok(model),
+        _ => Err(Faults::new(file, faults)),
+    }
+}
+
+/// A document of another kind has one fault, not one for each of its keys.
+fn is_kind(node: &Node, expected: &str, faults: &mut Vec<Fault>) -> bool {
+    let Kind::Map(entries) = &node.kind else { return true };
+    let other = entries.iter().find_map(|(key, value)| match &value.kind {
+        Kind::Text(text) if key.text == "kind" && text != expected => Some((value.line, text)),
+        _ => None,
+    });
+    let Some((line, found)) = other.filter(|(_, found)| KINDS.contains(&found.as_str())) else { return true };
+    let message = format!("found the kind `{found}`, expected `{expected}`");
+    faults.push(Fault { line, path: "kind".to_owned(), message });
+    false
+}

@@ -1,0 +1,114 @@
+//! The inventory as it is meant; every value is valid.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::matrix::model::EndpointName;
+
+/// Names that need no inventory: `any`, and those that the baseline uses, which are relative to the cluster
+/// of the node that reports.
+pub const BUILT_IN: [&str; 8] =
+    ["any", "loopback", "nodes", "pods", "services", "resolvers", "time-servers", "registries"];
+
+/// What each name of a matrix is here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// The document's name, as the user gave it.
+    pub file: String,
+    /// SHA-256 of the document's bytes, lower-case hex.
+    pub digest: String,
+    /// The watched clusters, by name.
+    pub clusters: BTreeMap<String, Cluster>,
+    /// Everything else that a matrix names.
+    pub endpoints: BTreeMap<EndpointName, Endpoint>,
+    /// DNS servers whose answers count.
+    pub resolvers: Vec<IpNet>,
+    /// NTP servers.
+    pub time_servers: Vec<IpNet>,
+    /// Names of the endpoints that nodes pull images from; each is in `endpoints`.
+    pub registries: Vec<EndpointName>,
+}
+
+/// One cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// The name under which matrices know it.
+    pub role: Option<String>,
+    /// Roster: each node's addresses.
+    pub nodes: BTreeMap<String, Vec<IpAddr>>,
+    /// Pod CIDRs.
+    pub pods: Vec<IpNet>,
+    /// Whether pod and service addresses are unique and reachable from elsewhere.
+    pub routable: bool,
+    /// Service CIDRs.
+    pub services: Vec<IpNet>,
+    /// Addresses that the outside sees when this cluster connects.
+    pub egress: Vec<IpNet>,
+    /// How traffic enters.
+    pub ingress: Option<Ingress>,
+    /// Why nobody needs to record this cluster.
+    pub acknowledged: Option<String>,
+    /// Line of the document on which it starts.
+    pub line: u32,
+}
+
+/// How traffic enters a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ingress {
+    /// The load balancer's front.
+    pub addresses: Vec<IpNet>,
+    /// Front port → the port on which the nodes listen for it.
+    pub listeners: BTreeMap<u16, u16>,
+    /// Addresses that the front uses as a client of the listeners.
+    pub proxies: Vec<IpNet>,
+    /// The ingress's addresses in the cluster, as a client of the pods.
+    pub pods: Vec<IpNet>,
+    /// Front port → the pods' ports behind it.
+    pub targets: BTreeMap<u16, Vec<u16>>,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoint {
+    /// DNS names.
+    pub hosts: Vec<String>,
+    /// The cluster that it runs in, a name of the inventory.
+    pub cluster: Option<String>,
+    /// Its addresses.
+    pub cidrs: Vec<IpNet>,
+    /// cgroup paths below the cgroup-v2 root, without a trailing slash.
+    pub cgroups: Vec<String>,
+    /// Kubernetes workload.
+    pub selector: Option<Selector>,
+    /// Declared port → the ports that it has here.
+    pub ports: BTreeMap<u16, Vec<u16>>,
+    /// Whether it is the ingress of whichever cluster the other end of the row is.
+    pub ingress: bool,
+    /// Why it need not be seen.
+    pub acknowledged: Option<String>,
+    /// Line of the document on which it starts.
+    pub line: u32,
+}
+
+/// A Kubernetes workload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selector {
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Labels that its pods carry.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Inventory {
+    /// The clusters that `name` means: the one of that name and those that play that role.
+    pub fn clusters_named<'a>(&'a self, name: &'a EndpointName) -> impl Iterator<Item = &'a str> {
+        self.clusters
+            .iter()
+            .filter(|(cluster, entry)| {
+                name.is(cluster) || entry.role.as_ref().is_some_and(|role| name.is(role))
+            })
+            .map(|(cluster, _)| cluster.as_str())
+    }
+}

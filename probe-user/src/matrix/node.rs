@@ -1,0 +1,190 @@
+//! A YAML document as a tree in which every value knows its line.
+//!
+//! Built from the parser's events, because only there a repeated key, a second document and a value of the
+//! wrong type are all still visible. Aliases stay unread: one value, one line, and no document that
+//! grows when it is read.
+
+use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+
+use super::faults::Fault;
+
+/// Deepest nesting that is read; a matrix needs 5.
+const DEPTH: usize = 32;
+
+/// A value and the line on which it starts.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    pub(super) line: u32,
+    pub(super) kind: Kind,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+    Alias,
+}
+
+/// A map's key, always as its text.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Key {
+    pub(super) line: u32,
+    pub(super) text: String,
+}
+
+/// Reads one document. What is wrong with its syntax ends the reading; a further document does not.
+pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Node> {
+    let mut builder = Builder { open: Vec::new(), root: None, faults };
+    for next in Parser::new_from_str(text) {
+        if let Err(fault) = next.map_err(|error| syntax(&error)).and_then(|event| builder.take(event)) {
+            builder.faults.push(fault);
+            return None;
+        }
+    }
+    let root = builder.root;
+    if root.is_none() && faults.is_empty() {
+        faults.push(fault(0, "the file is empty, expected a document"));
+    }
+    root
+}
+
+fn syntax(error: &ScanError) -> Fault {
+    let marker = error.marker();
+    fault(line_of(marker.line()), &format!("column {}: {}", marker.col() + 1, error.info().to_lowercase()))
+}
+
+fn fault(line: u32, message: &str) -> Fault {
+    Fault { line, path: String::new(), message: message.to_owned() }
+}
+
+fn line_of(line: usize) -> u32 {
+    u32::try_from(line).unwrap_or(u32::MAX)
+}
+
+/// A collection that is still being read.
+struct Open {
+    node: Node,
+    key: Option<Key>,
+}
+
+struct Builder<'a> {
+    open: Vec<Open>,
+    root: Option<Node>,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Builder<'_> {
+    fn take(&mut self, (event, span): (Event<'_>, Span)) -> Result<(), Fault> {
+        let line = line_of(span.start.line());
+        match event {
+            Event::DocumentStart(..) if self.root.is_some() => {
+                return Err(fault(line, "a second document starts here, expected one document in a file"));
+            }
+            Event::Scalar(text, style, _, tag) => {
+                let quoted = style != ScalarStyle::Plain || tag.is_some();
+                self.scalar(line, &text, quoted);
+            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => self.finish(Node { line, kind: Kind::Alias }),
+            Event::SequenceStart(..) => self.start(line, Kind::List(Vec::new()))?,
+            Event::MappingStart(..) => self.start(line, Kind::Map(Vec::new()))?,
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(open) = self.open.pop() {
+                    self.finish(open.node);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, line: u32, kind: Kind) -> Result<(), Fault> {
+        if self.open.len() == DEPTH {
+            return Err(fault(line, &format!("nested more than {DEPTH} levels deep")));
+        }
+        self.open.push(Open { node: Node { line, kind }, key: None });
+        Ok(())
+    }
+
+    /// A plain scalar in a key's place stays text: `443:` is the key `443`.
+    fn scalar(&mut self, line: u32, text: &str, quoted: bool) {
+        if let Some(Open { node: Node { kind: Kind::Map(_), .. }, key: key @ None }) = self.open.last_mut() {
+            *key = Some(Key { line, text: text.to_owned() });
+        } else {
+            let kind = if quoted { Kind::Text(text.to_owned()) } else { plain(text) };
+            self.finish(Node { line, kind });
+        }
+    }
+
+    fn finish(&mut self, node: Node) {
+        let Some(Open { node: parent, key }) = self.open.last_mut() else {
+            self.root = Some(node);
+            return;
+        };
+        match (&mut parent.kind, key.take()) {
+            (Kind::Map(entries), Some(key)) => entries.push((key, node)),
+            (Kind::List(items), _) => items.push(node),
+            _ => {
+                *key = Some(Key { line: node.line, text: String::new() });
+                self.faults.push(fault(node.line, "found a list or a map as a key, expected text"));
+            }
+        }
+    }
+}
+
+/// The YAML 1.2 core schema, without its octal and special floats, which nothing here means.
+fn plain(text: &str) -> Kind {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
+        "true" | "True" | "TRUE" => Kind::Bool(true),
+        "false" | "False" | "FALSE" => Kind::Bool(false),
+        _ => number(text).unwrap_or_else(|| Kind::Text(text.to_owned())),
+    }
+}
+
+fn number(text: &str) -> Option<Kind> {
+    if !text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first)) {
+        return None;
+    }
+    let integer = text.parse().map(Kind::Integer).ok();
+    integer.or_else(|| text.parse().map(Kind::Float).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_document_is_a_fault() {
+        let mut faults = Vec::new();
+        assert_eq!(parse("a: 1\n---\nb: 2\n", &mut faults), None);
+        assert_eq!(faults[0].line, 2);
+    }
+
+    #[test]
+    fn broken_syntax_is_one_fault_with_its_line() {
+        let mut faults = Vec::new();
+        assert_eq!(parse("a: 1\nb: [1, 2\nc: 3\n", &mut faults), None);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].line >= 2, "{faults:?}");
+    }
+
+    #[test]
+    fn nesting_without_end_is_a_fault() {
+        let mut faults = Vec::new();
+        assert_eq!(parse(&"[".repeat(100_000), &mut faults), None);
+        assert_eq!(faults.len(), 1);
+    }
+
+    #[test]
+    fn keys_stay_text() {
+        let node = parse("443: 8443\n", &mut Vec::new()).expect("a document");
+        let Kind::Map(entries) = node.kind else { panic!("a map") };
+        assert_eq!((entries[0].0.text.as_str(), &entries[0].1.kind), ("443", &Kind::Integer(8443)));
+    }
+}
