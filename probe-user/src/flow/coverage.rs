@@ -57,9 +57,10 @@ impl Coverage {
         self.lost.values().sum::<u64>() + self.recursion_misses
     }
 
-    /// Why this window may not say that something did not happen; empty when it may.
+    /// Why this window may not say that something did not happen; empty when it may. Losses of the reasons in
+    /// `harmless` cannot have hidden it.
     #[must_use]
-    pub fn gaps(&self) -> Vec<String> {
+    pub fn gaps_beside(&self, harmless: &[&str]) -> Vec<String> {
         let mut gaps: Vec<String> = self
             .hooks
             .iter()
@@ -70,7 +71,7 @@ impl Coverage {
         gaps.extend(
             self.lost
                 .iter()
-                .filter(|(_, count)| **count > 0)
+                .filter(|(reason, count)| **count > 0 && !harmless.contains(&reason.as_str()))
                 .map(|(reason, count)| format!("{count} lost: {reason}")),
         );
         if self.recursion_misses > 0 {
@@ -82,6 +83,12 @@ impl Coverage {
                 gaps.extend(snapshot.unread.iter().map(|one| format!("older sockets not read: {one}")))
             }
         }
+        gaps.extend(
+            self.limited_to
+                .iter()
+                .filter(|limit| limit.starts_with("cgroup "))
+                .map(|limit| format!("limited to {limit}")),
+        );
         if !self.canary {
             gaps.push("the probe's own connection was not seen".to_owned());
         }

@@ -1,0 +1,17 @@
+//! Exceptions: flows that somebody answers for.
+
+use super::{Case, join::Observation};
+use crate::matrix::Exception;
+
+/// The exception that covers an observation, and whether it had expired by its last fact. One that holds goes
+/// before one that does not.
+pub(super) fn covering(case: &Case<'_>, observation: &Observation<'_>) -> Option<(usize, bool)> {
+    let exceptions = &case.exceptions?.exceptions;
+    let (_, last) = observation.seen();
+    let covers = |exception: &Exception| {
+        observation.ends().any(|end| case.declared.exempts(exception, &end.tuple()))
+    };
+    let covering = exceptions.iter().enumerate().filter(|(_, exception)| covers(exception));
+    let first = covering.map(|(index, exception)| (exception.expired(last), index)).min();
+    first.map(|(expired, index)| (index, expired))
+}
