@@ -150,7 +150,8 @@ fn places(names: &[EndpointName], inventory: &Inventory) -> Vec<Place> {
     places
 }
 
-fn meanings(name: &EndpointName, inventory: &Inventory) -> Vec<Place> {
+/// What one name means; an ingress does not know its cluster yet.
+pub(super) fn meanings(name: &EndpointName, inventory: &Inventory) -> Vec<Place> {
     if name.is("any") {
         return vec![Place::Any];
     }

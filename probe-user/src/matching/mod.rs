@@ -2,10 +2,11 @@
 //!
 //! [`Rows`] splits every row into cells, each with one source, one destination and one port entry, and tells of
 //! a tuple which cells it fits over which leg. The local end is placed by who reports it, the remote end by
-//! its address (invariant 6): see [`reach`]. No I/O, no clock, no verdicts.
+//! its address (invariant 6): see `reach`. No I/O, no clock, no verdicts.
 
 mod binding;
 mod cell;
+mod exempt;
 mod leg;
 mod near;
 mod placement;

@@ -131,5 +131,8 @@ fn home(reach: Reach<'_>, side: Side) -> (Option<String>, Option<String>) {
         let fronts = cluster.ingress.as_ref().is_some_and(|ingress| hold(&ingress.addresses, side.address));
         fronts || hold(&cluster.egress, side.address)
     });
-    (own.chain(inner).chain(edge.map(|(name, _)| name.clone())).next(), None)
+    // Clusters may leave through one NAT, which then names none of them.
+    let mut edge = edge.map(|(name, _)| name.clone());
+    let only_edge = || edge.next().filter(|_| edge.next().is_none());
+    (own.chain(inner).next().or_else(only_edge), None)
 }

@@ -21,8 +21,8 @@ clusters:
       proxies: [10.10.0.9]
       pods: [192.168.0.10]
       targets: {443: [7000]}
-  run-eu: {role: run, nodes: {e1: 10.30.0.11}, pods: [192.168.0.0/16], egress: [203.0.113.3], ingress: {pods: [192.168.0.10]}}
-  run-us: {role: run, nodes: {u1: 10.40.0.11}, pods: [192.168.0.0/16], acknowledged: closing down}
+  run-eu: {role: run, nodes: {e1: 10.30.0.11}, pods: [192.168.0.0/16], egress: [203.0.113.3, 203.0.113.9], ingress: {pods: [192.168.0.10]}}
+  run-us: {role: run, egress: [203.0.113.9], nodes: {u1: 10.40.0.11}, pods: [192.168.0.0/16], acknowledged: closing down}
   flat: {nodes: {f1: 10.50.0.11}, pods: [172.20.0.0/16], routable: true}
 endpoints:
   git: {cidrs: [192.0.2.0/28]}
@@ -304,6 +304,10 @@ fn ends_are_labelled_by_endpoint_then_node_then_cluster() {
     assert_eq!(server("run-eu", "192.168.3.3").label(), "run-eu");
     assert_eq!(server("view", "198.51.100.1").label(), "198.51.100.1");
     assert_eq!(server("view", "192.168.0.10").label(), "contour-ingress");
+    let client = |remote| rows.place(&seen("view", "10.10.0.11", remote, 443)).client.label();
+    assert_eq!(client("203.0.113.3"), "run-eu");
+    // Two clusters leave through this one.
+    assert_eq!(client("203.0.113.9"), "203.0.113.9");
 }
 
 #[test]
@@ -355,6 +359,34 @@ fn an_ingress_hides_every_source_but_its_own_front() {
     );
     let hidden: Vec<bool> = rows.cells().iter().map(|cell| rows.source_hidden_at_destination(cell)).collect();
     assert_eq!(hidden, [true, false, false, false]);
+}
+
+#[test]
+fn an_exception_names_both_ends_and_a_port() {
+    let rows = rows("from: [view], to: [git], ports: [443/tcp]");
+    let text = "
+apiVersion: flowdrift/v1
+kind: Exceptions
+exceptions:
+  - {id: a, from: run, to: 198.51.100.0/24, ports: [22/tcp], owner: o, reason: r, expires: 2026-12-31}
+  - {id: b, from: view, to: db, ports: [5432/tcp], owner: o, reason: r, expires: 2026-12-31}
+  - {id: c, from: nowhere, to: gti, ports: [varies], owner: o, reason: r, expires: 2026-12-31}
+";
+    let read = crate::matrix::read_exceptions(text, "x.yaml").unwrap_or_else(|faults| panic!("{faults}"));
+    let exempts = |index: usize, tuple: Tuple<'_>| rows.exempts(&read.exceptions[index], &tuple);
+    assert!(exempts(0, out("run-us", "192.168.0.7", "198.51.100.9", 22)));
+    assert!(!exempts(0, out("view", "192.168.0.7", "198.51.100.9", 22)));
+    assert!(!exempts(0, out("run-us", "192.168.0.7", "198.51.100.9", 23)));
+    assert!(!exempts(0, out("run-us", "192.168.0.7", "198.51.101.9", 22)));
+    assert!(exempts(1, out("view", "192.168.0.7", "192.168.0.30", 30432)));
+    let unbound = inventory::unbound_exceptions(&read, rows.inventory()).map(|faults| faults.to_string());
+    assert_eq!(
+        unbound.as_deref(),
+        Some(
+            "x.yaml:7: exceptions[2].from: endpoint `nowhere` is not in the inventory lab.yaml
+x.yaml:7: exceptions[2].to: endpoint `gti` is not in the inventory lab.yaml (did you mean `git`?)"
+        )
+    );
 }
 
 #[test]

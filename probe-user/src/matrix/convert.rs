@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
 
-use super::check::{Check, list, optional, required};
+use super::check::{Check, list, one, optional, required};
 use super::faults::Fault;
 use super::located::Located;
 use super::model::{EndpointName, Expect, Matrix, PortSpec, Ports, Row, SourceLine};
@@ -99,5 +99,9 @@ fn duration(text: &str) -> Option<Duration> {
 
 fn convert_source(written: wire::Source, faults: &mut Vec<Fault>) -> SourceLine {
     let wire::Source { file, line } = written;
-    SourceLine { file: required(&file, faults), line: line.value.unwrap_or_default() }
+    let line = one(&line, faults, |line| match line {
+        0 => Err("found line 0, expected a line from 1".to_owned()),
+        line => Ok(*line),
+    });
+    SourceLine { file: required(&file, faults), line: line.unwrap_or_default() }
 }

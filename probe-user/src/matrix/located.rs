@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 
-/// The newtype name by which [`Located`] asks [`super::reader`] for the place and for mercy.
+/// The newtype name by which [`Located`] asks `super::reader` for the place and for mercy.
 pub(super) const LOCATED: &str = "$flowdrift::Located";
 /// The newtype name by which [`OneOrMany`] asks for a list, whatever was written.
 pub(super) const ONE_OR_MANY: &str = "$flowdrift::OneOrMany";

@@ -1,4 +1,4 @@
-//! The flow matrix as it is meant. Every value of these types is valid; [`super::convert`] makes them.
+//! The flow matrix as it is meant. Every value of these types is valid; `super::convert` makes them.
 
 use std::time::Duration;
 

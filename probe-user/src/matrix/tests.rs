@@ -161,6 +161,18 @@ fn a_node_address_in_two_clusters_is_a_fault() {
 }
 
 #[test]
+fn cluster_names_that_compare_as_one_or_are_built_in_are_faults() {
+    let text = LAB.replace("endpoints:", "  Run_EU: {}\n  other: {role: Pods}\nendpoints:");
+    assert_eq!(
+        messages(read_inventory(&text, "lab.yaml")),
+        [
+            "lab.yaml:15: clusters.Run_EU: `Run_EU` is the same name as the cluster on line 5",
+            "lab.yaml:16: clusters.other: `Pods` is built in and can be neither a cluster nor a role",
+        ]
+    );
+}
+
+#[test]
 fn every_unbound_name_is_told() {
     let lab = read_inventory(LAB, "lab.yaml").expect("an inventory");
     let rows = "  - {id: a, from: [Run], to: [git-repo, any, data_base], ports: [443/tcp]}
@@ -241,6 +253,8 @@ fn the_schema_accepts_what_is_read_and_refuses_what_is_not() {
         ("from: [pods]", "form: [pods]"),
         ("to: [pods]", "to: []"),
         ("id: loopback", "expect: never"),
+        ("id: loopback", "id: loopback\n    colour: red"),
+        ("id: loopback", "id: loopback\n    expect: never"),
     ] {
         assert!(!validator.is_valid(&json(&BASELINE.replace(from, to))), "{to}");
     }
@@ -255,4 +269,19 @@ fn the_shipped_matrices_read_and_the_table_is_whole() {
     let doubted: Vec<u32> =
         tap.rows.iter().filter(|row| row.review).filter_map(|row| Some(row.source.as_ref()?.line)).collect();
     assert_eq!(doubted, [11, 13, 17]);
+}
+
+#[test]
+fn a_document_cut_anywhere_is_read_or_refused_with_reasons() {
+    for text in [BASELINE, LAB, EXCEPTIONS] {
+        for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
+            let cut = &text[..end];
+            let counts = [
+                read_matrix(cut, "t").map_or_else(|faults| faults.faults.len(), |_| 1),
+                read_inventory(cut, "t").map_or_else(|faults| faults.faults.len(), |_| 1),
+                read_exceptions(cut, "t").map_or_else(|faults| faults.faults.len(), |_| 1),
+            ];
+            assert!(counts.iter().all(|count| *count > 0), "{cut}");
+        }
+    }
 }

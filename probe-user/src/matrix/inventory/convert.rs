@@ -21,7 +21,7 @@ pub(in crate::matrix) fn convert(written: wire::Inventory, faults: &mut Vec<Faul
     let mut inventory = Inventory::default();
     for (name, cluster) in clusters {
         let cluster = convert_cluster(cluster, faults);
-        inventory.clusters.insert(required(&name, faults), cluster);
+        add_cluster(&mut inventory, &name, cluster, faults);
     }
     for (name, endpoint) in entries(endpoints) {
         let endpoint = convert_endpoint(endpoint, &inventory.clusters, faults);
@@ -42,6 +42,24 @@ fn known_endpoint(inventory: &Inventory, text: &str) -> Result<EndpointName, Str
     Err(format!("endpoint `{text}` is not in this inventory{hint}"))
 }
 
+/// Rows could not tell clusters apart whose names compare as one.
+fn add_cluster(inventory: &mut Inventory, key: &Located<String>, cluster: Cluster, faults: &mut Vec<Fault>) {
+    let text = required(key, faults);
+    let name = EndpointName::new(&text);
+    if let Some((_, earlier)) = inventory.clusters.iter().find(|(earlier, _)| name.is(earlier)) {
+        faults.push(key.fault(format!("`{name}` is the same name as the cluster on line {}", earlier.line)));
+    }
+    let names = [Some(text.as_str()), cluster.role.as_deref()];
+    for taken in names.into_iter().flatten().filter(|name| is_built_in(name)) {
+        faults.push(key.fault(format!("`{taken}` is built in and can be neither a cluster nor a role")));
+    }
+    inventory.clusters.insert(text, Cluster { line: key.line, ..cluster });
+}
+
+fn is_built_in(name: &str) -> bool {
+    BUILT_IN.iter().any(|built_in| EndpointName::new(name).is(built_in))
+}
+
 fn add_endpoint(
     inventory: &mut Inventory,
     key: &Located<String>,
@@ -54,14 +72,14 @@ fn add_endpoint(
         faults.push(key.fault(format!("`{name}` is the same name as the endpoint on line {}", earlier.line)));
     } else if inventory.clusters_named(&name).next().is_some() {
         faults.push(key.fault(format!("`{name}` is already the name or the role of a cluster")));
-    } else if BUILT_IN.iter().any(|built_in| name.is(built_in)) {
+    } else if is_built_in(&text) {
         faults.push(key.fault(format!("`{name}` is built in and cannot be bound")));
     }
-    inventory.endpoints.insert(name, endpoint);
+    inventory.endpoints.insert(name, Endpoint { line: key.line, ..endpoint });
 }
 
 fn convert_cluster(located: Located<wire::Cluster>, faults: &mut Vec<Fault>) -> Cluster {
-    let Located { line, path: _, value: Some(written) } = located else { return Cluster::default() };
+    let Some(written) = located.value else { return Cluster::default() };
     let wire::Cluster { role, nodes, pods, routable, services, egress, ingress, acknowledged } = written;
     let mut roster = BTreeMap::new();
     for (name, addresses) in entries(nodes) {
@@ -77,7 +95,8 @@ fn convert_cluster(located: Located<wire::Cluster>, faults: &mut Vec<Fault>) -> 
         egress: values(egress, faults, block),
         ingress: ingress.and_then(|ingress| ingress.value).map(|ingress| convert_ingress(ingress, faults)),
         acknowledged: optional(acknowledged, faults),
-        line,
+        // Its name's, which the caller sets: a block's own line is the one after.
+        line: 0,
     }
 }
 
@@ -106,7 +125,7 @@ fn convert_endpoint(
     clusters: &BTreeMap<String, Cluster>,
     faults: &mut Vec<Fault>,
 ) -> Endpoint {
-    let Located { line, path: _, value: Some(written) } = located else { return Endpoint::default() };
+    let Some(written) = located.value else { return Endpoint::default() };
     let wire::Endpoint { hosts, cluster, cidrs, cgroups, selector, ports, ingress, acknowledged } = written;
     Endpoint {
         hosts: texts(hosts, faults),
@@ -119,7 +138,8 @@ fn convert_endpoint(
         ports: port_map(ports, faults),
         ingress: ingress.and_then(|ingress| ingress.value).unwrap_or_default(),
         acknowledged: optional(acknowledged, faults),
-        line,
+        // Its name's, which the caller sets: a block's own line is the one after.
+        line: 0,
     }
 }
 

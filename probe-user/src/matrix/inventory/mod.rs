@@ -8,4 +8,4 @@ pub mod wire;
 
 pub(super) use convert::convert;
 pub use model::{BUILT_IN, Cluster, Endpoint, Ingress, Inventory, Selector};
-pub use unbound::unbound;
+pub use unbound::{unbound, unbound_exceptions};

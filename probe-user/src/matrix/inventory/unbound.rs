@@ -1,6 +1,7 @@
 //! Names that a matrix uses and that nothing here explains.
 
 use super::{BUILT_IN, Inventory};
+use crate::matrix::exceptions::{Exceptions, Party};
 use crate::matrix::faults::{Fault, Faults, did_you_mean};
 use crate::matrix::model::{EndpointName, Matrix, Row};
 
@@ -13,6 +14,25 @@ pub fn unbound(matrices: &[Matrix], inventory: &Inventory) -> Vec<Faults> {
         Faults::new(&matrix.file, faults)
     });
     faults.filter(|faults| !faults.faults.is_empty()).collect()
+}
+
+/// The same for exceptions: `None` when every name is known.
+#[must_use]
+pub fn unbound_exceptions(exceptions: &Exceptions, inventory: &Inventory) -> Option<Faults> {
+    let numbered = exceptions.exceptions.iter().enumerate();
+    let parties = numbered.flat_map(|(index, exception)| {
+        [("from", &exception.from), ("to", &exception.to)]
+            .map(|(side, party)| (index, exception.line, side, party))
+    });
+    let faults = parties.filter_map(|(index, line, side, party)| match party {
+        Party::Named(name) if !known(name, inventory) => {
+            let path = format!("exceptions[{index}].{side}");
+            Some(Fault { line, path, message: message(name, inventory) })
+        }
+        _ => None,
+    });
+    let faults: Vec<Fault> = faults.collect();
+    (!faults.is_empty()).then(|| Faults::new(&exceptions.file, faults))
 }
 
 fn unbound_in(index: usize, row: &Row, inventory: &Inventory) -> Vec<Fault> {
