@@ -8,9 +8,8 @@ use crate::matrix::Exception;
 pub(super) fn covering(case: &Case<'_>, observation: &Observation<'_>) -> Option<(usize, bool)> {
     let exceptions = &case.exceptions?.exceptions;
     let (_, last) = observation.seen();
-    let covers = |exception: &Exception| {
-        observation.ends().any(|end| case.declared.exempts(exception, &end.tuple()))
-    };
+    let covers =
+        |exception: &Exception| observation.ends().any(|end| case.declared.exempts(exception, &end.tuple()));
     let covering = exceptions.iter().enumerate().filter(|(_, exception)| covers(exception));
     let first = covering.map(|(index, exception)| (exception.expired(last), index)).min();
     first.map(|(expired, index)| (index, expired))
