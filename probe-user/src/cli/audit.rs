@@ -1,9 +1,209 @@
-//! `flowdrift audit`.
-use super::Exit;
-use anyhow::Result;
-/// Hold what was seen against the declared flow matrix
+//! `flowdrift audit`: what was seen, held against what was declared.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use super::{
+    Exit, inputs,
+    live::{self, LiveArguments},
+};
+use crate::{
+    flow::Window,
+    judge::{self, Case, Judgement},
+    matching::Rows,
+    matrix::{Exceptions, Inventory},
+    observe::Settings,
+    report::{self, Report, Sources, model::Document},
+    source::recording::Recording,
+};
+
+/// Hold what the kernels saw against the declared flow matrix
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {}
-pub(super) fn run(_arguments: &Arguments) -> Result<Exit> {
-    anyhow::bail!("under construction")
+pub(super) struct Arguments {
+    /// A declared matrix; may be given several times
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    matrix: Vec<PathBuf>,
+    /// What each endpoint of the matrix is here
+    #[arg(long, value_name = "FILE")]
+    inventory: PathBuf,
+    /// Judge these recordings instead of this node
+    #[arg(long, value_name = "RECORDING", num_args = 1..)]
+    from: Vec<PathBuf>,
+    /// Flows that somebody answers for
+    #[arg(long, value_name = "FILE")]
+    exceptions: Option<PathBuf>,
+    /// The baseline matrix, instead of the one that ships with flowdrift
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// A required row that is only shared leaves the audit inconclusive
+    #[arg(long)]
+    strict: bool,
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Where the report goes; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// This node's cluster in the inventory; found by the node's name when not given
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    cluster: Option<String>,
+    /// This node's name in the inventory; the host name when not given
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    node: Option<String>,
+    /// Keep what was seen as a recording, too
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    record: Option<PathBuf>,
+    #[command(flatten)]
+    live: LiveArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// The declared side, read whole.
+struct Declared {
+    rows: Rows,
+    baseline: Rows,
+    exceptions: Option<Exceptions>,
+}
+
+/// Reads, watches or reads recordings, judges and reports.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
+    let declared = declared(arguments)?;
+    let (windows, recordings) = if arguments.from.is_empty() {
+        let (window, document) = watch(arguments, declared.rows.inventory())?;
+        (vec![window], vec![document])
+    } else {
+        recorded(&arguments.from, declared.rows.inventory())?
+    };
+    let case = Case {
+        declared: &declared.rows,
+        baseline: &declared.baseline,
+        exceptions: declared.exceptions.as_ref(),
+        windows: &windows,
+        strict: arguments.strict,
+    };
+    let judgement = judge::judge(&case);
+    let report = report::build(&case, &judgement, Sources { recordings });
+    write(arguments, &report)?;
+    Ok(exit(&judgement))
+}
+
+fn exit(judgement: &Judgement<'_>) -> Exit {
+    match (judgement.is_drift(), judgement.inconclusive.is_empty()) {
+        (true, _) => Exit::Drift,
+        (false, true) => Exit::Conforms,
+        (false, false) => Exit::Inconclusive,
+    }
+}
+
+fn declared(arguments: &Arguments) -> Result<Declared> {
+    let Arguments { matrix, inventory, exceptions, baseline, .. } = arguments;
+    let read = inputs::declared(matrix, inventory, exceptions.as_deref(), baseline.as_deref())?;
+    let inputs::Declared { matrices, baseline, inventory, exceptions } = read;
+    let rows = Rows::new(&matrices, &inventory);
+    Ok(Declared { rows, baseline: Rows::new(&[baseline], &inventory), exceptions })
+}
+
+fn watch(arguments: &Arguments, inventory: &Inventory) -> Result<(Window, Document)> {
+    let node = arguments.node.clone().map_or_else(live::host_name, Ok)?;
+    let cluster = match &arguments.cluster {
+        Some(cluster) => cluster.clone(),
+        None => cluster_of(&node, inventory)?,
+    };
+    known(&cluster, &node, inventory)?;
+    let settings =
+        Settings { cluster: cluster.clone(), node: node.clone(), probe: arguments.live.options()? };
+    let window = live::watch(settings, arguments.live.duration)?;
+    if let Some(path) = &arguments.record {
+        live::save(&window, path)?;
+    }
+    let document = Document { name: None, file: format!("live: {cluster}/{node}"), sha256: String::new() };
+    Ok((window, document))
+}
+
+fn cluster_of(node: &str, inventory: &Inventory) -> Result<String> {
+    let holds =
+        |(_, cluster): &(&String, &crate::matrix::inventory::Cluster)| cluster.nodes.contains_key(node);
+    let clusters: Vec<&String> = inventory.clusters.iter().filter(holds).map(|(name, _)| name).collect();
+    match clusters.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => bail!("node `{node}` is in no roster of {}: name it with --node", inventory.file),
+        _ => bail!(
+            "node `{node}` is in several rosters of {}: name its cluster with --cluster",
+            inventory.file
+        ),
+    }
+}
+
+/// Facts of a node that the inventory does not know would count nowhere.
+fn known(cluster: &str, node: &str, inventory: &Inventory) -> Result<()> {
+    let Some(entry) = inventory.clusters.get(cluster) else {
+        let names: Vec<&str> = inventory.clusters.keys().map(String::as_str).collect();
+        bail!("cluster `{cluster}` is not in {}, which has {}", inventory.file, names.join(", "));
+    };
+    if !entry.nodes.contains_key(node) {
+        let names: Vec<&str> = entry.nodes.keys().map(String::as_str).collect();
+        bail!(
+            "node `{node}` is not in the roster of cluster `{cluster}` in {}, which has {}",
+            inventory.file,
+            names.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Recordings in the order of cluster, node and time, so that the order of the arguments changes nothing.
+fn recorded(paths: &[PathBuf], inventory: &Inventory) -> Result<(Vec<Window>, Vec<Document>)> {
+    let (mut read, mut faults) = (Vec::new(), Vec::new());
+    for path in paths {
+        match inputs::recording(path).and_then(|recording| checked(recording, inventory)) {
+            Ok(recording) => read.push(recording),
+            Err(fault) => faults.push(format!("{fault:#}")),
+        }
+    }
+    if !faults.is_empty() {
+        bail!("{}", faults.join("\n"));
+    }
+    read.sort_by(|left, right| {
+        let order = |one: &Recording| (one.window.cluster.clone(), one.window.node.clone(), one.window.start);
+        order(left).cmp(&order(right)).then_with(|| left.digest.cmp(&right.digest))
+    });
+    if let Some(pair) = read.windows(2).find(|pair| pair[0].digest == pair[1].digest) {
+        bail!("{} and {} are the same recording: it would count twice", pair[0].file, pair[1].file);
+    }
+    let document =
+        |one: &Recording| Document { name: None, file: one.file.clone(), sha256: one.digest.clone() };
+    let documents = read.iter().map(document).collect();
+    Ok((read.into_iter().map(|one| one.window).collect(), documents))
+}
+
+fn checked(recording: Recording, inventory: &Inventory) -> Result<Recording> {
+    known(&recording.window.cluster, &recording.window.node, inventory)
+        .with_context(|| recording.file.clone())?;
+    Ok(recording)
+}
+
+fn write(arguments: &Arguments, report: &Report) -> Result<()> {
+    let text = match arguments.format {
+        Format::Text => report::text(report),
+        Format::Json => report::json(report)?,
+    };
+    if arguments.output == Path::new("-") {
+        return match std::io::stdout().lock().write_all(text.as_bytes()) {
+            // Whoever reads has seen enough: `flowdrift audit | head`.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.context("writing the report"),
+        };
+    }
+    fs::write(&arguments.output, text).with_context(|| format!("writing {}", arguments.output.display()))
 }

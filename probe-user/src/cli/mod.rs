@@ -3,6 +3,7 @@
 mod audit;
 mod doctor;
 mod exit;
+mod inputs;
 mod live;
 mod matrix;
 mod record;

@@ -33,7 +33,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What no socket hook of this probe can see; in every report's coverage.
-const BLIND: [&str; 6] = [
+pub(crate) const BLIND: [&str; 6] = [
     "UDP and ICMP (not captured yet)",
     "raw and AF_PACKET sockets",
     "user-space network stacks",
