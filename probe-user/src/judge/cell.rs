@@ -45,7 +45,17 @@ impl Judging<'_> {
             (true, false) if self.evidence.proven > 0 => Verdict::Observed,
             (true, false) => Verdict::Shared(self.evidence.group.clone()),
             (false, true) => Verdict::Failing(self.far_end()),
+            (false, false) if self.evidence.ceded > 0 => self.ceded(),
             (false, false) => self.nothing_seen(),
+        }
+    }
+
+    /// Narrower rows take all the credit: nothing of its own was seen, but nobody can say that nothing was.
+    fn ceded(&self) -> Verdict {
+        let rows = self.evidence.ceded_to.clone();
+        match self.rows.row(self.cell.row).expect {
+            Expect::Optional => Verdict::Unused(Claim::Ceded(rows)),
+            _ => Verdict::Shared(rows),
         }
     }
 

@@ -89,7 +89,9 @@ pub(super) fn placed(reach: Reach<'_>, side: Side) -> Placed {
         .collect();
     let names = named.iter().map(|(_, name, _)| (*name).clone()).collect();
     named.sort_by_key(|(width, name, _)| (*width, *name));
-    let narrowest = named.iter().find(|(_, _, endpoint)| !is_everything(endpoint));
+    let describes =
+        |endpoint: &Endpoint| !is_everything(endpoint) && (side.client || serves(endpoint, reach.tuple.port));
+    let narrowest = named.iter().find(|(_, _, endpoint)| describes(endpoint));
     let (cluster, node) = home(reach, side);
     let endpoint_home = || narrowest.and_then(|(_, _, endpoint)| endpoint.cluster.clone());
     Placed {
@@ -106,6 +108,12 @@ fn belongs(reach: Reach<'_>, endpoint: &Endpoint, side: Side) -> bool {
         return reach.at_endpoint(endpoint, side);
     }
     reach.inventory.clusters.keys().any(|cluster| reach.is_ingress(cluster, side))
+}
+
+/// Whether a server may be called by the endpoint's name: one that says its ports shares its address with others.
+fn serves(endpoint: &Endpoint, port: u16) -> bool {
+    let ports = &endpoint.ports;
+    ports.is_empty() || ports.iter().any(|(declared, actual)| *declared == port || actual.contains(&port))
 }
 
 fn is_everything(endpoint: &Endpoint) -> bool {

@@ -115,7 +115,7 @@ fn findings(page: &mut Page, report: &Report) {
 
 fn finding(page: &mut Page, finding: &Finding) {
     let Finding { id, kind, severity, message, .. } = finding;
-    page.line(&format!("{severity:<7}{kind:<11}{message}  [{id}]"));
+    page.line(&format!("{severity:<7}{kind:<10} {message}  [{id}]"));
     let indent = " ".repeat(18);
     if let Some(row) = &finding.row {
         page.line(&format!("{indent}row {}", place(row)));

@@ -1,6 +1,6 @@
 //! Verdicts in words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     flow::Outcomes,
@@ -80,15 +80,18 @@ fn legs(evidence: &Evidence) -> String {
 pub(super) fn reason(rows: &Rows, verdict: &Verdict, evidence: &Evidence) -> String {
     match verdict {
         Verdict::Observed => observed(evidence),
-        Verdict::Shared(group) => {
-            let names: Vec<&str> = group.iter().map(|row| rows.row(*row).id.as_str()).collect();
-            format!("{} fit equally: {}", plural(evidence.shared, "connection"), names.join(", "))
+        Verdict::Shared(group) if evidence.shared > 0 => {
+            format!("{} fit equally: {}", plural(evidence.shared, "connection"), names(rows, group))
         }
+        Verdict::Shared(group) => ceded(rows, group, evidence),
         Verdict::Degraded => {
             let stood = plural(evidence.succeeded(), "connection");
             format!("{stood} stood, {}{}", failure_list(&evidence.client), failing_nodes(evidence))
         }
-        Verdict::Failing(far) => format!("{}; {}", failure_list(&evidence.client), far_end(*far)),
+        Verdict::Failing(far) => format!("{}; {}", failure_list(&evidence.client), far_end(*far, evidence)),
+        Verdict::Missing(Claim::Ceded(group)) | Verdict::Unused(Claim::Ceded(group)) => {
+            ceded(rows, group, evidence)
+        }
         Verdict::Missing(what) | Verdict::Unused(what) => claim(what),
         Verdict::Inconclusive(gaps) => gap_list(gaps),
         Verdict::Unobservable { reason, acknowledged: None } => reason.clone(),
@@ -96,6 +99,14 @@ pub(super) fn reason(rows: &Rows, verdict: &Verdict, evidence: &Evidence) -> Str
             format!("{reason} (acknowledged: {words})")
         }
     }
+}
+
+fn names(rows: &Rows, group: &BTreeSet<usize>) -> String {
+    group.iter().map(|row| rows.row(*row).id.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn ceded(rows: &Rows, group: &BTreeSet<usize>, evidence: &Evidence) -> String {
+    format!("{} fit more narrowly: {}", plural(evidence.ceded, "connection"), names(rows, group))
 }
 
 fn observed(evidence: &Evidence) -> String {
@@ -114,11 +125,17 @@ fn failing_nodes(evidence: &Evidence) -> String {
 }
 
 /// Where the claim about a failure stops.
-pub(super) fn far_end(far: FarEnd) -> String {
+fn far_end(far: FarEnd, evidence: &Evidence) -> String {
+    /// `ECONNREFUSED` (asm-generic/errno.h).
+    const REFUSED: u16 = 111;
     match far {
         FarEnd::Unwatched => "far end unwatched: server or firewall, cannot tell".to_owned(),
+        FarEnd::NothingArrived if evidence.client.failed.contains_key(&REFUSED) => {
+            "far end watched: it took nothing, so nobody listens there or something on the way refuses"
+                .to_owned()
+        }
         FarEnd::NothingArrived => {
-            "far end watched: no connection arrived there, so they died on the way or at a closed port"
+            "far end watched: nothing arrived, so it is dropped on the way or by the far end's own firewall"
                 .to_owned()
         }
         FarEnd::Arrived(count) => format!("the far end took {}", plural(count, "connection")),
@@ -134,6 +151,7 @@ pub(super) fn claim(claim: &Claim) -> String {
         Claim::NeverArrived { nodes, span } => {
             format!("nothing arrived on {nodes}/{nodes} nodes, in these {}", length(*span))
         }
+        Claim::Ceded(_) => "narrower rows take the credit".to_owned(),
         Claim::OtherPort => "another port of the row is in use".to_owned(),
     }
 }
