@@ -4,6 +4,7 @@ mod accept;
 mod apt;
 mod demo;
 mod ebpf;
+mod leash;
 mod process;
 mod test;
 mod tidy;
@@ -34,6 +35,9 @@ enum Task {
     Tidy,
     /// Run an acceptance programme at full counts and write its figures
     Accept(accept::Options),
+    /// Run a program that gets SIGINT when the task that started it dies
+    #[command(hide = true)]
+    Leashed(leash::Options),
 }
 
 fn main() -> ExitCode {
@@ -54,5 +58,6 @@ fn run(task: Task) -> Result<()> {
         Task::Ebpf(options) => ebpf::run(&root, &options),
         Task::Tidy => tidy::run(&root),
         Task::Accept(options) => accept::run(&root, &options),
+        Task::Leashed(options) => leash::run(&options),
     }
 }
