@@ -87,7 +87,7 @@ fn play_only(interrupt: &Interrupt) -> Result<()> {
     let lab = Lab::make()?;
     interrupt.check()?;
     println!("played {} connections, each as foreseen", lab.play()?);
-    Ok(())
+    interrupt.check()
 }
 
 /// The lab is gone again when this returns, however it returns.
