@@ -18,22 +18,24 @@ struct Report {
     findings: Vec<Finding>,
 }
 
+/// A finding, by what identifies it among the planted ones.
 #[derive(Deserialize)]
 struct Finding {
     kind: String,
-    row: Option<String>,
+    row: Option<Row>,
+    /// The source's.
     cluster: Option<String>,
-    #[serde(default)]
-    flow: Option<Flow>,
+    /// The server's, with its transport.
+    port: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Flow {
-    port: Option<u16>,
+struct Row {
+    id: String,
 }
 
-/// What identifies a finding here: kind, row, the source's cluster, the destination's port.
-type Identity = (String, String, String, u16);
+/// Kind, row, the source's cluster, the server's port.
+type Identity = (String, String, String, String);
 
 /// An error that names every difference between `report` and the planted faults.
 pub(super) fn check(report: &Path) -> Result<()> {
@@ -61,21 +63,18 @@ fn compare(report: &Report, planted: &[Planted]) -> Vec<String> {
     differences
 }
 
-/// Findings of a row have no flow, or one of many; their port is the planted row's own.
 fn identify(finding: &Finding) -> Identity {
-    let row = finding.row.clone().filter(|_| finding.kind != "undeclared");
-    let port = finding.flow.as_ref().and_then(|flow| flow.port);
-    let of_row = PLANTED.iter().find(|planted| Some(planted.row) == row.as_deref());
     (
         finding.kind.clone(),
-        row.unwrap_or_else(|| "-".to_owned()),
+        finding.row.as_ref().map_or_else(|| "-".to_owned(), |row| row.id.clone()),
         finding.cluster.clone().unwrap_or_default(),
-        port.or(of_row.map(|planted| planted.port)).unwrap_or_default(),
+        finding.port.clone().unwrap_or_default(),
     )
 }
 
 fn identity_of_planted(planted: &Planted) -> Identity {
-    (planted.kind.to_owned(), planted.row.to_owned(), planted.cluster.to_owned(), planted.port)
+    let Planted { kind, row, cluster, port } = planted;
+    ((*kind).to_owned(), (*row).to_owned(), (*cluster).to_owned(), format!("{port}/tcp"))
 }
 
 fn describe(what: &str, (kind, row, cluster, port): &Identity) -> String {
@@ -89,9 +88,9 @@ mod tests {
     fn report_of(planted: &[Planted]) -> Report {
         let findings = planted.iter().map(|planted| Finding {
             kind: planted.kind.to_owned(),
-            row: (planted.row != "-").then(|| planted.row.to_owned()),
+            row: (planted.row != "-").then(|| Row { id: planted.row.to_owned() }),
             cluster: Some(planted.cluster.to_owned()),
-            flow: (planted.row == "-").then_some(Flow { port: Some(planted.port) }),
+            port: Some(format!("{}/tcp", planted.port)),
         });
         Report { schema: SCHEMA.to_owned(), findings: findings.collect() }
     }
@@ -104,13 +103,16 @@ mod tests {
     #[test]
     fn a_finding_that_is_absent_is_named() {
         let differences = compare(&report_of(&PLANTED[1..]), PLANTED);
-        assert_eq!(differences, ["not found: undeclared, row -, from run, port 4444"]);
+        assert_eq!(differences, ["not found: undeclared, row -, from run, port 4444/tcp"]);
     }
 
     #[test]
     fn a_finding_that_nobody_planted_is_named() {
         let differences = compare(&report_of(PLANTED), &PLANTED[..PLANTED.len() - 1]);
-        assert_eq!(differences, ["not planted: missing, row pinniped-concierge, from view, port 443"]);
+        assert_eq!(
+            differences,
+            ["not planted: missing, row pinniped-concierge-to-supervisor, from view, port 443/tcp"]
+        );
     }
 
     #[test]

@@ -159,7 +159,7 @@ pub(super) const PLANTED: &[Planted] = &[
     planted("undeclared", "-", ("run", 9443)),
     planted("failing", "build-service-dependencies", ("build", 443)),
     planted("failing", "build-service-images", ("build", 443)),
-    planted("failing", "runtime-resources", ("view", 6443)),
-    planted("missing", "pinniped-oidc", ("view", 443)),
-    planted("missing", "pinniped-concierge", ("view", 443)),
+    planted("failing", "runtime-resources-viewer", ("view", 6443)),
+    planted("missing", "pinniped-supervisor-to-identity-provider", ("view", 443)),
+    planted("missing", "pinniped-concierge-to-supervisor", ("view", 443)),
 ];

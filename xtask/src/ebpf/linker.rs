@@ -38,7 +38,7 @@ fn is_wanted(program: &Path) -> bool {
 
 fn install(tools: &Path, toolchain: &Toolchain) -> Result<()> {
     let mut cargo = toolchain.cargo();
-    cargo.args(["install", "bpf-linker", "--version", VERSION, "--root"]).arg(tools);
+    cargo.args(["install", "--locked", "bpf-linker", "--version", VERSION, "--root"]).arg(tools);
     if toolchain.origin == Origin::Debian {
         // Debian's rustc and llvm-22-dev are the same LLVM; the default features expect rustup's.
         cargo.env("LLVM_PREFIX", LLVM_PREFIX).args(["--no-default-features", "--features", "llvm-22"]);
