@@ -46,7 +46,7 @@ pub(super) fn failures(outcomes: &Outcomes) -> BTreeMap<String, u64> {
 
 fn cause(error: u16) -> String {
     match error {
-        0 => "given up".to_owned(),
+        0 => "given up by the caller".to_owned(),
         101 => "network unreachable".to_owned(),
         104 => "reset".to_owned(),
         110 => "timed out".to_owned(),
