@@ -27,7 +27,9 @@ pub(super) fn audit(root: &Path, flowdrift: &Path, recordings: &[PathBuf]) -> Re
         let mut command = std::process::Command::new(flowdrift);
         command.current_dir(root);
         command.args(["audit", "--matrix", "policies/tap-multi-cluster.yaml"]);
-        command.args(["--inventory", "policies/lab-inventory.yaml", "--from"]).args(recordings);
+        command.args(["--inventory", "policies/lab-inventory.yaml", "--from"]);
+        // Relative, so that the report names no machine's directories.
+        command.args(recordings.iter().map(|path| path.strip_prefix(root).unwrap_or(path)));
         command.args(["--format", format, "-o"]).arg(output.join(name));
         let status = command.status().context("cannot start flowdrift audit")?;
         if status.code() != Some(DRIFT) {

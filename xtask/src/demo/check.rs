@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use super::script::{PLANTED, Planted};
+use super::script::{FORESEEN, Foreseen, PLANTED, Planted};
 
 const SCHEMA: &str = "flowdrift.report/1";
 
@@ -16,22 +16,42 @@ const SCHEMA: &str = "flowdrift.report/1";
 struct Report {
     schema: String,
     findings: Vec<Finding>,
+    rows: Vec<Row>,
 }
 
 /// A finding, by what identifies it among the planted ones.
 #[derive(Deserialize)]
 struct Finding {
     kind: String,
-    row: Option<Row>,
+    row: Option<Place>,
     /// The source's.
     cluster: Option<String>,
     /// The server's, with its transport.
     port: Option<String>,
+    near_miss: Option<NearMiss>,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct NearMiss {
+    differs: String,
 }
 
 #[derive(Deserialize)]
 struct Row {
     id: String,
+    cells: Vec<Cell>,
+}
+
+#[derive(Deserialize)]
+struct Cell {
+    source: String,
+    port: String,
+    verdict: String,
 }
 
 /// Kind, row, the source's cluster, the server's port.
@@ -42,9 +62,11 @@ pub(super) fn check(report: &Path) -> Result<()> {
     let text = fs::read_to_string(report).with_context(|| format!("cannot read {}", report.display()))?;
     let report: Report = serde_json::from_str(&text).context("the report is not what the audit writes")?;
     ensure!(report.schema == SCHEMA, "the report has schema {}, not {SCHEMA}", report.schema);
-    let differences = compare(&report, PLANTED);
+    let mut differences = compare(&report, PLANTED);
+    differences.extend(PLANTED.iter().filter_map(|planted| wrong_neighbour(&report, planted)));
+    differences.extend(FORESEEN.iter().filter_map(|foreseen| wrong_verdict(&report, foreseen)));
     if !differences.is_empty() {
-        bail!("the findings are not the planted ones:\n  {}", differences.join("\n  "));
+        bail!("the report is not the foreseen one:\n  {}", differences.join("\n  "));
     }
     println!("the {} findings are exactly the planted ones", report.findings.len());
     Ok(())
@@ -63,6 +85,23 @@ fn compare(report: &Report, planted: &[Planted]) -> Vec<String> {
     differences
 }
 
+/// The nearest row must be named, and the field in which it differs.
+fn wrong_neighbour(report: &Report, planted: &Planted) -> Option<String> {
+    let wanted = planted.near_miss?;
+    let identity = identity_of_planted(planted);
+    let finding = report.findings.iter().find(|finding| identify(finding) == identity)?;
+    let found = finding.near_miss.as_ref().map_or("nothing", |near_miss| &near_miss.differs);
+    (found != wanted).then(|| describe(&format!("nearest row differs in {found}, not {wanted}"), &identity))
+}
+
+fn wrong_verdict(report: &Report, foreseen: &Foreseen) -> Option<String> {
+    let Foreseen { row, source, port, verdict } = foreseen;
+    let cells = report.rows.iter().filter(|candidate| candidate.id == *row).flat_map(|row| &row.cells);
+    let cell = cells.into_iter().find(|cell| cell.source == *source && cell.port == *port);
+    let found = cell.map_or("absent", |cell| &cell.verdict);
+    (found != *verdict).then(|| format!("row {row}, from {source}, port {port} is {found}, not {verdict}"))
+}
+
 fn identify(finding: &Finding) -> Identity {
     (
         finding.kind.clone(),
@@ -73,7 +112,7 @@ fn identify(finding: &Finding) -> Identity {
 }
 
 fn identity_of_planted(planted: &Planted) -> Identity {
-    let Planted { kind, row, cluster, port } = planted;
+    let Planted { kind, row, cluster, port, near_miss: _ } = planted;
     ((*kind).to_owned(), (*row).to_owned(), (*cluster).to_owned(), format!("{port}/tcp"))
 }
 
@@ -88,11 +127,12 @@ mod tests {
     fn report_of(planted: &[Planted]) -> Report {
         let findings = planted.iter().map(|planted| Finding {
             kind: planted.kind.to_owned(),
-            row: (planted.row != "-").then(|| Row { id: planted.row.to_owned() }),
+            row: (planted.row != "-").then(|| Place { id: planted.row.to_owned() }),
             cluster: Some(planted.cluster.to_owned()),
             port: Some(format!("{}/tcp", planted.port)),
+            near_miss: planted.near_miss.map(|differs| NearMiss { differs: differs.to_owned() }),
         });
-        Report { schema: SCHEMA.to_owned(), findings: findings.collect() }
+        Report { schema: SCHEMA.to_owned(), findings: findings.collect(), rows: Vec::new() }
     }
 
     #[test]
@@ -119,5 +159,33 @@ mod tests {
     fn a_finding_told_twice_is_a_difference() {
         let twice = [PLANTED, &PLANTED[..1]].concat();
         assert_eq!(compare(&report_of(&twice), PLANTED).len(), 1);
+    }
+
+    #[test]
+    fn the_wrong_nearest_row_is_named() {
+        let mut report = report_of(PLANTED);
+        report.findings[1].near_miss = None;
+        let wrong: Vec<_> = PLANTED.iter().filter_map(|planted| wrong_neighbour(&report, planted)).collect();
+        assert_eq!(
+            wrong,
+            ["nearest row differs in nothing, not source: undeclared, row -, from build, port 5432/tcp"]
+        );
+    }
+
+    #[test]
+    fn a_cell_with_another_verdict_is_named() {
+        let mut report = report_of(PLANTED);
+        let [source, port, verdict] = ["run", "443/tcp", "observed"].map(str::to_owned);
+        report.rows.push(Row {
+            id: "api-auto-registration".to_owned(),
+            cells: vec![Cell { source, port, verdict }],
+        });
+        let wrong = FORESEEN.iter().find_map(|foreseen| {
+            (foreseen.row == "api-auto-registration").then(|| wrong_verdict(&report, foreseen)).flatten()
+        });
+        assert_eq!(
+            wrong.as_deref(),
+            Some("row api-auto-registration, from run, port 443/tcp is observed, not shared")
+        );
     }
 }
