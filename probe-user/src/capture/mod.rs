@@ -7,6 +7,7 @@ pub mod canary;
 pub mod cgroups;
 pub mod clock;
 pub mod decode;
+mod diagnostics;
 pub mod error;
 mod fields;
 pub mod namespaces;

@@ -13,12 +13,14 @@ use aya::{
     maps::{HashMap, MapData, MapType, PerCpuArray, RingBuf},
     programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr},
 };
+use aya_log::EbpfLogger;
 use probe_common::Loss;
 
 use super::{
     btf::KernelTypes,
     cgroups::CgroupTree,
     decode::decode,
+    diagnostics::Diagnostics,
     error::StartError,
     fields::{self, MissingField},
     namespaces::Namespace,
@@ -26,10 +28,7 @@ use super::{
     rights::Rights,
     unrouted::Unrouted,
 };
-use crate::{
-    event::{Event, Kind},
-    flow::Hook,
-};
+use crate::event::{Event, Kind};
 
 /// The tracepoint's programs, in the order of their attachment (`probe-ebpf/src/rescue.rs`).
 const TCP_PROGRAMS: [&str; 2] = ["tcp_state", "tcp_rescue"];
@@ -56,6 +55,17 @@ impl Default for Options {
     }
 }
 
+/// One hook and whether it is attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookState {
+    /// Attach point and program.
+    pub name: String,
+    /// `None` when attached, otherwise why not.
+    pub absent: Option<String>,
+    /// What is not seen while it is absent.
+    pub cost: String,
+}
+
 /// What the kernel says of one program (`/proc/PID/fdinfo`, kernel/bpf/syscall.c, bpf_prog_show_fdinfo).
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ProgramStatistics {
@@ -78,10 +88,10 @@ pub struct Probe {
     rescued: PerCpuArray<MapData, u64>,
     unrouted: Unrouted,
     undecodable: u64,
-    hooks: Vec<Hook>,
+    hooks: Vec<HookState>,
     missing_fields: Vec<MissingField>,
     programs: Vec<(String, File)>,
-    logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+    logger: Option<EbpfLogger<Diagnostics>>,
     /// Holds the links; gone once detached.
     ebpf: Option<Ebpf>,
 }
@@ -105,7 +115,8 @@ impl Probe {
         let scope = Scope::resolve(options, tree.ok())?;
         let mut ebpf = load(options, &offsets, &scope, tree.is_ok())?;
         scope.apply(&mut ebpf)?;
-        let logger = options.diagnostics.then(|| aya_log::EbpfLogger::init(&mut ebpf).ok()).flatten();
+        let logger =
+            options.diagnostics.then(|| EbpfLogger::init_with_logger(&mut ebpf, Diagnostics).ok()).flatten();
         let mut hooks = Vec::new();
         for program in TCP_PROGRAMS {
             hooks.push(attach_tcp(&mut ebpf, program)?);
@@ -211,7 +222,7 @@ impl Probe {
 
     /// Every hook, attached or not.
     #[must_use]
-    pub fn hooks(&self) -> &[Hook] {
+    pub fn hooks(&self) -> &[HookState] {
         &self.hooks
     }
 
@@ -305,23 +316,23 @@ fn unusable(map: &'static str) -> impl FnOnce(aya::maps::MapError) -> StartError
     move |cause| StartError::Map { map, cause: Box::new(cause) }
 }
 
-fn attach_tcp(ebpf: &mut Ebpf, name: &'static str) -> Result<Hook, StartError> {
+fn attach_tcp(ebpf: &mut Ebpf, name: &'static str) -> Result<HookState, StartError> {
     let refused = |cause| StartError::Program { program: name, cause: Box::new(cause) };
     let program: &mut BtfTracePoint =
         ebpf.program_mut(name).ok_or(StartError::Object(name))?.try_into().map_err(refused)?;
     let btf = Btf::from_sys_fs().map_err(|cause| StartError::Load(Box::new(cause.into())))?;
     program.load(TCP_HOOK, &btf).map_err(refused)?;
     program.attach().map_err(refused)?;
-    Ok(Hook { name: format!("tp_btf/{TCP_HOOK} ({name})"), absent: None, cost: "all TCP".to_owned() })
+    Ok(HookState { name: format!("tp_btf/{TCP_HOOK} ({name})"), absent: None, cost: "all TCP".to_owned() })
 }
 
-fn attach_connect(ebpf: &mut Ebpf, name: &'static str, tree: Result<&CgroupTree, &io::Error>) -> Hook {
+fn attach_connect(ebpf: &mut Ebpf, name: &'static str, tree: Result<&CgroupTree, &io::Error>) -> HookState {
     let absent = match tree {
         Ok(tree) => try_attach_connect(ebpf, name, tree).err(),
         Err(cause) => Some(format!("no cgroup-v2 tree: {cause}")),
     };
     let family = if name == "connect4" { "IPv4" } else { "IPv6" };
-    Hook { name: format!("cgroup/{name}"), absent, cost: format!("{family} {CONNECT_COST}") }
+    HookState { name: format!("cgroup/{name}"), absent, cost: format!("{family} {CONNECT_COST}") }
 }
 
 fn try_attach_connect(ebpf: &mut Ebpf, name: &str, tree: &CgroupTree) -> Result<(), String> {

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use super::{
     Exit, inputs,
     live::{self, LiveArguments},
+    recordings,
 };
 use crate::{
     flow::Window,
@@ -20,7 +21,6 @@ use crate::{
     matrix::{Exceptions, Inventory},
     observe::Settings,
     report::{self, Report, Sources, model::Document},
-    source::recording::Recording,
 };
 
 /// Hold what the kernels saw against the declared flow matrix
@@ -83,7 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
         let (window, document) = watch(arguments, declared.rows.inventory())?;
         (vec![window], vec![document])
     } else {
-        recorded(&arguments.from, declared.rows.inventory())?
+        recordings::read_all(&arguments.from, declared.rows.inventory())?
     };
     let case = Case {
         declared: &declared.rows,
@@ -120,7 +120,7 @@ fn watch(arguments: &Arguments, inventory: &Inventory) -> Result<(Window, Docume
         Some(cluster) => cluster.clone(),
         None => cluster_of(&node, inventory)?,
     };
-    known(&cluster, &node, inventory)?;
+    recordings::known(&cluster, &node, inventory)?;
     let settings =
         Settings { cluster: cluster.clone(), node: node.clone(), probe: arguments.live.options()? };
     let window = live::watch(settings, arguments.live.duration)?;
@@ -143,54 +143,6 @@ fn cluster_of(node: &str, inventory: &Inventory) -> Result<String> {
             inventory.file
         ),
     }
-}
-
-/// Facts of a node that the inventory does not know would count nowhere.
-fn known(cluster: &str, node: &str, inventory: &Inventory) -> Result<()> {
-    let Some(entry) = inventory.clusters.get(cluster) else {
-        let names: Vec<&str> = inventory.clusters.keys().map(String::as_str).collect();
-        bail!("cluster `{cluster}` is not in {}, which has {}", inventory.file, names.join(", "));
-    };
-    if !entry.nodes.contains_key(node) {
-        let names: Vec<&str> = entry.nodes.keys().map(String::as_str).collect();
-        bail!(
-            "node `{node}` is not in the roster of cluster `{cluster}` in {}, which has {}",
-            inventory.file,
-            names.join(", ")
-        );
-    }
-    Ok(())
-}
-
-/// Recordings in the order of cluster, node and time, so that the order of the arguments changes nothing.
-fn recorded(paths: &[PathBuf], inventory: &Inventory) -> Result<(Vec<Window>, Vec<Document>)> {
-    let (mut read, mut faults) = (Vec::new(), Vec::new());
-    for path in paths {
-        match inputs::recording(path).and_then(|recording| checked(recording, inventory)) {
-            Ok(recording) => read.push(recording),
-            Err(fault) => faults.push(format!("{fault:#}")),
-        }
-    }
-    if !faults.is_empty() {
-        bail!("{}", faults.join("\n"));
-    }
-    read.sort_by(|left, right| {
-        let order = |one: &Recording| (one.window.cluster.clone(), one.window.node.clone(), one.window.start);
-        order(left).cmp(&order(right)).then_with(|| left.digest.cmp(&right.digest))
-    });
-    if let Some(pair) = read.windows(2).find(|pair| pair[0].digest == pair[1].digest) {
-        bail!("{} and {} are the same recording: it would count twice", pair[0].file, pair[1].file);
-    }
-    let document =
-        |one: &Recording| Document { name: None, file: one.file.clone(), sha256: one.digest.clone() };
-    let documents = read.iter().map(document).collect();
-    Ok((read.into_iter().map(|one| one.window).collect(), documents))
-}
-
-fn checked(recording: Recording, inventory: &Inventory) -> Result<Recording> {
-    known(&recording.window.cluster, &recording.window.node, inventory)
-        .with_context(|| recording.file.clone())?;
-    Ok(recording)
 }
 
 fn write(arguments: &Arguments, report: &Report) -> Result<()> {

@@ -1,17 +1,10 @@
-//! Documents and recordings, from where the user says. Every fault of every file is told at once.
+//! The declared side's documents, from where the user says. Every fault of every file is told at once.
 
-use std::{
-    fs::File,
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::{
-    matrix::{self, Exceptions, Faults, Inventory, Matrix, inventory},
-    source::recording::{self, Recording, RecordingError},
-};
+use crate::matrix::{self, Exceptions, Faults, Inventory, Matrix, inventory};
 
 /// The baseline that ships with flowdrift.
 const BASELINE: &str = include_str!("../../../policies/baseline.yaml");
@@ -63,14 +56,4 @@ fn told(faults: &[Faults]) -> String {
     let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
     let noun = if count == 1 { "fault" } else { "faults" };
     format!("{count} {noun} in the declaration\n{}", lines.join("\n"))
-}
-
-/// Reads a recording; `-` is standard input.
-pub(super) fn recording(path: &Path) -> Result<Recording> {
-    if path == Path::new("-") {
-        return Ok(recording::read("standard input", io::stdin().lock())?);
-    }
-    let name = path.display().to_string();
-    let file = File::open(path).map_err(|cause| RecordingError::Unreadable { file: name.clone(), cause })?;
-    Ok(recording::read(&name, io::BufReader::new(file))?)
 }

@@ -7,6 +7,7 @@ mod inputs;
 mod live;
 mod matrix;
 mod record;
+mod recordings;
 
 use std::process::ExitCode;
 

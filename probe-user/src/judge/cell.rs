@@ -92,7 +92,15 @@ impl Judging<'_> {
         }
         gaps.sort();
         gaps.dedup();
-        Verdict::Inconclusive(gaps)
+        self.accepted_gap(&source, &destination, &gaps).unwrap_or(Verdict::Inconclusive(gaps))
+    }
+
+    /// A cluster that somebody accepts not to record is no gap to be closed.
+    fn accepted_gap(&self, source: &Binding, destination: &Binding, gaps: &[Gap]) -> Option<Verdict> {
+        let acknowledged = source.acknowledged.clone().or_else(|| destination.acknowledged.clone())?;
+        let only_absent = gaps.iter().all(|gap| matches!(gap, Gap::NoRecording { .. }));
+        let reason = "no recording of either end".to_owned();
+        only_absent.then_some(Verdict::Unobservable { reason, acknowledged: Some(acknowledged) })
     }
 
     /// Nothing happened, and that is known: it depends on what was expected.

@@ -16,10 +16,10 @@ use std::{
 use crate::{
     capture::{
         Canary, CgroupTree, Namespace, Options, Probe, ProgramStatistics, StartError, clock::Anchor,
-        namespaces,
+        namespaces, probe::HookState,
     },
     event::{Event, Kind},
-    flow::{Coverage, FlowTable, Snapshot, Window},
+    flow::{Coverage, FlowTable, Hook, Snapshot, Window},
 };
 use names::NameBook;
 
@@ -296,7 +296,7 @@ impl Watch {
         let fields =
             self.probe.missing_fields().iter().map(|field| format!("{} ({})", field.loses, field.cause));
         Ok(Coverage {
-            hooks: self.probe.hooks().to_vec(),
+            hooks: self.probe.hooks().iter().map(hook).collect(),
             lost,
             recursion_misses: self.probe.recursion_losses(self.table.repetitions())?,
             events: self.table.events(),
@@ -306,6 +306,11 @@ impl Watch {
             blind: BLIND.iter().map(|&words| words.to_owned()).chain(fields).collect(),
         })
     }
+}
+
+fn hook(state: &HookState) -> Hook {
+    let HookState { name, absent, cost } = state.clone();
+    Hook { name, absent, cost }
 }
 
 /// Folds a fact, unless it is about a connection of our own or lies outside of the user's cgroups.

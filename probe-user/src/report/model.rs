@@ -250,6 +250,9 @@ pub struct Evidence {
     pub failures: BTreeMap<String, u64>,
     /// Whether both ends saw connections.
     pub both_ends: bool,
+    /// Arrivals behind a proxy, which may or may not have been these: its two connections are never joined.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub behind_proxy: u64,
     /// The hops that were seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub legs: Vec<String>,
@@ -265,6 +268,10 @@ pub struct Evidence {
     /// RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<String>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A declared row.

@@ -3,19 +3,20 @@
 use super::Fault;
 use super::source::Source;
 
-/// Who may name whom in `crate::…`; `cli` and the crate's root files may name everything.
+/// Who may name whom in `crate::…`; `cli` and the crate's root files may name everything. `event` and `flow`
+/// are the words that all speak, so whoever stands after them on the data path may use them, and nobody before.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("workload", &["event"]),
     ("capture", &["event"]),
-    ("source", &["event"]),
     ("flow", &["event"]),
-    ("matrix", &[]),
-    ("matching", &["matrix"]),
-    ("judge", &["flow", "matching", "matrix"]),
-    ("report", &["judge"]),
-    ("policy", &["judge"]),
-    ("observe", &["capture", "source", "workload", "flow", "judge"]),
+    ("source", &["event", "flow"]),
+    ("matrix", &["event"]),
+    ("matching", &["event", "flow", "matrix"]),
+    ("judge", &["event", "flow", "matching", "matrix", "workload"]),
+    ("report", &["flow", "judge", "matching", "matrix"]),
+    ("policy", &["flow", "judge", "matching", "matrix"]),
+    ("observe", &["event", "capture", "source", "workload", "flow", "judge"]),
 ];
 
 pub(super) fn check(source: &Source) -> Vec<Fault> {
