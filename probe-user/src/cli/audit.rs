@@ -1,17 +1,14 @@
 //! `flowdrift audit`: what was seen, held against what was declared.
 
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use super::{
     Exit, inputs,
     live::{self, LiveArguments},
+    output::Output,
     recordings,
 };
 use crate::{
@@ -21,6 +18,7 @@ use crate::{
     matrix::{Exceptions, Inventory},
     observe::Settings,
     report::{self, Report, Sources, model::Document},
+    source::recording,
 };
 
 /// Hold what the kernels saw against the declared flow matrix
@@ -79,6 +77,7 @@ struct Declared {
 /// Reads, watches or reads recordings, judges and reports.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let declared = declared(arguments)?;
+    let output = Output::open(&arguments.output)?;
     let (windows, recordings) = if arguments.from.is_empty() {
         let (window, document) = watch(arguments, declared.rows.inventory())?;
         (vec![window], vec![document])
@@ -94,7 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     };
     let judgement = judge::judge(&case);
     let report = report::build(&case, &judgement, Sources { recordings });
-    write(arguments, &report)?;
+    write(arguments.format, &report, output)?;
     Ok(exit(&judgement))
 }
 
@@ -123,9 +122,10 @@ fn watch(arguments: &Arguments, inventory: &Inventory) -> Result<(Window, Docume
     recordings::known(&cluster, &node, inventory)?;
     let settings =
         Settings { cluster: cluster.clone(), node: node.clone(), probe: arguments.live.options()? };
+    let record = arguments.record.as_deref().map(Output::open).transpose()?;
     let window = live::watch(settings, arguments.live.duration)?;
-    if let Some(path) = &arguments.record {
-        live::save(&window, path)?;
+    if let Some(record) = record {
+        record.write(|sink| recording::write(&window, sink))?;
     }
     let document = Document { name: None, file: format!("live: {cluster}/{node}"), sha256: String::new() };
     Ok((window, document))
@@ -145,17 +145,10 @@ fn cluster_of(node: &str, inventory: &Inventory) -> Result<String> {
     }
 }
 
-fn write(arguments: &Arguments, report: &Report) -> Result<()> {
-    let text = match arguments.format {
+fn write(format: Format, report: &Report, output: Output) -> Result<()> {
+    let text = match format {
         Format::Text => report::text(report),
         Format::Json => report::json(report)?,
     };
-    if arguments.output == Path::new("-") {
-        return match std::io::stdout().lock().write_all(text.as_bytes()) {
-            // Whoever reads has seen enough: `flowdrift audit | head`.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.context("writing the report"),
-        };
-    }
-    fs::write(&arguments.output, text).with_context(|| format!("writing {}", arguments.output.display()))
+    output.write(|sink| sink.write_all(text.as_bytes()))
 }

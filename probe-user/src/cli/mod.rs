@@ -6,6 +6,7 @@ mod exit;
 mod inputs;
 mod live;
 mod matrix;
+mod output;
 mod record;
 mod recordings;
 
