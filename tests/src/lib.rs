@@ -8,5 +8,6 @@ pub mod generator;
 pub mod group;
 pub mod namespace;
 pub mod needs;
+pub mod peer;
 pub mod recorder;
 pub mod site;

@@ -34,10 +34,19 @@ pub struct Recorder {
 /// When it has not been built.
 #[must_use]
 pub fn binary() -> PathBuf {
+    built("flowdrift")
+}
+
+/// A binary of this workspace, likewise.
+///
+/// # Panics
+///
+/// When it has not been built.
+#[must_use]
+pub fn built(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a running test has a path");
-    let found =
-        own.ancestors().skip(1).take(2).map(|folder| folder.join("flowdrift")).find(|path| path.exists());
-    found.expect("`cargo build` makes the flowdrift binary before the tests run")
+    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("`cargo build` makes the binary {name} before the tests run"))
 }
 
 impl Recorder {

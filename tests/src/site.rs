@@ -129,7 +129,13 @@ impl Site {
     /// When the port is taken.
     #[must_use]
     pub fn listen_at(&self, port: u16) -> Socket {
-        self.server().run(|| listen(self.family, self.server_address, port, None))
+        self.server().run(|| listen(self.family, self.server_address, port, None, false))
+    }
+
+    /// Likewise, a port that several listeners share (`SO_REUSEPORT`).
+    #[must_use]
+    pub fn listen_reusing_port(&self, port: u16) -> Socket {
+        self.server().run(|| listen(self.family, self.server_address, port, None, true))
     }
 
     /// Listens at any port; the port too.
@@ -143,7 +149,7 @@ impl Site {
     /// A listener that asks for another protocol of the kernel, such as MPTCP.
     #[must_use]
     pub fn listen_with(&self, protocol: Protocol) -> (Socket, u16) {
-        let listener = self.server().run(|| listen(self.family, self.server_address, 0, Some(protocol)));
+        let listener = self.server().run(|| listen(self.family, self.server_address, 0, Some(protocol), false));
         let port = dial::port_of(&listener);
         (listener, port)
     }
@@ -275,7 +281,7 @@ impl Site {
     }
 }
 
-fn listen(family: Family, address: IpAddr, port: u16, protocol: Option<Protocol>) -> Socket {
+fn listen(family: Family, address: IpAddr, port: u16, protocol: Option<Protocol>, shared: bool) -> Socket {
     let (domain, address) = match family {
         Family::V4 => (Domain::IPV4, address),
         Family::V6 => (Domain::IPV6, address),
@@ -287,6 +293,7 @@ fn listen(family: Family, address: IpAddr, port: u16, protocol: Option<Protocol>
         socket.set_only_v6(false).expect("a fresh socket");
     }
     socket.set_reuse_address(true).expect("a fresh socket");
+    socket.set_reuse_port(shared).expect("a fresh socket");
     socket.bind(&SocketAddr::from((address, port)).into()).expect("the port is free");
     socket.listen(1024).expect("a bound socket");
     socket
