@@ -3,7 +3,12 @@
 //!
 //! All traffic goes to loopback or between namespaces that the test made.
 
+pub mod dial;
 pub mod generator;
+pub mod group;
+pub mod live;
 pub mod namespace;
 pub mod needs;
+pub mod peer;
 pub mod recorder;
+pub mod site;

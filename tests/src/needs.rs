@@ -29,6 +29,16 @@ pub fn tool(test: &str, tool: &str) -> bool {
     met(test, (!found).then_some(tool))
 }
 
+/// Like [`root`], for a kernel feature that shows itself as a path.
+///
+/// # Panics
+///
+/// With `CI=true`, when the kernel lacks it.
+#[must_use]
+pub fn feature(test: &str, feature: &str, path: &str) -> bool {
+    met(test, (!std::path::Path::new(path).exists()).then_some(feature))
+}
+
 fn met(test: &str, missing: Option<&str>) -> bool {
     let Some(why) = missing else { return true };
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} cannot be skipped in CI: {why}");

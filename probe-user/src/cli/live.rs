@@ -69,6 +69,8 @@ fn ring(text: &str) -> Result<u32, String> {
 pub(super) fn watch(settings: Settings, duration: Option<Duration>) -> Result<Window> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        // Before anything is attached: from here on a signal ends the window and never loses it.
+        let stopped = stop_signals()?;
         let mut watch = Watch::start(settings).context("the probe does not start")?;
         for gap in watch.gaps() {
             eprintln!("flowdrift: coverage gap: {gap}");
@@ -79,7 +81,7 @@ pub(super) fn watch(settings: Settings, duration: Option<Duration>) -> Result<Wi
             watch.older_connections()
         );
         let progress = progress();
-        watch.run(duration, stopped()).await?;
+        watch.run(duration, stopped).await?;
         progress.finish_and_clear();
         watch.close().context("closing the window")
     })
@@ -95,16 +97,16 @@ fn progress() -> ProgressBar {
     bar
 }
 
-/// Ends at the first Ctrl-C or SIGTERM.
-async fn stopped() {
-    let handlers = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    let (Ok(mut interrupt), Ok(mut terminate)) = handlers else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+/// Takes over Ctrl-C and SIGTERM now; the future ends at the first of them.
+fn stop_signals() -> Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("taking over SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("taking over SIGTERM")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 /// The name of this machine, for a node that the user did not name.

@@ -1,0 +1,326 @@
+//! A client, a server and what lies between them: the table over which a rule is tested.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use flowdrift::flow::{Direction, Flow, Outcomes, ProcessSeen, Window};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::{
+    dial,
+    namespace::{TestNamespace, join},
+    recorder::Recorder,
+};
+
+/// The name of the thread that connects; at most 15 bytes, as the kernel keeps them.
+pub const CLIENT: &str = "fdt-client";
+
+/// What lies between client and server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Both are in one namespace.
+    Loopback,
+    /// Each has its own, joined by a veth pair.
+    Veth,
+}
+
+/// What the client's and the server's sockets speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4 sockets.
+    V4,
+    /// IPv6 sockets.
+    V6,
+    /// IPv6 sockets with IPv4-mapped addresses.
+    Mapped,
+}
+
+/// A client's namespace and a server's, with the recorder's view of both.
+pub struct Site {
+    client: TestNamespace,
+    far: Option<TestNamespace>,
+    family: Family,
+    client_address: IpAddr,
+    server_address: IpAddr,
+}
+
+/// What a recording must hold of a site, and nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Outcomes of the client's end.
+    pub client: Outcomes,
+    /// Outcomes of the server's end.
+    pub server: Outcomes,
+}
+
+impl Expected {
+    /// Connections that stand at both ends.
+    #[must_use]
+    pub fn standing(count: u64) -> Self {
+        Self {
+            client: Outcomes { connected: count, ..Outcomes::default() },
+            server: Outcomes { accepted: count, ..Outcomes::default() },
+        }
+    }
+
+    /// One attempt that failed with `error`.
+    #[must_use]
+    pub fn failed(error: u16) -> Self {
+        Self::client(Outcomes { failed: [(error, 1)].into(), ..Outcomes::default() })
+    }
+
+    /// Only the client knows of it.
+    #[must_use]
+    pub fn client(client: Outcomes) -> Self {
+        Self { client, server: Outcomes::default() }
+    }
+}
+
+impl Site {
+    /// Makes it.
+    #[must_use]
+    pub fn new(link: Link, family: Family) -> Self {
+        let client = TestNamespace::new("client");
+        let [near, remote]: [IpAddr; 2] = match (link, family) {
+            (Link::Loopback, Family::V6) => [Ipv6Addr::LOCALHOST.into(); 2],
+            (Link::Loopback, _) => [Ipv4Addr::LOCALHOST.into(); 2],
+            (Link::Veth, Family::V6) => ["fd00:7::1", "fd00:7::2"].map(|text| text.parse().expect("IPv6")),
+            (Link::Veth, _) => [[10, 77, 0, 1], [10, 77, 0, 2]].map(IpAddr::from),
+        };
+        let far = (link == Link::Veth).then(|| {
+            let far = TestNamespace::new("server");
+            let length = if family == Family::V6 { 64 } else { 24 };
+            join("v0", (&client, &format!("{near}/{length}")), (&far, &format!("{remote}/{length}")));
+            far
+        });
+        Self { client, far, family, client_address: near, server_address: remote }
+    }
+
+    /// The client's namespace.
+    #[must_use]
+    pub fn client(&self) -> &TestNamespace {
+        &self.client
+    }
+
+    /// The server's namespace.
+    #[must_use]
+    pub fn server(&self) -> &TestNamespace {
+        self.far.as_ref().unwrap_or(&self.client)
+    }
+
+    /// The server's port as the client dials it.
+    #[must_use]
+    pub fn to(&self, port: u16) -> SocketAddr {
+        (dial::as_dialled(self.server_address, self.family == Family::Mapped), port).into()
+    }
+
+    /// The client's own address as it would bind it.
+    #[must_use]
+    pub fn from(&self, port: u16) -> SocketAddr {
+        (dial::as_dialled(self.client_address, self.family == Family::Mapped), port).into()
+    }
+
+    /// Listens at the server, at any port if `port` is 0.
+    ///
+    /// # Panics
+    ///
+    /// When the port is taken.
+    #[must_use]
+    pub fn listen_at(&self, port: u16) -> Socket {
+        self.server().run(|| listen(self.family, self.server_address, port, None, false))
+    }
+
+    /// Likewise, a port that several listeners share (`SO_REUSEPORT`).
+    #[must_use]
+    pub fn listen_reusing_port(&self, port: u16) -> Socket {
+        self.server().run(|| listen(self.family, self.server_address, port, None, true))
+    }
+
+    /// Listens at any port; the port too.
+    #[must_use]
+    pub fn listen(&self) -> (Socket, u16) {
+        let listener = self.listen_at(0);
+        let port = dial::port_of(&listener);
+        (listener, port)
+    }
+
+    /// A listener that asks for another protocol of the kernel, such as MPTCP.
+    #[must_use]
+    pub fn listen_with(&self, protocol: Protocol) -> (Socket, u16) {
+        let listener =
+            self.server().run(|| listen(self.family, self.server_address, 0, Some(protocol), false));
+        let port = dial::port_of(&listener);
+        (listener, port)
+    }
+
+    /// A listener that never answers: the route of its answers is a black hole. The client's SYN is lost.
+    ///
+    /// # Panics
+    ///
+    /// When `ip` fails.
+    #[must_use]
+    pub fn listen_in_silence(&self) -> (Socket, u16) {
+        let (listener, port) = self.listen();
+        self.silence("add", port);
+        (listener, port)
+    }
+
+    /// Lets the answers through again.
+    pub fn end_silence(&self, port: u16) {
+        self.silence("delete", port);
+    }
+
+    fn silence(&self, change: &str, port: u16) {
+        let family = if self.family == Family::V6 { "-6" } else { "-4" };
+        let server = self.server();
+        if change == "add" {
+            // The rule must come before the one for local addresses, which is the first by default.
+            server.ip(&[family, "rule", "add", "pref", "100", "lookup", "local"]);
+            server.ip(&[family, "rule", "delete", "pref", "0"]);
+        }
+        let port = port.to_string();
+        server.ip(&[family, "rule", change, "pref", "10", "ipproto", "tcp", "sport", &port, "blackhole"]);
+    }
+
+    /// Runs `work` as the client: in its namespace, on a thread that is named [`CLIENT`].
+    ///
+    /// # Panics
+    ///
+    /// When `work` does.
+    pub fn dial<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.client.run(|| dial::named(CLIENT, work))
+    }
+
+    /// A recorder of this site alone.
+    #[must_use]
+    pub fn record(&self) -> Recorder {
+        let paths: Vec<String> = [Some(&self.client), self.far.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|one| one.path().display().to_string())
+            .collect();
+        let arguments: Vec<&str> = paths.iter().flat_map(|path| ["--netns", path]).collect();
+        Recorder::start(&arguments)
+    }
+
+    /// Ends the recording and holds it against what must be in it; the processes of the client's flows.
+    ///
+    /// # Panics
+    ///
+    /// When it holds anything else.
+    pub fn check(&self, recorder: Recorder, port: u16, expected: &Expected) -> Vec<ProcessSeen> {
+        let window = recorder.finish();
+        assert_eq!(window.coverage.lost_total(), 0, "{:?}", window.coverage);
+        assert_eq!(window.coverage.gaps_beside(&[]), Vec::<String>::new());
+        self.check_window(&window, port, expected)
+    }
+
+    /// Like [`Self::check`], for a window that is closed already.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::check`].
+    pub fn check_window(&self, window: &Window, port: u16, expected: &Expected) -> Vec<ProcessSeen> {
+        let mut seen = Expected::default();
+        let mut processes = Vec::new();
+        for flow in &window.flows {
+            assert_eq!(flow.key.port, port, "a flow that nobody made: {flow:?}");
+            match flow.key.direction {
+                Direction::Inbound => {
+                    self.check_server_end(flow);
+                    seen.server.add(&flow.outcomes);
+                }
+                Direction::Outbound | Direction::Unknown => {
+                    self.check_client_end(flow);
+                    seen.client.add(&flow.outcomes);
+                    processes.extend(flow.processes.iter().cloned());
+                }
+            }
+        }
+        assert_eq!(&seen, expected, "{:#?}", window.flows);
+        processes
+    }
+
+    fn check_client_end(&self, flow: &Flow) {
+        assert_eq!(flow.key.remote, self.server_address, "{flow:?}");
+        // An attempt that never got a route or a port may have no address of its own.
+        if !flow.key.local.is_unspecified() {
+            assert_eq!(flow.key.local, self.client_address, "{flow:?}");
+        } else {
+            assert_eq!(flow.outcomes.succeeded(), 0, "{flow:?}");
+        }
+        assert_eq!(flow.key.workload.netns, self.name_of(&self.client), "{flow:?}");
+    }
+
+    fn check_server_end(&self, flow: &Flow) {
+        assert_eq!((flow.key.local, flow.key.remote), (self.server_address, self.client_address), "{flow:?}");
+        assert_eq!(flow.key.workload.netns, self.name_of(self.server()), "{flow:?}");
+    }
+
+    /// A single watched namespace counts as the node's own.
+    fn name_of(&self, namespace: &TestNamespace) -> Option<String> {
+        self.far.as_ref().map(|_| namespace.name().to_owned())
+    }
+
+    /// Bind mounts of both namespaces, for the recorder's arguments.
+    #[must_use]
+    pub fn paths(&self) -> [PathBuf; 2] {
+        [self.client.path(), self.server().path()]
+    }
+}
+
+fn listen(family: Family, address: IpAddr, port: u16, protocol: Option<Protocol>, shared: bool) -> Socket {
+    let (domain, address) = match family {
+        Family::V4 => (Domain::IPV4, address),
+        Family::V6 => (Domain::IPV6, address),
+        // A wildcard socket that takes both, as most servers have.
+        Family::Mapped => (Domain::IPV6, Ipv6Addr::UNSPECIFIED.into()),
+    };
+    let socket = Socket::new(domain, Type::STREAM, protocol).expect("a socket");
+    if family == Family::Mapped {
+        socket.set_only_v6(false).expect("a fresh socket");
+    }
+    socket.set_reuse_address(true).expect("a fresh socket");
+    socket.set_reuse_port(shared).expect("a fresh socket");
+    socket.bind(&SocketAddr::from((address, port)).into()).expect("the port is free");
+    socket.listen(1024).expect("a bound socket");
+    socket
+}
+
+/// Runs a rule's check at every site of the table, each as a test of its own: `rule::over_veth_v6` calls
+/// `rule(&site)`.
+#[macro_export]
+macro_rules! everywhere {
+    ($($rule:ident),* $(,)?) => { $(
+        mod $rule {
+            $crate::everywhere!(@one $rule over_loopback_v4 Loopback V4);
+            $crate::everywhere!(@one $rule over_loopback_v6 Loopback V6);
+            $crate::everywhere!(@one $rule over_loopback_mapped Loopback Mapped);
+            $crate::everywhere!(@one $rule over_veth_v4 Veth V4);
+            $crate::everywhere!(@one $rule over_veth_v6 Veth V6);
+            $crate::everywhere!(@one $rule over_veth_mapped Veth Mapped);
+        }
+    )* };
+    (@one $rule:ident $test:ident $link:ident $family:ident) => {
+        #[test]
+        fn $test() {
+            if $crate::needs::root(concat!(stringify!($rule), "::", stringify!($test))) {
+                super::$rule(&$crate::site::Site::new($crate::site::Link::$link, $crate::site::Family::$family));
+            }
+        }
+    };
+}
+
+/// Like [`everywhere!`], where only one kind of link makes sense.
+#[macro_export]
+macro_rules! over {
+    ($link:ident: $($rule:ident),* $(,)?) => { $(
+        mod $rule {
+            $crate::everywhere!(@one $rule v4 $link V4);
+            $crate::everywhere!(@one $rule v6 $link V6);
+            $crate::everywhere!(@one $rule mapped $link Mapped);
+        }
+    )* };
+}
