@@ -59,6 +59,10 @@ impl Folder {
         Self(path)
     }
 
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+
     fn keep(&self, name: &str, window: &Window) -> PathBuf {
         let path = self.0.join(name);
         recording::write(window, fs::File::create(&path).expect("likewise")).expect("likewise");
@@ -68,17 +72,14 @@ impl Folder {
     /// Exit code and standard output of `flowdrift audit --format json --from …`.
     fn audit(&self, recordings: &[PathBuf]) -> (Option<i32>, String) {
         let output = Command::new(binary())
-            .current_dir(&self.0)
             .args([
                 "audit",
                 "--matrix",
-                "matrix.yaml",
+                &self.path("matrix.yaml"),
                 "--inventory",
-                "inventory.yaml",
-                "--format",
-                "json",
-                "--from",
+                &self.path("inventory.yaml"),
             ])
+            .args(["--format", "json", "--from"])
             .args(recordings)
             .output()
             .expect("the binary runs");
@@ -226,10 +227,9 @@ fn a_live_audit_and_its_recording_find_the_same() {
         return;
     }
     let (lab, folder) = (Lab::new(), Folder::new("live"));
-    let at = |name: &str| folder.0.join(name).display().to_string();
     let (kept, live) = (folder.0.join("kept.fdr"), folder.0.join("live.json"));
     let netns = lab.run.path().display().to_string();
-    let (matrix, inventory) = (at("matrix.yaml"), at("inventory.yaml"));
+    let (matrix, inventory) = (folder.path("matrix.yaml"), folder.path("inventory.yaml"));
     let mut audit = Live::start([
         "audit",
         "--matrix",
@@ -245,9 +245,9 @@ fn a_live_audit_and_its_recording_find_the_same() {
         "--format",
         "json",
         "-o",
-        &at("live.json"),
+        &folder.path("live.json"),
         "--record",
-        &at("kept.fdr"),
+        &folder.path("kept.fdr"),
     ]);
     lab.play();
     let (status, said) = audit.end(Signal::SIGINT);
