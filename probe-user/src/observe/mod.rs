@@ -15,8 +15,8 @@ use std::{
 
 use crate::{
     capture::{
-        Canary, CgroupTree, Namespace, Options, Probe, ProgramStatistics, StartError, clock::Anchor,
-        namespaces, probe::HookState,
+        Canary, CgroupTree, HookState, Namespace, Options, Probe, ProgramStatistics, StartError,
+        clock::Anchor, namespaces,
     },
     event::{Event, Kind},
     flow::{Coverage, FlowTable, Hook, Snapshot, Window},
