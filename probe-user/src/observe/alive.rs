@@ -42,6 +42,8 @@ impl CanaryWatch {
 pub(super) fn prove(watch: &mut Watch) -> Result<(), StartError> {
     let places = canary_places(&watch.settings.probe)?;
     for place in &places {
+        // A full ring would lose the connection's records, and count them as somebody's.
+        watch.drain();
         let canary = Canary::sing(place).map_err(|cause| StartError::System {
             doing: format!("a known loopback connection in {}", place.label()),
             cause,
