@@ -1,30 +1,74 @@
 //! Who a cgroup is, as far as its path tells.
 
-/// A name for the workload in a cgroup that is the same after a restart: container ids, pod UIDs and other
-/// runs of hexadecimal digits give way to `*`.
+/// This many hexadecimal digits in a row are an id that a runtime made up: a container's (64, or its first 12),
+/// a pod's UID (32 with four separators).
+const ID_DIGITS: usize = 12;
+
+/// A name for the workload in a cgroup that is the same after a restart: ids of containers and pods give way to
+/// `*`, whichever driver wrote the path (cgroupfs: `/kubepods/burstable/pod<uid>/<id>`, systemd:
+/// `/kubepods.slice/…-pod<uid with underscores>.slice/cri-containerd-<id>.scope`).
 #[must_use]
 pub fn stable_name(cgroup: &str) -> String {
-    let parts: Vec<String> = cgroup.split('/').map(stable_part).collect();
-    parts.join("/")
+    let mut name = String::with_capacity(cgroup.len());
+    let mut rest = cgroup;
+    while let Some(character) = rest.chars().next() {
+        let run = id_run(rest);
+        let in_pod = name.ends_with("po") && run.starts_with('d');
+        // The `d` of `pod` is a hexadecimal digit, too.
+        let (kept, run) = if in_pod { run.split_at(1) } else { ("", run) };
+        if run.bytes().filter(u8::is_ascii_hexdigit).count() >= ID_DIGITS {
+            name.push_str(kept);
+            name.push('*');
+            rest = &rest[kept.len() + run.len()..];
+        } else {
+            let taken =
+                if run.is_empty() && kept.is_empty() { character.len_utf8() } else { kept.len() + run.len() };
+            name.push_str(&rest[..taken]);
+            rest = &rest[taken..];
+        }
+    }
+    name
 }
 
-fn stable_part(part: &str) -> String {
-    let is_id = |word: &str| word.len() >= 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let words = part.split_inclusive(['-', '_', '.', ':']);
-    let named = words.map(|word| {
-        let text = word.trim_end_matches(['-', '_', '.', ':']);
-        // systemd escapes a pod's UID with underscores, cgroupfs keeps its hyphens: pod<8>-<4>-<4>-<4>-<12>.
-        let text = text.strip_prefix("pod").filter(|id| is_id(id)).map_or(text, |_| "00000000");
-        if is_id(text) {
-            word.replace(|byte: char| byte.is_ascii_alphanumeric(), "*")
-        } else {
-            word.to_owned()
+/// The hexadecimal digits at the beginning, with separators between them.
+fn id_run(text: &str) -> &str {
+    let is_part = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'-' | b'_');
+    let length = text.bytes().take_while(|byte| is_part(byte)).count();
+    let run = &text[..length];
+    if run.starts_with(['-', '_']) { &text[..0] } else { run.trim_end_matches(['-', '_']) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stable_name;
+
+    #[test]
+    fn ids_of_pods_and_containers_give_way_in_every_drivers_paths() {
+        let container = "0123456789abcdef".repeat(4);
+        for (path, name) in [
+            (format!("/docker/{container}"), "/docker/*"),
+            (format!("/system.slice/docker-{container}.scope"), "/system.slice/docker-*.scope"),
+            (
+                format!("/kubepods/burstable/pod0a1b2c3d-1111-2222-3333-444455556666/{container}"),
+                "/kubepods/burstable/pod*/*",
+            ),
+            (
+                format!(
+                    "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod0a1b2c3d_1111_2222_3333_444455556666.slice/cri-containerd-{container}.scope"
+                ),
+                "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod*.slice/cri-containerd-*.scope",
+            ),
+        ] {
+            assert_eq!(stable_name(&path), name);
         }
-    });
-    let joined: String = named.collect();
-    if joined.contains('*') {
-        joined.split('*').filter(|rest| !rest.is_empty()).collect::<Vec<_>>().join("*")
-    } else {
-        joined
+    }
+
+    #[test]
+    fn names_that_people_gave_stay() {
+        for name in
+            ["/", "/system.slice/kubelet.service", "/user.slice/user-1000.slice", "/käse/dead-beef", "/pod"]
+        {
+            assert_eq!(stable_name(name), name);
+        }
     }
 }
