@@ -12,19 +12,14 @@ pub fn stable_name(cgroup: &str) -> String {
     let mut name = String::with_capacity(cgroup.len());
     let mut rest = cgroup;
     while let Some(character) = rest.chars().next() {
-        let run = id_run(rest);
-        let in_pod = name.ends_with("po") && run.starts_with('d');
-        // The `d` of `pod` is a hexadecimal digit, too.
-        let (kept, run) = if in_pod { run.split_at(1) } else { ("", run) };
+        let begins_word = !name.ends_with(char::is_alphanumeric) || name.ends_with("pod");
+        let run = if begins_word { id_run(rest) } else { "" };
         if run.bytes().filter(u8::is_ascii_hexdigit).count() >= ID_DIGITS {
-            name.push_str(kept);
             name.push('*');
-            rest = &rest[kept.len() + run.len()..];
+            rest = &rest[run.len()..];
         } else {
-            let taken =
-                if run.is_empty() && kept.is_empty() { character.len_utf8() } else { kept.len() + run.len() };
-            name.push_str(&rest[..taken]);
-            rest = &rest[taken..];
+            name.push(character);
+            rest = &rest[character.len_utf8()..];
         }
     }
     name
