@@ -4,10 +4,12 @@
 //! All traffic goes to loopback or between namespaces that the test made.
 
 pub mod dial;
+pub mod exact;
 pub mod generator;
 pub mod group;
 pub mod namespace;
 pub mod needs;
 pub mod peer;
+pub mod programs;
 pub mod recorder;
 pub mod site;

@@ -233,6 +233,8 @@ impl Watch {
     fn prove_alive(&mut self) -> Result<(), StartError> {
         let places = canary_places(&self.settings.probe)?;
         for place in &places {
+            // A full ring would lose the connection's records, and count them as somebody's.
+            self.drain();
             let canary = Canary::sing(place).map_err(|cause| StartError::System {
                 doing: format!("a known loopback connection in {}", place.label()),
                 cause,
