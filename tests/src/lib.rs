@@ -3,6 +3,7 @@
 //!
 //! All traffic goes to loopback or between namespaces that the test made.
 
+pub mod accept;
 pub mod dial;
 pub mod exact;
 pub mod generator;
