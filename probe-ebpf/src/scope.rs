@@ -46,5 +46,5 @@ fn in_watched_group(socket: &Socket, levels: u32) -> bool {
 #[inline(always)]
 fn contains<const ENTRIES: usize>(set: &aya_ebpf::btf_maps::HashMap<u64, u8, ENTRIES>, key: u64) -> bool {
     // SAFETY: the value is not read, only its presence.
-    unsafe { set.get(&key) }.is_some()
+    unsafe { set.get(key) }.is_some()
 }

@@ -93,7 +93,7 @@ fn claim_pending(cookie: u64) -> u64 {
     }
     let time = now();
     // A kernel socket's or a subflow's attempt passes no connect hook and comes here too; user space sweeps it.
-    if UNPAIRED.insert(&cookie, &time, 0).is_err() {
+    if UNPAIRED.insert(cookie, time, 0).is_err() {
         emit::lost(Loss::Unpaired);
     }
     time

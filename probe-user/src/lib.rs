@@ -13,5 +13,6 @@ pub mod judge;
 pub mod matching;
 pub mod matrix;
 pub mod observe;
+pub mod report;
 pub mod source;
 pub mod workload;

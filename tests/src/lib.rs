@@ -8,6 +8,7 @@ pub mod dial;
 pub mod exact;
 pub mod generator;
 pub mod group;
+pub mod live;
 pub mod namespace;
 pub mod needs;
 pub mod peer;

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::{group::TestGroup, namespace::TestNamespace, recorder::built};
+use crate::{group::TestGroup, live::built, namespace::TestNamespace};
 
 /// A listener in another process; it ends when dropped.
 pub struct ServerProcess {

@@ -1,52 +1,19 @@
 //! `flowdrift record` as users run it, in a process of its own.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc,
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use flowdrift::{
     flow::{Flow, Outcomes, Window},
     source::recording,
 };
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 
-/// How long the recorder may take to start or to finish.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::live::Live;
 
 /// A recorder that is live.
 pub struct Recorder {
-    child: Child,
+    live: Live,
     file: PathBuf,
-    lines: mpsc::Receiver<String>,
-}
-
-/// The built binary, beside the test's own.
-///
-/// # Panics
-///
-/// When it has not been built.
-#[must_use]
-pub fn binary() -> PathBuf {
-    built("flowdrift")
-}
-
-/// A binary of this workspace, likewise.
-///
-/// # Panics
-///
-/// When it has not been built.
-#[must_use]
-pub fn built(name: &str) -> PathBuf {
-    let own = std::env::current_exe().expect("a running test has a path");
-    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("`cargo build` makes the binary {name} before the tests run"))
 }
 
 impl Recorder {
@@ -57,21 +24,17 @@ impl Recorder {
     /// When it does not come up.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
+        Self::of_node(("test", "here"), arguments)
+    }
+
+    /// Starts one for a node of a cluster.
+    #[must_use]
+    pub fn of_node((cluster, node): (&str, &str), arguments: &[&str]) -> Self {
         let file =
             std::env::temp_dir().join(format!("flowdrift-test-{}-{}.fdr", std::process::id(), unique()));
-        let mut child = Command::new(binary())
-            .args(["record", "--cluster", "test", "--node", "here", "-o"])
-            .arg(&file)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let lines = follow(child.stderr.take().expect("it is piped"));
-        let recorder = Self { child, file, lines };
-        recorder.wait_until_live();
-        recorder
+        let name = file.display().to_string();
+        let fixed = ["record", "--cluster", cluster, "--node", node, "-o", &name];
+        Self { live: Live::start(fixed.iter().chain(arguments)), file }
     }
 
     /// Starts one that watches a single namespace.
@@ -80,21 +43,10 @@ impl Recorder {
         Self::start(&["--netns", &namespace.display().to_string()])
     }
 
-    fn wait_until_live(&self) {
-        let mut said = Vec::new();
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            if line.starts_with("live: ") {
-                return;
-            }
-            said.push(line);
-        }
-        panic!("the recorder did not become live: {}", said.join("\n"));
-    }
-
     /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.live.id()
     }
 
     /// Sends a signal.
@@ -103,7 +55,7 @@ impl Recorder {
     ///
     /// When the process is gone.
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).expect("the recorder runs");
+        self.live.signal(signal);
     }
 
     /// Ends the window as Ctrl-C does and reads the recording.
@@ -112,10 +64,19 @@ impl Recorder {
     ///
     /// When it fails, or writes no recording.
     #[must_use]
-    pub fn finish(mut self) -> Window {
-        self.signal(Signal::SIGINT);
-        let status = self.wait();
-        assert!(status.success(), "the recorder ended with {status}: {}", self.said());
+    pub fn finish(self) -> Window {
+        self.finish_by(Signal::SIGINT)
+    }
+
+    /// Ends the window by a signal and reads the recording.
+    ///
+    /// # Panics
+    ///
+    /// When it fails, or writes no recording.
+    #[must_use]
+    pub fn finish_by(mut self, signal: Signal) -> Window {
+        let (status, said) = self.live.end(signal);
+        assert!(status.success(), "the recorder ended with {status}: {said}");
         let file = std::fs::File::open(&self.file).expect("it has written its recording");
         recording::read("test.fdr", file).expect("the recording is whole").window
     }
@@ -126,23 +87,12 @@ impl Recorder {
     ///
     /// When the process is gone already.
     pub fn destroy(mut self) {
-        self.signal(Signal::SIGKILL);
-        self.wait();
-    }
-
-    fn wait(&mut self) -> ExitStatus {
-        self.child.wait().expect("it is our child")
-    }
-
-    fn said(&self) -> String {
-        self.lines.try_iter().collect::<Vec<_>>().join("\n")
+        self.live.end(Signal::SIGKILL);
     }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.file);
     }
 }
@@ -151,18 +101,6 @@ fn unique() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
     static COUNT: AtomicU64 = AtomicU64::new(0);
     COUNT.fetch_add(1, Ordering::Relaxed)
-}
-
-fn follow(stderr: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (sender, lines) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    lines
 }
 
 /// The outcomes of all flows that `wanted` picks, together.

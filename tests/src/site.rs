@@ -149,7 +149,8 @@ impl Site {
     /// A listener that asks for another protocol of the kernel, such as MPTCP.
     #[must_use]
     pub fn listen_with(&self, protocol: Protocol) -> (Socket, u16) {
-        let listener = self.server().run(|| listen(self.family, self.server_address, 0, Some(protocol), false));
+        let listener =
+            self.server().run(|| listen(self.family, self.server_address, 0, Some(protocol), false));
         let port = dial::port_of(&listener);
         (listener, port)
     }
@@ -180,18 +181,7 @@ impl Site {
             server.ip(&[family, "rule", "delete", "pref", "0"]);
         }
         let port = port.to_string();
-        server.ip(&[
-            family,
-            "rule",
-            change,
-            "pref",
-            "10",
-            "ipproto",
-            "tcp",
-            "sport",
-            &port,
-            "blackhole",
-        ]);
+        server.ip(&[family, "rule", change, "pref", "10", "ipproto", "tcp", "sport", &port, "blackhole"]);
     }
 
     /// Runs `work` as the client: in its namespace, on a thread that is named [`CLIENT`].

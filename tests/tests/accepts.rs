@@ -171,7 +171,9 @@ fn shared_by_two_listeners(site: &Site) {
     let port = dial::port_of(&first);
     let second = site.listen_reusing_port(port);
     let recorder = site.record();
-    site.dial(|| (0..CONNECTIONS).for_each(|_| dial::reset(dial::connect(site.to(port)).expect("it listens"))));
+    site.dial(|| {
+        (0..CONNECTIONS).for_each(|_| dial::reset(dial::connect(site.to(port)).expect("it listens")))
+    });
     let taken = [first, second].map(count_waiting);
     assert!(taken.iter().all(|count| *count > 0), "both took some: {taken:?}");
     assert_eq!(taken.iter().sum::<usize>(), CONNECTIONS);
@@ -198,7 +200,11 @@ fn by_mptcp(site: &Site) {
         socket
     });
     accept_all(&listener, 1);
-    assert_eq!(site.client().run(|| counter("MPCapableSYNACKRX")), 1, "it is MPTCP, and did not fall back to TCP");
+    assert_eq!(
+        site.client().run(|| counter("MPCapableSYNACKRX")),
+        1,
+        "it is MPTCP, and did not fall back to TCP"
+    );
     assert_caller(&site.check(recorder, port, &Expected::standing(1)), 1);
     drop(socket);
 }

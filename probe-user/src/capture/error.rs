@@ -58,6 +58,9 @@ pub enum StartError {
         /// Why not.
         cause: String,
     },
+    /// The probe's own diagnostics were asked for and cannot be read.
+    #[error("the probe's diagnostics cannot be read")]
+    Diagnostics(#[source] aya_log::Error),
     /// The known connection was not seen.
     #[error(
         "attached, but a known loopback connection was not seen in {0}: the probe refuses to call itself live"

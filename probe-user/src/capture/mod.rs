@@ -2,23 +2,29 @@
 //!
 //! The only room that knows aya.
 
+mod attach;
 pub mod btf;
 pub mod canary;
 pub mod cgroups;
 pub mod clock;
 pub mod decode;
+mod diagnostics;
 pub mod error;
 mod fields;
+mod load;
 pub mod namespaces;
 mod object;
 pub mod probe;
 pub mod rights;
 pub mod sockets;
+mod statistics;
 mod unrouted;
 
+pub use attach::HookState;
 pub use canary::Canary;
 pub use cgroups::CgroupTree;
 pub use error::StartError;
 pub use namespaces::Namespace;
 pub use object::object;
-pub use probe::{Options, Probe, ProgramStatistics};
+pub use probe::{Options, Probe};
+pub use statistics::ProgramStatistics;

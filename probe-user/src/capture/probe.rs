@@ -1,41 +1,29 @@
 //! The running probe: load, attach, drain, count.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io,
-    os::fd::{AsFd, AsRawFd},
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, fs::File, io, path::PathBuf};
 
 use aya::{
-    Btf, Ebpf, EbpfLoader,
+    Ebpf,
     maps::{HashMap, MapData, MapType, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr},
 };
+use aya_log::EbpfLogger;
 use probe_common::Loss;
 
 use super::{
+    attach::{HookState, TCP_PROGRAMS, attach_all},
     btf::KernelTypes,
     cgroups::CgroupTree,
     decode::decode,
+    diagnostics::Diagnostics,
     error::StartError,
     fields::{self, MissingField},
+    load::{Scope, load, take, unusable},
     namespaces::Namespace,
-    object::object,
     rights::Rights,
+    statistics::{ProgramStatistics, program_files, statistics},
     unrouted::Unrouted,
 };
-use crate::{
-    event::{Event, Kind},
-    flow::Hook,
-};
-
-/// The tracepoint's programs, in the order of their attachment (`probe-ebpf/src/rescue.rs`).
-const TCP_PROGRAMS: [&str; 2] = ["tcp_state", "tcp_rescue"];
-const TCP_HOOK: &str = "inet_sock_set_state";
-const CONNECT_HOOKS: [&str; 2] = ["connect4", "connect6"];
-const CONNECT_COST: &str = "attempts that die on their route (no route, prohibit, blackhole, local policy)";
+use crate::event::{Event, Kind};
 
 /// What to watch, and with how much memory.
 #[derive(Clone, Debug)]
@@ -56,21 +44,6 @@ impl Default for Options {
     }
 }
 
-/// What the kernel says of one program (`/proc/PID/fdinfo`, kernel/bpf/syscall.c, bpf_prog_show_fdinfo).
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct ProgramStatistics {
-    /// The program.
-    pub name: String,
-    /// Invocations, counted while `kernel.bpf_stats_enabled` is 1.
-    pub runs: u64,
-    /// Their time together, nanoseconds.
-    pub nanoseconds: u64,
-    /// Invocations that the kernel skipped because the program ran on that CPU already.
-    pub recursion_misses: u64,
-    /// Instructions that the verifier walked (Linux 5.16).
-    pub verified_instructions: u64,
-}
-
 /// An attached probe. Dropping it detaches everything.
 pub struct Probe {
     ring: RingBuf<MapData>,
@@ -78,10 +51,10 @@ pub struct Probe {
     rescued: PerCpuArray<MapData, u64>,
     unrouted: Unrouted,
     undecodable: u64,
-    hooks: Vec<Hook>,
+    hooks: Vec<HookState>,
     missing_fields: Vec<MissingField>,
     programs: Vec<(String, File)>,
-    logger: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+    logger: Option<EbpfLogger<Diagnostics>>,
     /// Holds the links; gone once detached.
     ebpf: Option<Ebpf>,
 }
@@ -105,12 +78,13 @@ impl Probe {
         let scope = Scope::resolve(options, tree.ok())?;
         let mut ebpf = load(options, &offsets, &scope, tree.is_ok())?;
         scope.apply(&mut ebpf)?;
-        let logger = options.diagnostics.then(|| aya_log::EbpfLogger::init(&mut ebpf).ok()).flatten();
-        let mut hooks = Vec::new();
-        for program in TCP_PROGRAMS {
-            hooks.push(attach_tcp(&mut ebpf, program)?);
-        }
-        hooks.extend(CONNECT_HOOKS.map(|name| attach_connect(&mut ebpf, name, tree)));
+        let logger = match options.diagnostics {
+            true => {
+                Some(EbpfLogger::init_with_logger(&mut ebpf, Diagnostics).map_err(StartError::Diagnostics)?)
+            }
+            false => None,
+        };
+        let hooks = attach_all(&mut ebpf, tree)?;
         Ok(Self {
             ring: RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(unusable("EVENTS"))?,
             losses: PerCpuArray::try_from(take(&mut ebpf, "LOSSES")?).map_err(unusable("LOSSES"))?,
@@ -211,7 +185,7 @@ impl Probe {
 
     /// Every hook, attached or not.
     #[must_use]
-    pub fn hooks(&self) -> &[Hook] {
+    pub fn hooks(&self) -> &[HookState] {
         &self.hooks
     }
 
@@ -224,145 +198,4 @@ impl Probe {
 
 fn sum(counters: &PerCpuArray<MapData, u64>, slot: u32) -> io::Result<u64> {
     Ok(counters.get(&slot, 0).map_err(io::Error::other)?.iter().sum())
-}
-
-/// The user's limits as the kernel side takes them.
-struct Scope {
-    namespaces: Vec<u64>,
-    cgroups: Vec<(u64, u32)>,
-}
-
-impl Scope {
-    fn resolve(options: &Options, tree: Option<&CgroupTree>) -> Result<Self, StartError> {
-        let fault =
-            |what: String| move |cause: io::Error| StartError::Scope { what, cause: cause.to_string() };
-        let cookie = |namespace: &Namespace| {
-            namespace.cookie().map_err(fault(format!("network namespace {}", namespace.label())))
-        };
-        let group = |path: &PathBuf| {
-            let what = format!("cgroup {}", path.display());
-            let none = || io::Error::other("there is no cgroup-v2 tree");
-            tree.ok_or_else(none).and_then(|tree| tree.group(path)).map_err(fault(what))
-        };
-        let mut cgroups = options.cgroups.iter().map(group).collect::<Result<Vec<_>, _>>()?;
-        if let (false, Some(tree)) = (cgroups.is_empty(), tree) {
-            // The known connection is made in our own group; user space takes out what else comes from there.
-            cgroups.push(tree.own_group().map_err(fault("the own cgroup".to_owned()))?);
-        }
-        let namespaces = options.namespaces.iter().map(cookie).collect::<Result<_, _>>()?;
-        Ok(Self { namespaces, cgroups })
-    }
-
-    /// Bit `n` for a group at level `n` (`probe-ebpf/src/scope.rs`).
-    fn levels(&self) -> u32 {
-        self.cgroups.iter().fold(0, |levels, (_, level)| levels | 1 << level.min(&31))
-    }
-
-    fn apply(&self, ebpf: &mut Ebpf) -> Result<(), StartError> {
-        fill(ebpf, "WATCHED_NETNS", self.namespaces.iter().copied())?;
-        fill(ebpf, "WATCHED_CGROUPS", self.cgroups.iter().map(|(id, _)| *id))
-    }
-}
-
-fn fill(ebpf: &mut Ebpf, map: &'static str, keys: impl Iterator<Item = u64>) -> Result<(), StartError> {
-    let mut set: HashMap<_, u64, u8> =
-        HashMap::try_from(ebpf.map_mut(map).ok_or(StartError::Object(map))?).map_err(unusable(map))?;
-    for key in keys {
-        set.insert(key, 1, 0).map_err(unusable(map))?;
-    }
-    Ok(())
-}
-
-fn load(
-    options: &Options,
-    offsets: &[fields::Offset],
-    scope: &Scope,
-    with_connect_hooks: bool,
-) -> Result<Ebpf, StartError> {
-    let limit_netns = u8::from(!scope.namespaces.is_empty());
-    let levels = scope.levels();
-    let connect_hooks = u8::from(with_connect_hooks);
-    // Level 0 removes the diagnostics from the loaded programs: the verifier sees a constant.
-    let log_level = if options.diagnostics { 5u8 } else { 0u8 };
-    let mut loader = EbpfLoader::new();
-    for offset in offsets {
-        loader.override_global(offset.global, &offset.value, true);
-    }
-    loader
-        .override_global("LIMIT_NETNS", &limit_netns, true)
-        .override_global("LIMIT_CGROUP_LEVELS", &levels, true)
-        .override_global("CONNECT_HOOKS", &connect_hooks, true)
-        .override_global("AYA_LOG_LEVEL", &log_level, true)
-        .map_max_entries("EVENTS", options.ring_bytes);
-    loader.load(object()).map_err(|cause| StartError::Load(Box::new(cause)))
-}
-
-fn take(ebpf: &mut Ebpf, map: &'static str) -> Result<aya::maps::Map, StartError> {
-    ebpf.take_map(map).ok_or(StartError::Object(map))
-}
-
-fn unusable(map: &'static str) -> impl FnOnce(aya::maps::MapError) -> StartError {
-    move |cause| StartError::Map { map, cause: Box::new(cause) }
-}
-
-fn attach_tcp(ebpf: &mut Ebpf, name: &'static str) -> Result<Hook, StartError> {
-    let refused = |cause| StartError::Program { program: name, cause: Box::new(cause) };
-    let program: &mut BtfTracePoint =
-        ebpf.program_mut(name).ok_or(StartError::Object(name))?.try_into().map_err(refused)?;
-    let btf = Btf::from_sys_fs().map_err(|cause| StartError::Load(Box::new(cause.into())))?;
-    program.load(TCP_HOOK, &btf).map_err(refused)?;
-    program.attach().map_err(refused)?;
-    Ok(Hook { name: format!("tp_btf/{TCP_HOOK} ({name})"), absent: None, cost: "all TCP".to_owned() })
-}
-
-fn attach_connect(ebpf: &mut Ebpf, name: &'static str, tree: Result<&CgroupTree, &io::Error>) -> Hook {
-    let absent = match tree {
-        Ok(tree) => try_attach_connect(ebpf, name, tree).err(),
-        Err(cause) => Some(format!("no cgroup-v2 tree: {cause}")),
-    };
-    let family = if name == "connect4" { "IPv4" } else { "IPv6" };
-    Hook { name: format!("cgroup/{name}"), absent, cost: format!("{family} {CONNECT_COST}") }
-}
-
-fn try_attach_connect(ebpf: &mut Ebpf, name: &str, tree: &CgroupTree) -> Result<(), String> {
-    let program = ebpf.program_mut(name).ok_or("not in the embedded probe")?;
-    let program: &mut CgroupSockAddr = program.try_into().map_err(in_words)?;
-    program.load().map_err(in_words)?;
-    let root = tree.open_root().map_err(|cause| cause.to_string())?;
-    program.attach(root, CgroupAttachMode::Single).map_err(in_words)?;
-    Ok(())
-}
-
-fn in_words(error: aya::programs::ProgramError) -> String {
-    let error = anyhow::Error::from(error);
-    format!("{error:#}").lines().next().unwrap_or_default().to_owned()
-}
-
-fn program_files(ebpf: &Ebpf) -> Result<Vec<(String, File)>, StartError> {
-    let clone = |(name, program): (&str, &aya::programs::Program)| {
-        let file = program.fd().ok()?.as_fd().try_clone_to_owned();
-        Some(file.map(|file| (name.to_owned(), File::from(file))))
-    };
-    let mut files = ebpf
-        .programs()
-        .filter_map(clone)
-        .collect::<io::Result<Vec<_>>>()
-        .map_err(StartError::system("dup"))?;
-    files.sort_by(|left, right| left.0.cmp(&right.0));
-    Ok(files)
-}
-
-fn statistics(name: &str, file: &File) -> io::Result<ProgramStatistics> {
-    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))?;
-    let number = |key: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-        line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
-    };
-    Ok(ProgramStatistics {
-        name: name.to_owned(),
-        runs: number("run_cnt"),
-        nanoseconds: number("run_time_ns"),
-        recursion_misses: number("recursion_misses"),
-        verified_instructions: number("verified_insns"),
-    })
 }

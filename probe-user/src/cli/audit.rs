@@ -1,9 +1,154 @@
-//! `flowdrift audit`.
-use super::Exit;
-use anyhow::Result;
-/// Hold what was seen against the declared flow matrix
+//! `flowdrift audit`: what was seen, held against what was declared.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+use super::{
+    Exit, inputs,
+    live::{self, LiveArguments},
+    output::Output,
+    recordings,
+};
+use crate::{
+    flow::Window,
+    judge::{self, Case, Judgement},
+    matching::Rows,
+    matrix::{Exceptions, Inventory},
+    observe::Settings,
+    report::{self, Report, Sources, model::Document},
+    source::recording,
+};
+
+/// Hold what the kernels saw against the declared flow matrix
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {}
-pub(super) fn run(_arguments: &Arguments) -> Result<Exit> {
-    anyhow::bail!("under construction")
+pub(super) struct Arguments {
+    /// A declared matrix; may be given several times
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    matrix: Vec<PathBuf>,
+    /// What each endpoint of the matrix is here
+    #[arg(long, value_name = "FILE")]
+    inventory: PathBuf,
+    /// Judge these recordings instead of this node
+    #[arg(long, value_name = "RECORDING", num_args = 1..)]
+    from: Vec<PathBuf>,
+    /// Flows that somebody answers for
+    #[arg(long, value_name = "FILE")]
+    exceptions: Option<PathBuf>,
+    /// The baseline matrix, instead of the one that ships with flowdrift
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// A required row that is only shared leaves the audit inconclusive
+    #[arg(long)]
+    strict: bool,
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Where the report goes; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// This node's cluster in the inventory; found by the node's name when not given
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    cluster: Option<String>,
+    /// This node's name in the inventory; the host name when not given
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    node: Option<String>,
+    /// Keep what was seen as a recording, too
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    record: Option<PathBuf>,
+    #[command(flatten)]
+    live: LiveArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// The declared side, read whole.
+struct Declared {
+    rows: Rows,
+    baseline: Rows,
+    exceptions: Option<Exceptions>,
+}
+
+/// Reads, watches or reads recordings, judges and reports.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
+    let declared = declared(arguments)?;
+    let output = Output::open(&arguments.output)?;
+    let (windows, recordings) = if arguments.from.is_empty() {
+        let (window, document) = watch(arguments, declared.rows.inventory())?;
+        (vec![window], vec![document])
+    } else {
+        recordings::read_all(&arguments.from, declared.rows.inventory())?
+    };
+    let case = Case {
+        declared: &declared.rows,
+        baseline: &declared.baseline,
+        exceptions: declared.exceptions.as_ref(),
+        windows: &windows,
+        strict: arguments.strict,
+    };
+    let judgement = judge::judge(&case);
+    let report = report::build(&case, &judgement, Sources { recordings });
+    write(arguments.format, &report, output)?;
+    Ok(exit(&judgement))
+}
+
+fn exit(judgement: &Judgement<'_>) -> Exit {
+    match (judgement.is_drift(), judgement.inconclusive.is_empty()) {
+        (true, _) => Exit::Drift,
+        (false, true) => Exit::Conforms,
+        (false, false) => Exit::Inconclusive,
+    }
+}
+
+fn declared(arguments: &Arguments) -> Result<Declared> {
+    let Arguments { matrix, inventory, exceptions, baseline, .. } = arguments;
+    let read = inputs::declared(matrix, inventory, exceptions.as_deref(), baseline.as_deref())?;
+    let inputs::Declared { matrices, baseline, inventory, exceptions } = read;
+    let rows = Rows::new(&matrices, &inventory);
+    Ok(Declared { rows, baseline: Rows::new(&[baseline], &inventory), exceptions })
+}
+
+fn watch(arguments: &Arguments, inventory: &Inventory) -> Result<(Window, Document)> {
+    let node = arguments.node.clone().map_or_else(live::host_name, Ok)?;
+    let cluster = match &arguments.cluster {
+        Some(cluster) => cluster.clone(),
+        None => cluster_of(&node, inventory)?,
+    };
+    recordings::known(&cluster, &node, inventory)?;
+    let settings =
+        Settings { cluster: cluster.clone(), node: node.clone(), probe: arguments.live.options()? };
+    let record = arguments.record.as_deref().map(Output::open).transpose()?;
+    let window = live::watch(settings, arguments.live.duration)?;
+    if let Some(record) = record {
+        record.write(|sink| recording::write(&window, sink))?;
+    }
+    let document = Document { name: None, file: format!("live: {cluster}/{node}"), sha256: String::new() };
+    Ok((window, document))
+}
+
+fn cluster_of(node: &str, inventory: &Inventory) -> Result<String> {
+    let holds =
+        |(_, cluster): &(&String, &crate::matrix::inventory::Cluster)| cluster.nodes.contains_key(node);
+    let clusters: Vec<&String> = inventory.clusters.iter().filter(holds).map(|(name, _)| name).collect();
+    match clusters.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => bail!("node `{node}` is in no roster of {}: name it with --node", inventory.file),
+        _ => bail!(
+            "node `{node}` is in several rosters of {}: name its cluster with --cluster",
+            inventory.file
+        ),
+    }
+}
+
+fn write(format: Format, report: &Report, output: Output) -> Result<()> {
+    let text = match format {
+        Format::Text => report::text(report),
+        Format::Json => report::json(report)?,
+    };
+    output.write(|sink| sink.write_all(text.as_bytes()))
 }

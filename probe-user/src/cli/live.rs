@@ -1,9 +1,8 @@
 //! A live window: what `record` and `audit` have in common on the command line.
 
 use std::{
-    fs::File,
-    io::{self, IsTerminal, Write},
-    path::{Path, PathBuf},
+    io::{self, IsTerminal},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -15,7 +14,6 @@ use crate::{
     capture::{Namespace, Options},
     flow::Window,
     observe::{Settings, Watch},
-    source::recording,
 };
 
 /// What to watch, and for how long.
@@ -109,20 +107,6 @@ fn stop_signals() -> Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
-}
-
-/// Writes the recording; a file comes into being whole or not at all.
-pub(super) fn save(window: &Window, path: &Path) -> Result<()> {
-    if path == Path::new("-") {
-        return recording::write(window, io::stdout().lock())
-            .context("writing the recording to standard output");
-    }
-    let unfinished = path.with_extension("fdr.tmp");
-    let name = || format!("writing {}", path.display());
-    let mut file = io::BufWriter::new(File::create(&unfinished).with_context(name)?);
-    recording::write(window, &mut file).with_context(name)?;
-    file.flush().with_context(name)?;
-    std::fs::rename(&unfinished, path).with_context(name)
 }
 
 /// The name of this machine, for a node that the user did not name.

@@ -1,9 +1,28 @@
-//! `flowdrift audit`.
-use super::Exit;
+//! `flowdrift matrix`: the declared side by itself.
+
 use anyhow::Result;
-/// Hold what was seen against the declared flow matrix
+use clap::Subcommand;
+
+use super::Exit;
+use crate::matrix;
+
+/// Work with declared matrices
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {}
-pub(super) fn run(_arguments: &Arguments) -> Result<Exit> {
-    anyhow::bail!("under construction")
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the JSON Schema of matrices, inventories and exceptions
+    Schema,
+}
+
+/// Runs the subcommand.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
+    match arguments.command {
+        Command::Schema => println!("{}", serde_json::to_string_pretty(&matrix::schema())?),
+    }
+    Ok(Exit::Conforms)
 }

@@ -3,9 +3,12 @@
 mod audit;
 mod doctor;
 mod exit;
+mod inputs;
 mod live;
 mod matrix;
+mod output;
 mod record;
+mod recordings;
 
 use std::process::ExitCode;
 

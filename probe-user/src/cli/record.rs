@@ -7,8 +7,9 @@ use anyhow::Result;
 use super::{
     Exit,
     live::{self, LiveArguments},
+    output::Output,
 };
-use crate::observe::Settings;
+use crate::{observe::Settings, source::recording};
 
 /// Record what this node's kernel sees, folded into flows, for a later audit anywhere
 #[derive(Debug, clap::Args)]
@@ -28,10 +29,11 @@ pub(super) struct Arguments {
 
 /// Watches, then writes the recording.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
+    let output = Output::open(&arguments.output)?;
     let node = arguments.node.clone().map_or_else(live::host_name, Ok)?;
     let settings = Settings { cluster: arguments.cluster.clone(), node, probe: arguments.live.options()? };
     let window = live::watch(settings, arguments.live.duration)?;
-    live::save(&window, &arguments.output)?;
+    output.write(|sink| recording::write(&window, sink))?;
     let connections: u64 = window.flows.iter().map(|flow| flow.outcomes.succeeded()).sum();
     let lost = window.coverage.lost_total();
     eprintln!("recorded {} flows, {connections} connections, {lost} lost", window.flows.len());

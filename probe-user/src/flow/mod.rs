@@ -2,6 +2,7 @@
 
 pub mod coverage;
 pub mod key;
+mod latest;
 pub mod table;
 pub mod window;
 

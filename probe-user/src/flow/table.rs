@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use hashbrown::{HashMap, HashSet};
 
-use super::{Direction, Flow, FlowKey, Outcomes, ProcessSeen, Workload};
+use super::{Direction, Flow, FlowKey, Outcomes, ProcessSeen, Workload, latest::Latest};
 use crate::event::{End, Event, Kind, Process, Protocol};
 
 /// Who, towards whom, by the kernel's ids.
@@ -72,28 +72,6 @@ pub struct FlowTable {
     repetitions: u64,
 }
 
-/// The sockets of the latest outcomes: a repetition follows within one softirq's work.
-#[derive(Debug)]
-struct Latest {
-    sockets: Box<[u64; Self::LENGTH]>,
-    next: usize,
-}
-
-impl Latest {
-    const LENGTH: usize = 4_096;
-
-    fn push(&mut self, socket: u64) {
-        self.sockets[self.next % Self::LENGTH] = socket;
-        self.next = self.next.wrapping_add(1);
-    }
-}
-
-impl Default for Latest {
-    fn default() -> Self {
-        Self { sockets: Box::new([0; Self::LENGTH]), next: 0 }
-    }
-}
-
 impl FlowTable {
     /// A table for a window whose older sockets are still to be merged by [`Self::merge_older`].
     #[must_use]
@@ -115,7 +93,7 @@ impl FlowTable {
 
     /// Takes one fact.
     pub fn observe(&mut self, event: Event) {
-        if event.may_repeat && event.is_outcome() && self.latest.sockets.contains(&event.socket) {
+        if event.may_repeat && event.is_outcome() && self.latest.contains(event.socket) {
             self.repetitions += 1;
             return;
         }

@@ -45,7 +45,17 @@ impl Judging<'_> {
             (true, false) if self.evidence.proven > 0 => Verdict::Observed,
             (true, false) => Verdict::Shared(self.evidence.group.clone()),
             (false, true) => Verdict::Failing(self.far_end()),
+            (false, false) if self.evidence.ceded > 0 => self.ceded(),
             (false, false) => self.nothing_seen(),
+        }
+    }
+
+    /// Narrower rows take all the credit: nothing of its own was seen, but nobody can say that nothing was.
+    fn ceded(&self) -> Verdict {
+        let rows = self.evidence.ceded_to.clone();
+        match self.rows.row(self.cell.row).expect {
+            Expect::Optional => Verdict::Unused(Claim::Ceded(rows)),
+            _ => Verdict::Shared(rows),
         }
     }
 
@@ -82,7 +92,15 @@ impl Judging<'_> {
         }
         gaps.sort();
         gaps.dedup();
-        Verdict::Inconclusive(gaps)
+        self.accepted_gap(&source, &destination, &gaps).unwrap_or(Verdict::Inconclusive(gaps))
+    }
+
+    /// A cluster that somebody accepts not to record is no gap to be closed.
+    fn accepted_gap(&self, source: &Binding, destination: &Binding, gaps: &[Gap]) -> Option<Verdict> {
+        let acknowledged = source.acknowledged.clone().or_else(|| destination.acknowledged.clone())?;
+        let only_absent = gaps.iter().all(|gap| matches!(gap, Gap::NoRecording { .. }));
+        let reason = "no recording of either end".to_owned();
+        only_absent.then_some(Verdict::Unobservable { reason, acknowledged: Some(acknowledged) })
     }
 
     /// Nothing happened, and that is known: it depends on what was expected.

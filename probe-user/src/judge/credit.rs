@@ -30,6 +30,10 @@ pub struct Evidence {
     pub shared: u64,
     /// The rows that share them, this one included.
     pub group: BTreeSet<usize>,
+    /// Connections that fit, but fit these narrower rows better.
+    pub ceded: u64,
+    /// See [`Evidence::ceded`].
+    pub ceded_to: BTreeSet<usize>,
     /// Arrivals behind a proxy that may have been for this cell.
     pub hidden: u64,
     /// What the connecting end saw.
@@ -75,6 +79,11 @@ pub(super) fn give(case: &Case<'_>, observation: &Observation<'_>, evidence: &mu
         let rows: BTreeSet<usize> = credited.iter().map(|one| case.declared.cells()[one.cell].row).collect();
         for one in &credited {
             note(&mut evidence[one.cell], observation, one.leg, &rows);
+        }
+        let is_credited = |one: &Match| credited.iter().any(|other| other.cell == one.cell);
+        for one in found.iter().filter(|one| !one.source_hidden && !is_credited(one)) {
+            evidence[one.cell].ceded += observation.succeeded();
+            evidence[one.cell].ceded_to.extend(&rows);
         }
     }
     for one in found.iter().filter(|one| one.source_hidden) {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     event::Protocol,
-    flow::Outcomes,
+    flow::{Direction, Outcomes},
     matching::{Matcher, NearMiss, Placement, Rows, Width},
     matrix::Expect,
     workload,
@@ -109,6 +109,8 @@ pub struct UndeclaredFlow {
     pub nodes: BTreeSet<String>,
     /// Wall-clock time of the first and last fact, nanoseconds since the Unix epoch.
     pub seen: (i64, i64),
+    /// Every connection is older than the audit and no listener says which end connected.
+    pub direction_unknown: bool,
     /// The row that it almost fits.
     pub near_miss: Option<NearMiss>,
 }
@@ -228,6 +230,7 @@ fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> Option<Undeclar
         processes: processes.collect(),
         nodes: observation.ends().map(names).collect(),
         seen: observation.seen(),
+        direction_unknown: observation.ends().all(|end| end.flow.key.direction == Direction::Unknown),
         near_miss: case.declared.nearest(&tuple),
     })
 }
@@ -251,6 +254,7 @@ fn merge(known: &mut UndeclaredFlow, other: UndeclaredFlow) {
     known.connections += other.connections;
     known.processes.extend(other.processes);
     known.nodes.extend(other.nodes);
+    known.direction_unknown &= other.direction_unknown;
     known.seen = (known.seen.0.min(other.seen.0), known.seen.1.max(other.seen.1));
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 pub enum Verdict {
     /// At least one connection succeeded and fits this row more narrowly than any other.
     Observed,
-    /// Connections succeeded, but they fit these rows (indices, sorted) equally.
+    /// Connections succeeded, but they fit these rows (indices, sorted) as well or better.
     Shared(BTreeSet<usize>),
     /// Some attempts succeed and others fail.
     Degraded,
@@ -87,6 +87,8 @@ pub enum Claim {
         /// For how long, nanoseconds.
         span: i64,
     },
+    /// What fits also fits these narrower rows (indices, sorted), which take the credit.
+    Ceded(BTreeSet<usize>),
     /// The row asks for any of its ports, and another is in use.
     OtherPort,
 }

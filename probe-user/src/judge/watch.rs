@@ -36,6 +36,8 @@ pub struct ClusterWatch {
     attempts: Vec<Gap>,
     /// Why a missing arrival may not be claimed.
     arrivals: Vec<Gap>,
+    /// Why somebody accepts that it is not recorded.
+    acknowledged: Option<String>,
     /// What all its nodes were watched for: nanoseconds since the Unix epoch.
     span: Option<(i64, i64)>,
 }
@@ -77,12 +79,13 @@ impl Watches {
         Self { clusters: inventory.clusters.iter().map(watch).collect(), start, end }
     }
 
-    /// Every gap of every cluster, for the report.
+    /// Every gap of every cluster, for the report; an absence that somebody accepts is none.
     #[must_use]
     pub fn all_gaps(&self) -> Vec<Gap> {
         let both =
             |watch: &ClusterWatch| watch.attempts.iter().chain(&watch.arrivals).cloned().collect::<Vec<_>>();
-        let mut gaps: Vec<Gap> = self.clusters.values().flat_map(both).collect();
+        let is_open = |watch: &&ClusterWatch| watch.acknowledged.is_none() || watch.recorded > 0;
+        let mut gaps: Vec<Gap> = self.clusters.values().filter(is_open).flat_map(both).collect();
         gaps.sort();
         gaps.dedup();
         gaps
@@ -90,7 +93,11 @@ impl Watches {
 }
 
 fn of_cluster((name, cluster): (&str, &Cluster), windows: &[Window], whole: (i64, i64)) -> ClusterWatch {
-    let mut watch = ClusterWatch { roster: cluster.nodes.len(), ..ClusterWatch::default() };
+    let mut watch = ClusterWatch {
+        roster: cluster.nodes.len(),
+        acknowledged: cluster.acknowledged.clone(),
+        ..ClusterWatch::default()
+    };
     for node in cluster.nodes.keys() {
         let mine: Vec<&Window> =
             windows.iter().filter(|window| window.cluster == name && &window.node == node).collect();

@@ -7,8 +7,8 @@ use super::reach::Reach;
 use super::rows::Rows;
 use super::tuple::Tuple;
 
-/// What a flow and a cell differ in. The order is that of preference: who fits both ends is nearer than who
-/// fits one.
+/// What a flow and a cell differ in. The order is that of preference among equals: who fits both ends is nearer
+/// than who fits one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     /// The server's port.
@@ -35,14 +35,21 @@ pub struct NearMiss {
 }
 
 impl Rows {
-    /// The first cell that differs from the tuple in exactly one field, by the order of [`Field`]. Legs behind
-    /// a proxy are no near misses: they would name rows whose source nobody saw.
+    /// The cell that differs from the tuple in exactly one field: first the one whose destination, where it
+    /// fits, is the narrowest (whoever reaches the database is near the database's row), then by the order of
+    /// [`Field`], then the first. Legs behind a proxy are no near misses: they would name rows whose source
+    /// nobody saw.
     #[must_use]
     pub fn nearest(&self, tuple: &Tuple<'_>) -> Option<NearMiss> {
         let reach = self.reach(tuple);
         let cells = self.cells.iter().enumerate();
-        let near = cells.filter_map(|(index, cell)| Some((difference(reach, cell)?, index)));
-        let (differs, cell) = near.min()?;
+        let near = cells.filter_map(|(index, cell)| {
+            let differs = difference(reach, cell)?;
+            let fitting =
+                if differs == Field::Destination { u128::MAX } else { self.width(index).destination };
+            Some((fitting, differs, index))
+        });
+        let (_, differs, cell) = near.min()?;
         Some(NearMiss {
             cell,
             differs,

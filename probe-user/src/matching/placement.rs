@@ -30,7 +30,7 @@ pub struct Placed {
     pub node: Option<String>,
     /// Every endpoint of the inventory that it belongs to, sorted.
     pub names: Vec<EndpointName>,
-    /// The narrowest of them, unless that is the whole Internet.
+    /// The narrowest of them that describes this end, unless that is the whole Internet.
     narrowest: Option<EndpointName>,
 }
 
@@ -89,7 +89,11 @@ pub(super) fn placed(reach: Reach<'_>, side: Side) -> Placed {
         .collect();
     let names = named.iter().map(|(_, name, _)| (*name).clone()).collect();
     named.sort_by_key(|(width, name, _)| (*width, *name));
-    let narrowest = named.iter().find(|(_, _, endpoint)| !is_everything(endpoint));
+    let serves = |endpoint: &Endpoint| side.client || serves(endpoint, reach.tuple.port);
+    // What a node's address connects from is the node; an endpoint there is what the node serves.
+    let is_node = side.client && is_node(reach, side);
+    let describes = |endpoint: &Endpoint| !is_everything(endpoint) && !is_node && serves(endpoint);
+    let narrowest = named.iter().find(|(_, _, endpoint)| describes(endpoint));
     let (cluster, node) = home(reach, side);
     let endpoint_home = || narrowest.and_then(|(_, _, endpoint)| endpoint.cluster.clone());
     Placed {
@@ -101,11 +105,22 @@ pub(super) fn placed(reach: Reach<'_>, side: Side) -> Placed {
     }
 }
 
+fn is_node(reach: Reach<'_>, side: Side) -> bool {
+    let mut nodes = reach.inventory.clusters.values().flat_map(|cluster| cluster.nodes.values());
+    nodes.any(|addresses| addresses.contains(&side.address))
+}
+
 fn belongs(reach: Reach<'_>, endpoint: &Endpoint, side: Side) -> bool {
     if !endpoint.ingress {
         return reach.at_endpoint(endpoint, side);
     }
     reach.inventory.clusters.keys().any(|cluster| reach.is_ingress(cluster, side))
+}
+
+/// Whether a server may be called by the endpoint's name: one that says its ports shares its address with others.
+fn serves(endpoint: &Endpoint, port: u16) -> bool {
+    let ports = &endpoint.ports;
+    ports.is_empty() || ports.iter().any(|(declared, actual)| *declared == port || actual.contains(&port))
 }
 
 fn is_everything(endpoint: &Endpoint) -> bool {

@@ -4,6 +4,7 @@
 //! proves them, then the sockets that already existed, then everything as it comes; at the end the same
 //! backwards.
 
+mod alive;
 mod names;
 mod snapshot;
 
@@ -15,12 +16,13 @@ use std::{
 
 use crate::{
     capture::{
-        Canary, CgroupTree, Namespace, Options, Probe, ProgramStatistics, StartError, clock::Anchor,
+        CgroupTree, HookState, Namespace, Options, Probe, ProgramStatistics, StartError, clock::Anchor,
         namespaces,
     },
-    event::{Event, Kind},
-    flow::{Coverage, FlowTable, Snapshot, Window},
+    event::Event,
+    flow::{Coverage, FlowTable, Hook, Snapshot, Window},
 };
+use alive::CanaryWatch;
 use names::NameBook;
 
 /// How often the ring is drained, at least: a 16 MiB ring holds about 160,000 records.
@@ -29,11 +31,9 @@ const BUSY: Duration = Duration::from_millis(1);
 const IDLE: Duration = Duration::from_millis(50);
 /// How often what is only certain after a while is settled.
 const SETTLE: Duration = Duration::from_secs(1);
-/// How long a known connection may take to be seen.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What no socket hook of this probe can see; in every report's coverage.
-const BLIND: [&str; 6] = [
+pub(crate) const BLIND: [&str; 6] = [
     "UDP and ICMP (not captured yet)",
     "raw and AF_PACKET sockets",
     "user-space network stacks",
@@ -67,18 +67,6 @@ pub struct Watch {
     last_settled: Anchor,
 }
 
-struct CanaryWatch {
-    canary: Canary,
-    connected: bool,
-    accepted: bool,
-}
-
-impl CanaryWatch {
-    fn is_seen(&self) -> bool {
-        self.connected && self.accepted
-    }
-}
-
 impl Watch {
     /// Attaches, proves the hooks by a known connection in every watched namespace, and merges the older
     /// sockets.
@@ -104,7 +92,7 @@ impl Watch {
             start,
             last_settled: start,
         };
-        watch.prove_alive()?;
+        alive::prove(&mut watch)?;
         watch.take_snapshot()?;
         watch.start = Anchor::now().map_err(StartError::system("reading the clock"))?;
         Ok(watch)
@@ -190,7 +178,7 @@ impl Watch {
     ///
     /// When a map or a clock cannot be read.
     pub fn close(mut self) -> io::Result<Window> {
-        let canary = self.prove_alive().is_ok();
+        let canary = alive::prove(&mut self).is_ok();
         let end = Anchor::now()?;
         self.names.anchor(end);
         let (waiting, dumped) = self.unanswered()?;
@@ -226,33 +214,6 @@ impl Watch {
             }
             std::thread::sleep(STEP);
         }
-        Ok(())
-    }
-
-    /// A known connection in each watched namespace, seen at both ends.
-    fn prove_alive(&mut self) -> Result<(), StartError> {
-        let places = canary_places(&self.settings.probe)?;
-        for place in &places {
-            // A full ring would lose the connection's records, and count them as somebody's.
-            self.drain();
-            let canary = Canary::sing(place).map_err(|cause| StartError::System {
-                doing: format!("a known loopback connection in {}", place.label()),
-                cause,
-            })?;
-            self.canaries.push(CanaryWatch { canary, connected: false, accepted: false });
-        }
-        let began = std::time::Instant::now();
-        while !self.canaries.iter().all(CanaryWatch::is_seen) {
-            if began.elapsed() > PATIENCE {
-                let deaf = self.canaries.iter().zip(&places).find(|(watch, _)| !watch.is_seen());
-                let place = deaf.map(|(_, place)| place.label()).unwrap_or_default();
-                self.canaries.clear();
-                return Err(StartError::Deaf(place));
-            }
-            self.drain();
-            std::thread::sleep(BUSY);
-        }
-        self.canaries.clear();
         Ok(())
     }
 
@@ -298,7 +259,7 @@ impl Watch {
         let fields =
             self.probe.missing_fields().iter().map(|field| format!("{} ({})", field.loses, field.cause));
         Ok(Coverage {
-            hooks: self.probe.hooks().to_vec(),
+            hooks: self.probe.hooks().iter().map(hook).collect(),
             lost,
             recursion_misses: self.probe.recursion_losses(self.table.repetitions())?,
             events: self.table.events(),
@@ -310,25 +271,19 @@ impl Watch {
     }
 }
 
+fn hook(state: &HookState) -> Hook {
+    let HookState { name, absent, cost } = state.clone();
+    Hook { name, absent, cost }
+}
+
 /// Folds a fact, unless it is about a connection of our own or lies outside of the user's cgroups.
 fn take(event: Event, table: &mut FlowTable, names: &mut NameBook, canaries: &mut [CanaryWatch]) {
-    if let Some(watch) = canaries.iter_mut().find(|watch| watch.canary.is(&event)) {
-        watch.connected |= event.kind == Kind::Connected;
-        watch.accepted |= event.kind == Kind::Accepted;
+    if canaries.iter_mut().any(|canary| canary.takes(&event)) {
         return;
     }
     if names.note(&event) {
         table.observe(event);
     }
-}
-
-/// Where a known connection is made: each namespace that the user named, otherwise our own.
-fn canary_places(options: &Options) -> Result<Vec<Namespace>, StartError> {
-    if !options.namespaces.is_empty() {
-        return Ok(options.namespaces.clone());
-    }
-    let own = namespaces::own().map_err(StartError::system("finding the own network namespace"))?;
-    Ok(vec![own])
 }
 
 fn watched_namespaces(options: &Options) -> Result<Vec<Namespace>, StartError> {

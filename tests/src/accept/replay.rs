@@ -10,13 +10,13 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::Line;
-use crate::recorder::binary;
+use crate::live::binary;
 
 const WHAT: &str = "replay";
 const MATRIX: &str = "policies/tap-multi-cluster.yaml";
 /// Where the demo leaves its recordings, its report, and the lab's inventory.
 const DEMO: &str = "target/demo";
-const INVENTORIES: [&str; 3] = ["target/demo/inventory.yaml", "policies/lab.yaml", "policies/lab-inventory.yaml"];
+const INVENTORIES: [&str; 2] = ["target/demo/inventory.yaml", "policies/lab-inventory.yaml"];
 
 /// Judges what the demo has left, twice.
 #[must_use]

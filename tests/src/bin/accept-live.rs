@@ -1,7 +1,7 @@
 //! `accept-live [--full] [--json PATH] [LINE…]`: lines 2 to 8 of the live audit's acceptance, at full counts or about a
 //! twentieth of them, with their figures as JSON; exit code 1 if one fails.
 
-use std::{collections::BTreeMap, error::Error, path::Path, process::ExitCode};
+use std::{collections::BTreeMap, error::Error, path::Path, process::Command, process::ExitCode};
 
 use flowdrift_tests::accept::{Line, Scale, cost, exactness, replay, suites};
 
@@ -31,7 +31,7 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
 fn run(line: u8, scale: &Scale, root: &Path) -> Result<Line, Box<dyn Error>> {
     println!("line {line}");
     Ok(match line {
-        2 => suites::line("ends and legs", root, &["identity", "legs"]),
+        2 => suites::line("ends and legs", root, &["audit", "cases", "identity"]),
         3 => suites::line(
             "direction and identity",
             root,
@@ -46,10 +46,24 @@ fn run(line: u8, scale: &Scale, root: &Path) -> Result<Line, Box<dyn Error>> {
     })
 }
 
+/// Builds what the lines run, in the profile of this binary and in the one of the test executables.
+fn build(root: &Path) -> Result<(), Box<dyn Error>> {
+    let profiles: &[&[&str]] = if cfg!(debug_assertions) { &[&[]] } else { &[&[], &["--release"]] };
+    for profile in profiles {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.current_dir(root).args(["build", "--quiet", "-p", "flowdrift", "-p", "flowdrift-tests"]);
+        if !command.args(*profile).status()?.success() {
+            return Err("the project does not build".into());
+        }
+    }
+    Ok(())
+}
+
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments = arguments()?;
     let scale = if arguments.full { Scale::FULL } else { Scale::REDUCED };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project root")?;
+    build(root)?;
     let mut lines = BTreeMap::new();
     for number in arguments.lines {
         lines.insert(number, run(number, &scale, root)?);

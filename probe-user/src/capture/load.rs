@@ -1,0 +1,95 @@
+//! The embedded object, loaded with the running kernel's offsets and the user's limits.
+
+use std::{io, path::PathBuf};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{HashMap, Map, MapError},
+};
+
+use super::{
+    cgroups::CgroupTree, error::StartError, fields, namespaces::Namespace, object::object, probe::Options,
+};
+
+/// The user's limits as the kernel side takes them.
+pub(super) struct Scope {
+    namespaces: Vec<u64>,
+    cgroups: Vec<(u64, u32)>,
+}
+
+impl Scope {
+    pub(super) fn resolve(options: &Options, tree: Option<&CgroupTree>) -> Result<Self, StartError> {
+        let fault =
+            |what: String| move |cause: io::Error| StartError::Scope { what, cause: cause.to_string() };
+        let cookie = |namespace: &Namespace| {
+            namespace.cookie().map_err(fault(format!("network namespace {}", namespace.label())))
+        };
+        let group = |path: &PathBuf| {
+            let what = format!("cgroup {}", path.display());
+            let none = || io::Error::other("there is no cgroup-v2 tree");
+            tree.ok_or_else(none).and_then(|tree| tree.group(path)).map_err(fault(what))
+        };
+        let mut cgroups = options.cgroups.iter().map(group).collect::<Result<Vec<_>, _>>()?;
+        if let (false, Some(tree)) = (cgroups.is_empty(), tree) {
+            // The known connection is made in our own group; user space takes out what else comes from there.
+            cgroups.push(tree.own_group().map_err(fault("the own cgroup".to_owned()))?);
+        }
+        let namespaces = options.namespaces.iter().map(cookie).collect::<Result<_, _>>()?;
+        Ok(Self { namespaces, cgroups })
+    }
+
+    /// Bit `n` for a group at level `n` (`probe-ebpf/src/scope.rs`).
+    fn levels(&self) -> u32 {
+        self.cgroups.iter().fold(0, |levels, (_, level)| levels | 1 << level.min(&31))
+    }
+
+    /// Tells the kernel side.
+    pub(super) fn apply(&self, ebpf: &mut Ebpf) -> Result<(), StartError> {
+        fill(ebpf, "WATCHED_NETNS", self.namespaces.iter().copied())?;
+        fill(ebpf, "WATCHED_CGROUPS", self.cgroups.iter().map(|(id, _)| *id))
+    }
+}
+
+fn fill(ebpf: &mut Ebpf, map: &'static str, keys: impl Iterator<Item = u64>) -> Result<(), StartError> {
+    let mut set: HashMap<_, u64, u8> =
+        HashMap::try_from(ebpf.map_mut(map).ok_or(StartError::Object(map))?).map_err(unusable(map))?;
+    for key in keys {
+        set.insert(key, 1, 0).map_err(unusable(map))?;
+    }
+    Ok(())
+}
+
+/// Loads the object; nothing is attached yet.
+pub(super) fn load(
+    options: &Options,
+    offsets: &[fields::Offset],
+    scope: &Scope,
+    with_connect_hooks: bool,
+) -> Result<Ebpf, StartError> {
+    let limit_netns = u8::from(!scope.namespaces.is_empty());
+    let levels = scope.levels();
+    let connect_hooks = u8::from(with_connect_hooks);
+    // Level 0 removes the diagnostics from the loaded programs: the verifier sees a constant.
+    let log_level = if options.diagnostics { 5u8 } else { 0u8 };
+    let mut loader = EbpfLoader::new();
+    for offset in offsets {
+        loader.override_global(offset.global, &offset.value, true);
+    }
+    loader
+        .override_global("LIMIT_NETNS", &limit_netns, true)
+        .override_global("LIMIT_CGROUP_LEVELS", &levels, true)
+        .override_global("CONNECT_HOOKS", &connect_hooks, true)
+        .override_global("AYA_LOG_LEVEL", &log_level, true)
+        .map_max_entries("EVENTS", options.ring_bytes);
+    loader.load(object()).map_err(|cause| StartError::Load(Box::new(cause)))
+}
+
+/// Takes a map out of the object.
+pub(super) fn take(ebpf: &mut Ebpf, map: &'static str) -> Result<Map, StartError> {
+    ebpf.take_map(map).ok_or(StartError::Object(map))
+}
+
+/// For `map_err`.
+pub(super) fn unusable(map: &'static str) -> impl FnOnce(MapError) -> StartError {
+    move |cause| StartError::Map { map, cause: Box::new(cause) }
+}

@@ -1,0 +1,59 @@
+//! The declared side's documents, from where the user says. Every fault of every file is told at once.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::matrix::{self, Exceptions, Faults, Inventory, Matrix, inventory};
+
+/// The baseline that ships with flowdrift.
+const BASELINE: &str = include_str!("../../../policies/baseline.yaml");
+
+/// The declared side.
+pub(super) struct Declared {
+    pub(super) matrices: Vec<Matrix>,
+    pub(super) baseline: Matrix,
+    pub(super) inventory: Inventory,
+    pub(super) exceptions: Option<Exceptions>,
+}
+
+/// Reads all of it.
+pub(super) fn declared(
+    matrices: &[PathBuf],
+    inventory: &Path,
+    exceptions: Option<&Path>,
+    baseline: Option<&Path>,
+) -> Result<Declared> {
+    let mut faults = Vec::new();
+    let matrices: Vec<Matrix> = matrices
+        .iter()
+        .filter_map(|path| keep(matrix::load(path, matrix::read_matrix), &mut faults))
+        .collect();
+    let baseline = match baseline {
+        Some(path) => matrix::load(path, matrix::read_matrix),
+        None => matrix::read_matrix(BASELINE, "baseline.yaml, built in"),
+    };
+    let baseline = keep(baseline, &mut faults);
+    let inventory = keep(matrix::load(inventory, matrix::read_inventory), &mut faults);
+    let exceptions =
+        exceptions.and_then(|path| keep(matrix::load(path, matrix::read_exceptions), &mut faults));
+    if let Some(inventory) = &inventory {
+        faults.extend(inventory::unbound(&matrices, inventory));
+        faults.extend(exceptions.as_ref().and_then(|list| inventory::unbound_exceptions(list, inventory)));
+    }
+    let (Some(baseline), Some(inventory), []) = (baseline, inventory, faults.as_slice()) else {
+        bail!("{}", told(&faults));
+    };
+    Ok(Declared { matrices, baseline, inventory, exceptions })
+}
+
+fn keep<T>(read: Result<T, Faults>, faults: &mut Vec<Faults>) -> Option<T> {
+    read.map_err(|fault| faults.push(fault)).ok()
+}
+
+fn told(faults: &[Faults]) -> String {
+    let count: usize = faults.iter().map(|file| file.faults.len()).sum();
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let noun = if count == 1 { "fault" } else { "faults" };
+    format!("{count} {noun} in the declaration\n{}", lines.join("\n"))
+}

@@ -1,0 +1,59 @@
+//! Where results go. A file is opened before the work that fills it, since a day's window must not be lost to a
+//! mistyped path, and takes its name only once it is whole.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+/// A file that is being written, or standard output.
+pub(super) enum Output {
+    Standard,
+    File { name: PathBuf, unfinished: PathBuf, file: File },
+}
+
+impl Output {
+    /// Opens it; `-` is standard output.
+    pub(super) fn open(name: &Path) -> Result<Self> {
+        if name == Path::new("-") {
+            return Ok(Self::Standard);
+        }
+        let mut unfinished = name.as_os_str().to_owned();
+        unfinished.push(".tmp");
+        let unfinished = PathBuf::from(unfinished);
+        let file =
+            (if name.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { File::create(&unfinished) })
+                .with_context(|| format!("cannot write {}", name.display()))?;
+        Ok(Self::File { name: name.to_owned(), unfinished, file })
+    }
+
+    /// Writes all of it. Whoever reads standard output may have seen enough (`| head`).
+    pub(super) fn write(mut self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+        match &mut self {
+            Self::Standard => match fill(&mut io::stdout().lock()) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                written => written.context("writing to standard output"),
+            },
+            Self::File { name, unfinished, file } => {
+                let mut buffered = BufWriter::new(file);
+                fill(&mut buffered)
+                    .and_then(|()| buffered.flush())
+                    .and_then(|()| fs::rename(&unfinished, &name))
+                    .with_context(|| format!("writing {}", name.display()))
+            }
+        }
+    }
+}
+
+impl Drop for Output {
+    /// Nothing half written stays behind.
+    fn drop(&mut self) {
+        if let Self::File { unfinished, .. } = self {
+            // After a rename there is none.
+            let _ = fs::remove_file(unfinished);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Recordings of many nodes, named together.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    flow::Window,
+    matrix::Inventory,
+    report::model::Document,
+    source::recording::{self, Recording, RecordingError},
+};
+
+/// Recordings in the order of cluster, node and time, so that the order of the arguments changes nothing.
+pub(super) fn read_all(paths: &[PathBuf], inventory: &Inventory) -> Result<(Vec<Window>, Vec<Document>)> {
+    let (mut read, mut faults) = (Vec::new(), Vec::new());
+    for path in paths {
+        match read_one(path).and_then(|recording| checked(recording, inventory)) {
+            Ok(recording) => read.push(recording),
+            Err(fault) => faults.push(format!("{fault:#}")),
+        }
+    }
+    if !faults.is_empty() {
+        bail!("{}", faults.join("\n"));
+    }
+    read.sort_by(|left, right| {
+        let order = |one: &Recording| (one.window.cluster.clone(), one.window.node.clone(), one.window.start);
+        order(left).cmp(&order(right)).then_with(|| left.digest.cmp(&right.digest))
+    });
+    if let Some(pair) = read.windows(2).find(|pair| pair[0].digest == pair[1].digest) {
+        bail!("{} and {} are the same recording: it would count twice", pair[0].file, pair[1].file);
+    }
+    if let Some(pair) = read.windows(2).find(|pair| overlap(&pair[0].window, &pair[1].window)) {
+        let (node, first, second) = (&pair[0].window.node, &pair[0].file, &pair[1].file);
+        bail!("{first} and {second} both hold node {node} at the same time: connections would count twice");
+    }
+    let document =
+        |one: &Recording| Document { name: None, file: one.file.clone(), sha256: one.digest.clone() };
+    let documents = read.iter().map(document).collect();
+    Ok((read.into_iter().map(|one| one.window).collect(), documents))
+}
+
+/// Two parts of one node, such as two namespaces, may be recorded at once.
+fn overlap(earlier: &Window, later: &Window) -> bool {
+    let same = |one: &Window| (one.cluster.clone(), one.node.clone(), one.coverage.limited_to.clone());
+    same(earlier) == same(later) && later.start < earlier.end
+}
+
+fn checked(recording: Recording, inventory: &Inventory) -> Result<Recording> {
+    known(&recording.window.cluster, &recording.window.node, inventory)
+        .with_context(|| recording.file.clone())?;
+    Ok(recording)
+}
+
+/// Facts of a node that the inventory does not know would count nowhere.
+pub(super) fn known(cluster: &str, node: &str, inventory: &Inventory) -> Result<()> {
+    let Some(entry) = inventory.clusters.get(cluster) else {
+        let names: Vec<&str> = inventory.clusters.keys().map(String::as_str).collect();
+        bail!("cluster `{cluster}` is not in {}, which has {}", inventory.file, names.join(", "));
+    };
+    if !entry.nodes.contains_key(node) {
+        let names: Vec<&str> = entry.nodes.keys().map(String::as_str).collect();
+        bail!(
+            "node `{node}` is not in the roster of cluster `{cluster}` in {}, which has {}",
+            inventory.file,
+            names.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Reads a recording; `-` is standard input.
+fn read_one(path: &Path) -> Result<Recording> {
+    if path == Path::new("-") {
+        return Ok(recording::read("standard input", io::stdin().lock())?);
+    }
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|cause| RecordingError::Unreadable { file: name.clone(), cause })?;
+    Ok(recording::read(&name, io::BufReader::new(file))?)
+}

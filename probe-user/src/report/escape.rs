@@ -1,0 +1,33 @@
+//! Hostile strings stay strings: process names, table cells and names are escaped once, at the edge of a
+//! renderer (invariant 10).
+
+use std::borrow::Cow;
+
+/// For a terminal or a text file: control characters and those that change the direction of writing become
+/// `\u{…}`.
+pub(super) fn text(words: &str) -> Cow<'_, str> {
+    let is_hostile = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    if !words.contains(is_hostile) {
+        return Cow::Borrowed(words);
+    }
+    let escaped = words.chars().flat_map(|character| {
+        let plain = (!is_hostile(character)).then_some(character);
+        plain.into_iter().chain(plain.is_none().then(|| character.escape_unicode()).into_iter().flatten())
+    });
+    Cow::Owned(escaped.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_sequences_and_direction_marks_are_shown_not_obeyed() {
+        assert_eq!(text("sh\u{1b}[2Jx\n"), "sh\\u{1b}[2Jx\\u{a}");
+        assert_eq!(text("a\u{202e}b"), "a\\u{202e}b");
+        assert!(matches!(text("käse 日本 curl"), Cow::Borrowed(_)));
+    }
+}

@@ -1,0 +1,166 @@
+//! Verdicts in words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    flow::Outcomes,
+    judge::{Claim, Evidence, FarEnd, Gap, Verdict},
+    matching::{Leg, Rows},
+};
+
+/// A moment, RFC 3339 in UTC, whole milliseconds.
+pub(super) fn moment(nanoseconds: i64) -> String {
+    let stamp = jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default();
+    format!("{stamp:.3}")
+}
+
+/// A length of time for people.
+pub(super) fn length(nanoseconds: i64) -> String {
+    let seconds = nanoseconds / 1_000_000_000;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0..10) => format!("{:.1} s", nanoseconds as f64 / 1e9),
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} m {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} m"),
+    }
+}
+
+/// A count with its noun.
+pub(super) fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// Attempts that came to nothing, by cause. Errnos of asm-generic/errno.h, as `sk_err` has them.
+pub(super) fn failures(outcomes: &Outcomes) -> BTreeMap<String, u64> {
+    let mut causes = BTreeMap::new();
+    for (error, count) in &outcomes.failed {
+        *causes.entry(cause(*error)).or_default() += count;
+    }
+    for (cause, count) in [("unanswered", outcomes.unanswered), ("no route here", outcomes.unrouted)] {
+        if count > 0 {
+            causes.insert(cause.to_owned(), count);
+        }
+    }
+    causes
+}
+
+fn cause(error: u16) -> String {
+    match error {
+        0 => "given up by the caller".to_owned(),
+        101 => "network unreachable".to_owned(),
+        104 => "reset".to_owned(),
+        110 => "timed out".to_owned(),
+        111 => "refused".to_owned(),
+        113 => "host unreachable".to_owned(),
+        other => format!("errno {other}"),
+    }
+}
+
+/// `3 refused, 1 timed out`.
+pub(super) fn failure_list(outcomes: &Outcomes) -> String {
+    let causes = failures(outcomes);
+    causes.iter().map(|(cause, count)| format!("{count} {cause}")).collect::<Vec<_>>().join(", ")
+}
+
+/// A hop.
+pub(super) fn leg(leg: Leg) -> &'static str {
+    match leg {
+        Leg::Direct => "direct",
+        Leg::ClientToFront => "client → load balancer",
+        Leg::FrontToListener => "load balancer → ingress listener",
+        Leg::IngressToPod => "ingress → pod",
+    }
+}
+
+fn legs(evidence: &Evidence) -> String {
+    evidence.legs.iter().map(|one| leg(*one)).collect::<Vec<_>>().join("; ")
+}
+
+/// Why a cell has its verdict.
+pub(super) fn reason(rows: &Rows, verdict: &Verdict, evidence: &Evidence) -> String {
+    match verdict {
+        Verdict::Observed => observed(evidence),
+        Verdict::Shared(group) if evidence.shared > 0 => {
+            format!("{} fit equally: {}", plural(evidence.shared, "connection"), names(rows, group))
+        }
+        Verdict::Shared(group) => ceded(rows, group, evidence),
+        Verdict::Degraded => {
+            let stood = plural(evidence.succeeded(), "connection");
+            format!("{stood} stood, {}{}", failure_list(&evidence.client), failing_nodes(evidence))
+        }
+        Verdict::Failing(far) => format!("{}; {}", failure_list(&evidence.client), far_end(*far, evidence)),
+        Verdict::Missing(Claim::Ceded(group)) | Verdict::Unused(Claim::Ceded(group)) => {
+            ceded(rows, group, evidence)
+        }
+        Verdict::Missing(what) | Verdict::Unused(what) => claim(what),
+        Verdict::Inconclusive(gaps) => gap_list(gaps),
+        Verdict::Unobservable { reason, acknowledged: None } => reason.clone(),
+        Verdict::Unobservable { reason, acknowledged: Some(words) } => {
+            format!("{reason} (acknowledged: {words})")
+        }
+    }
+}
+
+fn names(rows: &Rows, group: &BTreeSet<usize>) -> String {
+    group.iter().map(|row| rows.row(*row).id.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn ceded(rows: &Rows, group: &BTreeSet<usize>, evidence: &Evidence) -> String {
+    format!("{} fit more narrowly: {}", plural(evidence.ceded, "connection"), names(rows, group))
+}
+
+fn observed(evidence: &Evidence) -> String {
+    let ends = match (evidence.both_ends(), evidence.client.succeeded() > 0) {
+        (true, _) => "seen at both ends",
+        (false, true) => "seen at the connecting end",
+        (false, false) => "seen at the listening end",
+    };
+    format!("{}, {ends} ({})", plural(evidence.proven, "connection"), legs(evidence))
+}
+
+fn failing_nodes(evidence: &Evidence) -> String {
+    let only_failing = evidence.nodes.iter().filter(|(_, seen)| seen.succeeded == 0 && seen.failed > 0);
+    let names: Vec<String> = only_failing.map(|((cluster, node), _)| format!("{cluster}/{node}")).collect();
+    if names.is_empty() { String::new() } else { format!("; only failures on {}", names.join(", ")) }
+}
+
+/// Where the claim about a failure stops.
+fn far_end(far: FarEnd, evidence: &Evidence) -> String {
+    /// `ECONNREFUSED` (asm-generic/errno.h).
+    const REFUSED: u16 = 111;
+    match far {
+        FarEnd::Unwatched => "far end unwatched: server or firewall, cannot tell".to_owned(),
+        FarEnd::NothingArrived if evidence.client.failed.contains_key(&REFUSED) => {
+            "far end watched: it took nothing, so nobody listens there or something on the way refuses"
+                .to_owned()
+        }
+        FarEnd::NothingArrived => {
+            "far end watched: nothing arrived, so it is dropped on the way or by the far end's own firewall"
+                .to_owned()
+        }
+        FarEnd::Arrived(count) => format!("the far end took {}", plural(count, "connection")),
+    }
+}
+
+/// On what "none" rests.
+pub(super) fn claim(claim: &Claim) -> String {
+    match claim {
+        Claim::NeverAttempted { nodes, span } => {
+            format!("no attempt on {nodes}/{nodes} nodes, in these {}", length(*span))
+        }
+        Claim::NeverArrived { nodes, span } => {
+            format!("nothing arrived on {nodes}/{nodes} nodes, in these {}", length(*span))
+        }
+        Claim::Ceded(_) => "narrower rows take the credit".to_owned(),
+        Claim::OtherPort => "another port of the row is in use".to_owned(),
+    }
+}
+
+fn gap_list(gaps: &[Gap]) -> String {
+    const SHOWN: usize = 3;
+    let mut words: Vec<String> = gaps.iter().take(SHOWN).map(ToString::to_string).collect();
+    if gaps.len() > SHOWN {
+        words.push(format!("and {} more", gaps.len() - SHOWN));
+    }
+    words.join("; ")
+}

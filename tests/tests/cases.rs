@@ -1,0 +1,82 @@
+//! Pipeline cases: a directory each with what was declared, what was seen, and the report that must come out.
+//!
+//! `matrix.yaml`, `inventory.yaml`, `windows.yaml` (a list of windows as a recording holds them), optionally
+//! `exceptions.yaml` and `baseline.yaml`; `expected.txt` is the text report. `FLOWDRIFT_BLESS=1` writes it anew.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use flowdrift::{
+    flow::Window,
+    judge::{self, Case},
+    matching::Rows,
+    matrix::{self, Faults},
+    report::{self, Report, Sources, model::Document},
+};
+
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("the cases are there")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    cases.sort();
+    cases
+}
+
+fn read<T>(case: &Path, file: &str, read: impl Fn(&str, &str) -> Result<T, Faults>) -> Option<T> {
+    let text = fs::read_to_string(case.join(file)).ok()?;
+    Some(read(&text, file).unwrap_or_else(|faults| panic!("{}: {faults}", case.display())))
+}
+
+fn windows(case: &Path) -> Vec<Window> {
+    let text = fs::read_to_string(case.join("windows.yaml")).expect("every case has windows");
+    serde_saphyr::from_str(&text).unwrap_or_else(|fault| panic!("{}: {fault}", case.display()))
+}
+
+fn judged(case: &Path) -> Report {
+    let matrix = read(case, "matrix.yaml", matrix::read_matrix).expect("every case has a matrix");
+    let inventory = read(case, "inventory.yaml", matrix::read_inventory).expect("and an inventory");
+    let nothing = "apiVersion: flowdrift/v1\nkind: FlowMatrix\nmetadata: {name: none}\nrows: []\n";
+    let baseline = read(case, "baseline.yaml", matrix::read_matrix)
+        .unwrap_or_else(|| matrix::read_matrix(nothing, "none").expect("an empty matrix is one"));
+    let exceptions = read(case, "exceptions.yaml", matrix::read_exceptions);
+    let windows = windows(case);
+    let case = Case {
+        declared: &Rows::new(&[matrix], &inventory),
+        baseline: &Rows::new(&[baseline], &inventory),
+        exceptions: exceptions.as_ref(),
+        windows: &windows,
+        strict: false,
+    };
+    let recording = Document { name: None, file: "windows.yaml".into(), sha256: String::new() };
+    report::build(&case, &judge::judge(&case), Sources { recordings: vec![recording] })
+}
+
+#[test]
+fn every_case_gives_its_report() {
+    let bless = std::env::var_os("FLOWDRIFT_BLESS").is_some();
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let found = report::text(&judged(&case));
+        let expected = case.join("expected.txt");
+        if bless {
+            fs::write(&expected, &found).expect("the case is writable");
+        }
+        let wanted = fs::read_to_string(&expected).unwrap_or_default();
+        if found != wanted {
+            wrong.push(format!("{}\n--- expected\n{wanted}\n--- found\n{found}", case.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_case_judged_twice_gives_the_same_bytes() {
+    for case in cases() {
+        let json = || report::json(&judged(&case)).expect("a report is JSON");
+        assert_eq!(json(), json(), "{}", case.display());
+    }
+}

@@ -1,0 +1,28 @@
+//! Debian packages that a task needs and installs itself, always saying so.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, ensure};
+
+use crate::process;
+
+/// Whether packages could be installed here: Debian's tool, and the right to use it.
+pub(crate) fn available() -> bool {
+    Path::new("/usr/bin/apt-get").exists() && nix::unistd::geteuid().is_root()
+}
+
+/// Installs `packages`, after a line that says which and why.
+pub(crate) fn install(packages: &[&str], why: &str) -> Result<()> {
+    let names = packages.join(" ");
+    ensure!(available(), "{why} needs the Debian packages {names}; install them, or run this as root");
+    eprintln!("{why} needs {names}: installing with apt-get");
+    process::run(apt_get().arg("update").arg("-qq"))?;
+    process::run(apt_get().args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages))
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
