@@ -11,6 +11,7 @@ pub mod group;
 pub mod live;
 pub mod namespace;
 pub mod needs;
+pub mod oldkernel;
 pub mod peer;
 pub mod programs;
 pub mod recorder;
