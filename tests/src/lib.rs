@@ -16,3 +16,4 @@ pub mod peer;
 pub mod programs;
 pub mod recorder;
 pub mod site;
+pub mod stack;
