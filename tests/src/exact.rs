@@ -38,6 +38,8 @@ pub struct Run {
     pub v6: bool,
     /// How many.
     pub connections: u64,
+    /// Clients that make them side by side.
+    pub clients: u64,
 }
 
 /// What one end shows.
@@ -101,10 +103,23 @@ impl Run {
     }
 
     fn generate(self, server: SocketAddr) -> Generated {
+        let mut sum = Generated::default();
+        std::thread::scope(|scope| {
+            let clients: Vec<_> =
+                (0..self.clients).map(|_| scope.spawn(move || self.client(server))).collect();
+            for client in clients {
+                sum.add(&client.join().expect("a client does not panic"));
+            }
+        });
+        sum
+    }
+
+    fn client(self, server: SocketAddr) -> Generated {
+        let count = self.connections / self.clients;
         let done = match self.load {
-            Load::ClosedByReset => closed_loop(server, self.connections, Ending::Reset),
-            Load::ClosedByFinish => closed_loop(server, self.connections, Ending::Finish),
-            Load::Open => open_loop(server, self.connections),
+            Load::ClosedByReset => closed_loop(server, count, Ending::Reset),
+            Load::ClosedByFinish => closed_loop(server, count, Ending::Finish),
+            Load::Open => open_loop(server, count),
         };
         done.expect("sockets can be made")
     }
@@ -157,7 +172,9 @@ impl Run {
     }
 
     fn figures(self, window: &Window, port: u16, generated: Generated, measured: (u64, u64)) -> Figures {
-        let end = |direction| outcomes(window, |flow: &Flow| flow.key.port == port && flow.key.direction == direction);
+        let end = |direction| {
+            outcomes(window, |flow: &Flow| flow.key.port == port && flow.key.direction == direction)
+        };
         let (client, server) = (end(Direction::Outbound), end(Direction::Inbound));
         let lost = |loss: Loss| window.coverage.lost.get(loss.name()).copied().unwrap_or(0);
         // A lost attempt costs the outcome its process, not the outcome.

@@ -30,7 +30,10 @@ pub fn without_ring_buffers(command: &mut Command) -> (Output, u64) {
     let traced = || nix::sys::ptrace::traceme().map_err(Into::into);
     #[expect(unsafe_code, reason = "the child must ask to be traced before it executes")]
     // SAFETY: between fork and exec this makes one system call and allocates nothing.
-    unsafe { command.pre_exec(traced) };
+    unsafe {
+        command.pre_exec(traced)
+    };
+    #[expect(clippy::zombie_processes, reason = "the tracer waits for it")]
     let mut child =
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().expect("it runs");
     let mut errors = child.stderr.take().expect("it is piped");

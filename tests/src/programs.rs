@@ -98,7 +98,10 @@ fn names() -> BTreeMap<u32, String> {
 }
 
 fn processes() -> io::Result<Vec<u32>> {
-    Ok(fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+    Ok(fs::read_dir("/proc")?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect())
 }
 
 /// The fdinfo of everything that a process holds of BPF.

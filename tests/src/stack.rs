@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use object::{
-    Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SectionIndex, SymbolIndex, SymbolKind,
+    Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SectionIndex, SymbolIndex,
+    SymbolKind,
 };
 
 /// Size of an instruction slot; `ld_imm64` takes two.

@@ -28,7 +28,11 @@ fn path() -> PathBuf {
 fn baseline() -> Baseline {
     let text = fs::read_to_string(path()).unwrap_or_else(|_| "{}".into());
     let empty = || Baseline::default();
-    if text.trim() == "{}" { empty() } else { serde_json::from_str(&text).expect("the baseline is well-formed") }
+    if text.trim() == "{}" {
+        empty()
+    } else {
+        serde_json::from_str(&text).expect("the baseline is well-formed")
+    }
 }
 
 /// Writes what was measured if asked to; whether it was.

@@ -8,10 +8,11 @@ use flowdrift_tests::{
 };
 
 const CONNECTIONS: u64 = 10_000;
+const CLIENTS: u64 = 2;
 
 fn with_default_ring(test: &str, load: Load, v6: bool) {
     if needs::root(test) {
-        let figures = Run { load, v6, connections: CONNECTIONS }.with_default_ring();
+        let figures = Run { load, v6, connections: CONNECTIONS, clients: CLIENTS }.with_default_ring();
         assert!(figures.is_exact(), "{figures:#?}");
         assert!(figures.is_lossless(), "{figures:#?}");
     }
@@ -19,7 +20,7 @@ fn with_default_ring(test: &str, load: Load, v6: bool) {
 
 fn with_stopped_consumer(test: &str, load: Load, v6: bool) {
     if needs::root(test) {
-        let run = Run { load, v6, connections: CONNECTIONS };
+        let run = Run { load, v6, connections: CONNECTIONS, clients: CLIENTS };
         let figures = run.with_stopped_consumer(Duration::from_secs(1));
         assert!(figures.is_exact(), "{figures:#?}");
         assert!(figures.client.lost > 0 && figures.server.lost > 0, "the ring was never full: {figures:#?}");

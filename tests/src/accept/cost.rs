@@ -80,7 +80,8 @@ fn measure(scale: &Scale, root: &Path) -> Result<(bool, Value)> {
         println!(
             "  {name}: ours {ours:.3} µs, {ratio:.3} of bare, tcplife {tcplife:.2?} µs = {below:.1?} times ours"
         );
-        let holds = ours <= LIMIT && ratio <= LIMIT_OF_BARE && below.is_none_or(|below| below >= BELOW_TCPLIFE);
+        let holds =
+            ours <= LIMIT && ratio <= LIMIT_OF_BARE && below.is_none_or(|below| below >= BELOW_TCPLIFE);
         pass &= holds;
         figures.insert(
             name.to_owned(),
@@ -101,22 +102,13 @@ fn beside_bare(object: &Path, count: u64, ending: Ending, recorder_first: bool) 
     let find = |name: &str| hooks.iter().find(|hook| hook.name == name).context("not attached");
     let empty = find("empty")?;
     let empty = empty.nanoseconds as f64 / empty.runs as f64;
-    let net = |hook: &Hook| (hook.nanoseconds as f64 - hook.runs as f64 * empty) / 1000.0 / connections as f64;
+    let net =
+        |hook: &Hook| (hook.nanoseconds as f64 - hook.runs as f64 * empty) / 1000.0 / connections as f64;
     let bare = find("bare")?;
     peers.assert_drained(bare.runs)?;
     let bare = net(bare);
     let ours = hooks.iter().filter(|hook| OURS.contains(&hook.name.as_str())).map(net).sum::<f64>();
-    for hook in &hooks {
-        println!(
-            "    {:<12} {:>8} runs {:>10} ns {:>6.1} ns/run, {} recursion misses, {} instructions verified",
-            hook.name,
-            hook.runs,
-            hook.nanoseconds,
-            hook.nanoseconds as f64 / hook.runs.max(1) as f64,
-            hook.recursion_misses,
-            hook.verified_instructions,
-        );
-    }
+    hooks.iter().for_each(show);
     let ratio = ours / bare;
     println!("    recorder first: {recorder_first}: ours {ours:.3} µs, bare {bare:.3} µs, ratio {ratio:.3}");
     recorder.destroy();
@@ -131,6 +123,15 @@ fn beside_bare(object: &Path, count: u64, ending: Ending, recorder_first: bool) 
     })
 }
 
+fn show(hook: &Hook) {
+    let Hook { name, runs, nanoseconds, recursion_misses, verified_instructions } = hook;
+    let each = *nanoseconds as f64 / (*runs).max(1) as f64;
+    println!(
+        "    {name:<16} {runs:>8} runs {nanoseconds:>10} ns {each:>6.1} ns/run, {recursion_misses} recursion misses, \
+         {verified_instructions} instructions verified"
+    );
+}
+
 /// Microseconds per connection of tcplife's handlers; `None` where it is not installed.
 fn tcplife(object: &Path, count: u64, ending: Ending) -> Result<Option<f64>> {
     let _statistics = enable_stats(Stats::RunTime).context("run-time statistics")?;
@@ -138,12 +139,15 @@ fn tcplife(object: &Path, count: u64, ending: Ending) -> Result<Option<f64>> {
     let spawned = Command::new("tcplife").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let Ok(child) = spawned else { return Ok(None) };
     let child = Guard(child);
-    dial::wait_for("tcplife's handlers", || programs::of_process(child.0.id()).is_ok_and(|all| !all.is_empty()));
+    dial::wait_for("tcplife's handlers", || {
+        programs::of_process(child.0.id()).is_ok_and(|all| !all.is_empty())
+    });
     // It attaches after it has loaded.
     std::thread::sleep(std::time::Duration::from_millis(500));
-    let (theirs, _) = (programs::of_process(child.0.id())?, ());
+    let theirs = programs::of_process(child.0.id())?;
     let holders = [std::process::id(), child.0.id()];
     let (hooks, connections) = readings_of(&holders, || connect(count, ending))?;
+    hooks.iter().for_each(show);
     let empty = hooks.iter().find(|hook| hook.name == "empty").context("not attached")?;
     let empty = empty.nanoseconds as f64 / empty.runs as f64;
     let theirs = hooks.iter().filter(|hook| theirs.iter().any(|one| one.name == hook.name));
@@ -163,7 +167,8 @@ impl Drop for Guard {
 /// What the programs of some processes did while `work` ran.
 fn readings_of(holders: &[u32], work: impl FnOnce() -> u64) -> Result<(Vec<Hook>, u64)> {
     let read = || -> Result<Vec<Reading>> {
-        let all = holders.iter().map(|holder| programs::of_process(*holder)).collect::<Result<Vec<_>, _>>()?;
+        let all =
+            holders.iter().map(|holder| programs::of_process(*holder)).collect::<Result<Vec<_>, _>>()?;
         Ok(all.into_iter().flatten().collect())
     };
     let before = read()?;

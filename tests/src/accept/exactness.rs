@@ -9,16 +9,20 @@ use crate::exact::{Figures, Load, Run};
 
 const LOADS: [(Load, bool); 4] =
     [(Load::ClosedByReset, false), (Load::ClosedByReset, true), (Load::Open, false), (Load::Open, true)];
+/// One keeps a CPU busy; more make the hooks of several CPUs meet, and interrupt each other.
+const CLIENTS: [u64; 2] = [1, 4];
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs every load of both families.
 #[must_use]
 pub fn line(scale: &Scale) -> Line {
-    let runs = (0..scale.runs).flat_map(|_| LOADS);
-    let of = |(load, v6)| Run { load, v6, connections: scale.connections };
-    let default: Vec<Figures> = runs.map(|load| shown(of(load).with_default_ring())).collect();
-    let stopped: Vec<Figures> =
-        LOADS.into_iter().map(|load| shown(of(load).with_stopped_consumer(PAUSE))).collect();
+    let of = |(load, v6), clients| Run { load, v6, connections: scale.connections, clients };
+    let mut default = Vec::new();
+    for round in 0..scale.runs {
+        let clients = CLIENTS[round as usize % CLIENTS.len()];
+        default.extend(LOADS.map(|load| shown(of(load, clients).with_default_ring())));
+    }
+    let stopped = LOADS.map(|load| shown(of(load, 4).with_stopped_consumer(PAUSE)));
     let was_full = stopped.iter().all(|one| one.client.lost > 0 && one.server.lost > 0);
     let pass = default.iter().all(|one| one.is_exact() && one.is_lossless())
         && stopped.iter().all(Figures::is_exact)
@@ -31,9 +35,10 @@ fn shown(figures: Figures) -> Figures {
     let Figures { run, client, server, lost, recursion_misses, rescued, rate, .. } = &figures;
     let family = if run.v6 { "v6" } else { "v4" };
     println!(
-        "  {:?} {family}: client {} = {} + {} (difference {}), server {} = {} + {} (difference {}), \
+        "  {:?} {family}, {} clients: client {} = {} + {} (difference {}), server {} = {} + {} (difference {}), \
          lost {lost:?}, recursion {recursion_misses}, rescued {rescued}, {rate}/s",
         run.load,
+        run.clients,
         client.generated,
         client.seen,
         client.lost,

@@ -102,7 +102,8 @@ impl Peers {
         let mut ebpf = Ebpf::load_file(object)?;
         let btf = Btf::from_sys_fs()?;
         for name in ["empty", "bare"].iter().take(if with_bare { 2 } else { 1 }) {
-            let program: &mut BtfTracePoint = ebpf.program_mut(name).context("no such handler")?.try_into()?;
+            let program: &mut BtfTracePoint =
+                ebpf.program_mut(name).context("no such handler")?.try_into()?;
             program.load(HOOK, &btf)?;
             program.attach()?;
         }

@@ -22,10 +22,8 @@ pub fn line(what: &'static str, root: &Path, suites: &[&str]) -> Line {
         Err(cause) => return Line::tried(what, false, json!({ "error": format!("cargo test: {cause}") })),
     };
     let text = String::from_utf8_lossy(&output.stdout);
-    let results: Vec<(&str, &str)> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("test ")?.rsplit_once(" ... "))
-        .collect();
+    let results: Vec<(&str, &str)> =
+        text.lines().filter_map(|line| line.strip_prefix("test ")?.rsplit_once(" ... ")).collect();
     let failed: Vec<&str> =
         results.iter().filter(|(_, result)| *result != "ok").map(|(test, _)| *test).collect();
     let passed = results.len() - failed.len();

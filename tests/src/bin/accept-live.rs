@@ -81,7 +81,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         }
     }
     if let Some(path) = arguments.json {
-        std::fs::write(&path, serde_json::to_vec_pretty(&lines)?).map_err(|cause| format!("{path}: {cause}"))?;
+        std::fs::write(&path, serde_json::to_vec_pretty(&lines)?)
+            .map_err(|cause| format!("{path}: {cause}"))?;
     }
     Ok(code)
 }
