@@ -43,6 +43,19 @@ pub struct Generated {
     pub accepted: u64,
 }
 
+impl Generated {
+    /// Adds what another client counted.
+    pub fn add(&mut self, other: &Self) {
+        let Self { attempted, connected, failed, accepted } = other;
+        self.attempted += attempted;
+        self.connected += connected;
+        self.accepted += accepted;
+        for (errno, count) in failed {
+            *self.failed.entry(*errno).or_default() += count;
+        }
+    }
+}
+
 /// A listener that takes and closes everything.
 pub struct Server {
     address: SocketAddr,

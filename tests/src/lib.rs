@@ -3,12 +3,17 @@
 //!
 //! All traffic goes to loopback or between namespaces that the test made.
 
+pub mod accept;
 pub mod dial;
+pub mod exact;
 pub mod generator;
 pub mod group;
 pub mod live;
 pub mod namespace;
 pub mod needs;
+pub mod oldkernel;
 pub mod peer;
+pub mod programs;
 pub mod recorder;
 pub mod site;
+pub mod stack;

@@ -53,6 +53,18 @@ impl Live {
     /// When it does not become live.
     #[must_use]
     pub fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        let live = Self::launch(arguments);
+        live.wait_until_live();
+        live
+    }
+
+    /// Starts it and does not wait.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such binary.
+    #[must_use]
+    pub fn launch(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         let mut child = Command::new(binary())
             .args(arguments)
             .stdin(Stdio::null())
@@ -61,9 +73,7 @@ impl Live {
             .spawn()
             .expect("the binary runs");
         let lines = follow(child.stderr.take().expect("it is piped"));
-        let live = Self { child, lines };
-        live.wait_until_live();
-        live
+        Self { child, lines }
     }
 
     fn wait_until_live(&self) {

@@ -39,7 +39,7 @@ pub fn feature(test: &str, feature: &str, path: &str) -> bool {
     met(test, (!std::path::Path::new(path).exists()).then_some(feature))
 }
 
-fn met(test: &str, missing: Option<&str>) -> bool {
+pub(crate) fn met(test: &str, missing: Option<&str>) -> bool {
     let Some(why) = missing else { return true };
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} cannot be skipped in CI: {why}");
     eprintln!("skipped: {test}: {why}");

@@ -1,48 +1,50 @@
 //! What was generated is what was seen, exactly.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
-use flowdrift::flow::Direction;
 use flowdrift_tests::{
-    generator::{Ending, Generated, Server, closed_loop, open_loop},
+    exact::{Load, Run},
     needs,
-    recorder::{Recorder, outcomes},
 };
 
 const CONNECTIONS: u64 = 10_000;
+const CLIENTS: u64 = 2;
 
-fn check(address: IpAddr, generate: impl FnOnce(std::net::SocketAddr) -> std::io::Result<Generated>) {
-    let server = Server::start(address).expect("loopback is up");
-    let port = server.address().port();
-    let recorder = Recorder::start(&[]);
-    let mut generated = generate(server.address()).expect("sockets can be made");
-    server.finish(&mut generated);
-    let window = recorder.finish();
-    let ours = |flow: &flowdrift::flow::Flow| flow.key.port == port;
-    let client = outcomes(&window, |flow| ours(flow) && flow.key.direction == Direction::Outbound);
-    let server = outcomes(&window, |flow| ours(flow) && flow.key.direction == Direction::Inbound);
-    assert_eq!(window.coverage.lost_total(), 0, "{:?}", window.coverage.lost);
-    assert_eq!(client.succeeded() + client.unsuccessful(), generated.attempted, "{client:?} {generated:?}");
-    assert_eq!(server.accepted, generated.accepted);
-}
-
-#[test]
-fn closed_loop_v4_is_exact() {
-    if needs::root("closed_loop_v4_is_exact") {
-        check(Ipv4Addr::LOCALHOST.into(), |server| closed_loop(server, CONNECTIONS, Ending::Reset));
+fn with_default_ring(test: &str, load: Load, v6: bool) {
+    if needs::root(test) {
+        let figures = Run { load, v6, connections: CONNECTIONS, clients: CLIENTS }.with_default_ring();
+        assert!(figures.is_exact(), "{figures:#?}");
+        assert!(figures.is_lossless(), "{figures:#?}");
     }
 }
 
-#[test]
-fn closed_loop_v6_is_exact() {
-    if needs::root("closed_loop_v6_is_exact") {
-        check(Ipv6Addr::LOCALHOST.into(), |server| closed_loop(server, CONNECTIONS, Ending::Finish));
+fn with_stopped_consumer(test: &str, load: Load, v6: bool) {
+    if needs::root(test) {
+        let run = Run { load, v6, connections: CONNECTIONS, clients: CLIENTS };
+        let figures = run.with_stopped_consumer(Duration::from_secs(1));
+        assert!(figures.is_exact(), "{figures:#?}");
+        assert!(figures.client.lost > 0 && figures.server.lost > 0, "the ring was never full: {figures:#?}");
     }
 }
 
-#[test]
-fn open_loop_v4_is_exact() {
-    if needs::root("open_loop_v4_is_exact") {
-        check(Ipv4Addr::LOCALHOST.into(), |server| open_loop(server, CONNECTIONS));
-    }
+macro_rules! loads {
+    ($check:ident: $($test:ident = $load:ident, $v6:expr;)*) => { $(
+        #[test]
+        fn $test() {
+            $check(stringify!($test), Load::$load, $v6);
+        }
+    )* };
+}
+
+loads! { with_default_ring:
+    closed_loop_v4_is_exact = ClosedByReset, false;
+    closed_loop_v6_is_exact = ClosedByFinish, true;
+    open_loop_v4_is_exact = Open, false;
+    open_loop_v6_is_exact = Open, true;
+}
+
+loads! { with_stopped_consumer:
+    closed_loop_v4_with_a_stopped_consumer_is_exact = ClosedByReset, false;
+    open_loop_v4_with_a_stopped_consumer_is_exact = Open, false;
+    open_loop_v6_with_a_stopped_consumer_is_exact = Open, true;
 }

@@ -1,0 +1,203 @@
+//! Line 5: kernel time per loopback connection, both ends, net of an empty handler in the same run.
+
+use std::{
+    net::Ipv4Addr,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result};
+use aya::sys::{Stats, enable_stats};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    Line, Scale,
+    peers::{self, Peers},
+};
+use crate::{
+    dial,
+    generator::{Ending, Server, closed_loop},
+    programs::{self, OURS, Reading},
+    recorder::Recorder,
+};
+
+const WHAT: &str = "kernel cost";
+/// Microseconds per connection.
+const LIMIT: f64 = 0.8;
+/// Of `bare`'s cost.
+const LIMIT_OF_BARE: f64 = 0.55;
+/// How many times below tcplife's.
+const BELOW_TCPLIFE: f64 = 20.0;
+
+/// One handler's share of one round.
+#[derive(Clone, Debug, Serialize)]
+struct Hook {
+    name: String,
+    runs: u64,
+    nanoseconds: u64,
+    recursion_misses: u64,
+    verified_instructions: u64,
+}
+
+/// One round with the recorder, `empty` and `bare` side by side. Costs are microseconds per connection, net.
+#[derive(Clone, Debug, Serialize)]
+struct Round {
+    recorder_attached_first: bool,
+    connections: u64,
+    empty_nanoseconds_per_run: f64,
+    ours: f64,
+    bare: f64,
+    ratio: f64,
+    hooks: Vec<Hook>,
+}
+
+/// Measures both ways to close.
+#[must_use]
+pub fn line(scale: &Scale, root: &Path) -> Line {
+    let source = peers::source(root);
+    if !source.exists() {
+        return Line::skipped(WHAT, format!("no fixed baseline at {}", source.display()));
+    }
+    match measure(scale, root) {
+        Ok((pass, figures)) => Line::tried(WHAT, pass, figures),
+        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
+    }
+}
+
+fn measure(scale: &Scale, root: &Path) -> Result<(bool, Value)> {
+    let object = peers::build(root)?;
+    let mut pass = true;
+    let mut figures = serde_json::Map::new();
+    for (name, ending) in [("reset", Ending::Reset), ("finish", Ending::Finish)] {
+        let rounds = (0..scale.rounds)
+            .map(|round| beside_bare(&object, scale.measured, ending, round % 2 == 0))
+            .collect::<Result<Vec<_>>>()?;
+        let ours = median(rounds.iter().map(|round| round.ours));
+        let ratio = median(rounds.iter().map(|round| round.ratio));
+        let tcplife = tcplife(&object, scale.measured, ending)?;
+        let below = tcplife.map(|tcplife| tcplife / ours);
+        println!(
+            "  {name}: ours {ours:.3} µs, {ratio:.3} of bare, tcplife {tcplife:.2?} µs = {below:.1?} times ours"
+        );
+        let holds =
+            ours <= LIMIT && ratio <= LIMIT_OF_BARE && below.is_none_or(|below| below >= BELOW_TCPLIFE);
+        pass &= holds;
+        figures.insert(
+            name.to_owned(),
+            json!({ "ours_us": ours, "of_bare": ratio, "tcplife_us": tcplife, "tcplife_over_ours": below, "pass": holds, "rounds": rounds }),
+        );
+    }
+    Ok((pass, figures.into()))
+}
+
+fn beside_bare(object: &Path, count: u64, ending: Ending, recorder_first: bool) -> Result<Round> {
+    let _statistics = enable_stats(Stats::RunTime).context("run-time statistics")?;
+    // Whoever comes first finds the socket cold in the cache.
+    let early = recorder_first.then(|| Recorder::start(&[]));
+    let peers = Peers::attach(object, true)?;
+    let recorder = early.unwrap_or_else(|| Recorder::start(&[]));
+    let holders = [std::process::id(), recorder.id()];
+    let (hooks, connections) = readings_of(&holders, || connect(count, ending))?;
+    let find = |name: &str| hooks.iter().find(|hook| hook.name == name).context("not attached");
+    let empty = find("empty")?;
+    let empty = empty.nanoseconds as f64 / empty.runs as f64;
+    let net =
+        |hook: &Hook| (hook.nanoseconds as f64 - hook.runs as f64 * empty) / 1000.0 / connections as f64;
+    let bare = find("bare")?;
+    peers.assert_drained(bare.runs)?;
+    let bare = net(bare);
+    let ours = hooks.iter().filter(|hook| OURS.contains(&hook.name.as_str())).map(net).sum::<f64>();
+    hooks.iter().for_each(show);
+    let ratio = ours / bare;
+    println!("    recorder first: {recorder_first}: ours {ours:.3} µs, bare {bare:.3} µs, ratio {ratio:.3}");
+    recorder.destroy();
+    Ok(Round {
+        recorder_attached_first: recorder_first,
+        connections,
+        empty_nanoseconds_per_run: empty,
+        ours,
+        bare,
+        ratio,
+        hooks,
+    })
+}
+
+fn show(hook: &Hook) {
+    let Hook { name, runs, nanoseconds, recursion_misses, verified_instructions } = hook;
+    let each = *nanoseconds as f64 / (*runs).max(1) as f64;
+    println!(
+        "    {name:<16} {runs:>8} runs {nanoseconds:>10} ns {each:>6.1} ns/run, {recursion_misses} recursion misses, \
+         {verified_instructions} instructions verified"
+    );
+}
+
+/// Microseconds per connection of tcplife's handlers; `None` where it is not installed.
+fn tcplife(object: &Path, count: u64, ending: Ending) -> Result<Option<f64>> {
+    let _statistics = enable_stats(Stats::RunTime).context("run-time statistics")?;
+    let _peers = Peers::attach(object, false)?;
+    let spawned = Command::new("tcplife").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let Ok(child) = spawned else { return Ok(None) };
+    let child = Guard(child);
+    dial::wait_for("tcplife's handlers", || {
+        programs::of_process(child.0.id()).is_ok_and(|all| !all.is_empty())
+    });
+    // It attaches after it has loaded.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let theirs = programs::of_process(child.0.id())?;
+    let holders = [std::process::id(), child.0.id()];
+    let (hooks, connections) = readings_of(&holders, || connect(count, ending))?;
+    hooks.iter().for_each(show);
+    let empty = hooks.iter().find(|hook| hook.name == "empty").context("not attached")?;
+    let empty = empty.nanoseconds as f64 / empty.runs as f64;
+    let theirs = hooks.iter().filter(|hook| theirs.iter().any(|one| one.name == hook.name));
+    let net: f64 = theirs.map(|hook| hook.nanoseconds as f64 - hook.runs as f64 * empty).sum();
+    Ok(Some(net / 1000.0 / connections as f64))
+}
+
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What the programs of some processes did while `work` ran.
+fn readings_of(holders: &[u32], work: impl FnOnce() -> u64) -> Result<(Vec<Hook>, u64)> {
+    let read = || -> Result<Vec<Reading>> {
+        let all =
+            holders.iter().map(|holder| programs::of_process(*holder)).collect::<Result<Vec<_>, _>>()?;
+        Ok(all.into_iter().flatten().collect())
+    };
+    let before = read()?;
+    let connections = work();
+    let after = read()?;
+    let since = |now: Reading| {
+        let then = before.iter().find(|then| then.id == now.id).cloned().unwrap_or_default();
+        Hook {
+            name: now.name,
+            runs: now.runs - then.runs,
+            nanoseconds: now.nanoseconds - then.nanoseconds,
+            recursion_misses: now.recursion_misses - then.recursion_misses,
+            verified_instructions: now.verified_instructions,
+        }
+    };
+    Ok((after.into_iter().map(since).collect(), connections))
+}
+
+fn connect(count: u64, ending: Ending) -> u64 {
+    let server = Server::start(Ipv4Addr::LOCALHOST.into()).expect("loopback is up");
+    let mut generated = closed_loop(server.address(), count, ending).expect("sockets can be made");
+    server.finish(&mut generated);
+    assert_eq!(generated.connected, generated.attempted, "{generated:?}");
+    generated.connected
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+}

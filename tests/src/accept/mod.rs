@@ -1,0 +1,64 @@
+//! Acceptance of the live audit, line by line: what `accept-live` runs and reports.
+
+pub mod cost;
+pub mod exactness;
+pub mod peers;
+pub mod replay;
+pub mod suites;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// What came out of one line of the acceptance.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// What it is about.
+    pub what: &'static str,
+    /// Whether it holds; a line that could not be tried does not.
+    pub pass: bool,
+    /// Why it could not be tried on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// Its figures.
+    pub figures: Value,
+}
+
+impl Line {
+    /// A line that was tried.
+    #[must_use]
+    pub fn tried(what: &'static str, pass: bool, figures: Value) -> Self {
+        Self { what, pass, skipped: None, figures }
+    }
+
+    /// A line that could not be tried, and why.
+    #[must_use]
+    pub fn skipped(what: &'static str, why: String) -> Self {
+        Self { what, pass: false, skipped: Some(why), figures: Value::Null }
+    }
+
+    /// Whether it is a reason to fail: a line that could not be tried is none on a developer's machine.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        !self.pass && self.skipped.is_none()
+    }
+}
+
+/// How much to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale {
+    /// Connections in one run of line 4.
+    pub connections: u64,
+    /// Rounds of line 4: each runs every load with the default ring.
+    pub runs: u64,
+    /// Connections in one round of line 5.
+    pub measured: u64,
+    /// Rounds of line 5.
+    pub rounds: u64,
+}
+
+impl Scale {
+    /// As the acceptance asks.
+    pub const FULL: Self = Self { connections: 200_000, runs: 20, measured: 25_000, rounds: 8 };
+    /// About a twentieth.
+    pub const REDUCED: Self = Self { connections: 40_000, runs: 4, measured: 10_000, rounds: 2 };
+}

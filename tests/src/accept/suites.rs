@@ -1,0 +1,38 @@
+//! Lines 2, 3, 7 and 8: the test executables, run as `cargo test` runs them, each named test with its result.
+//!
+//! The tests stay where every developer runs them; the acceptance only counts. With `CI=true` a test that would
+//! be skipped fails.
+
+use std::{path::Path, process::Command};
+
+use serde_json::json;
+
+use super::Line;
+
+/// Runs test files of this crate; all that is in them must pass.
+#[must_use]
+pub fn line(what: &'static str, root: &Path, suites: &[&str]) -> Line {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root).env("CI", "true").args(["test", "-p", "flowdrift-tests", "--no-fail-fast"]);
+    suites.iter().for_each(|suite| {
+        command.args(["--test", suite]);
+    });
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(cause) => return Line::tried(what, false, json!({ "error": format!("cargo test: {cause}") })),
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let results: Vec<(&str, &str)> =
+        text.lines().filter_map(|line| line.strip_prefix("test ")?.rsplit_once(" ... ")).collect();
+    let failed: Vec<&str> =
+        results.iter().filter(|(_, result)| *result != "ok").map(|(test, _)| *test).collect();
+    let passed = results.len() - failed.len();
+    println!("  {what}: {passed} passed, {} failed {failed:?}", failed.len());
+    let figures = json!({
+        "suites": suites,
+        "passed": passed,
+        "failed": failed,
+        "tests": results.iter().map(|(test, _)| *test).collect::<Vec<_>>(),
+    });
+    Line::tried(what, output.status.success() && passed > 0 && failed.is_empty(), figures)
+}
