@@ -3,6 +3,7 @@
 //! The only room that knows aya.
 
 mod attach;
+mod batches;
 pub mod btf;
 pub mod canary;
 pub mod cgroups;
