@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::{
     generator::{Ending, Generated, Server, closed_loop, open_loop},
+    kernel::programs,
     namespace::TestNamespace,
-    programs,
     recorder::{Recorder, outcomes},
 };
 

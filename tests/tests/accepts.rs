@@ -4,13 +4,12 @@ use std::{net::TcpListener, os::fd::AsRawFd};
 
 use flowdrift::flow::ProcessSeen;
 use flowdrift_tests::{
-    dial, everywhere, over,
+    dial, everywhere,
+    kernel::uring,
+    over,
     site::{CLIENT, Expected, Site},
 };
-use nix::{
-    errno::Errno,
-    sys::socket::{MsgFlags, SockaddrStorage, sendto, setsockopt, sockopt},
-};
+use nix::sys::socket::{MsgFlags, SockaddrStorage, sendto, setsockopt, sockopt};
 use socket2::{Protocol, Socket};
 
 everywhere!(
@@ -120,25 +119,12 @@ fn by_io_uring(site: &Site) {
     let recorder = site.record();
     let socket = site.dial(|| {
         let socket = dial::socket_for(site.to(port));
-        let result = connect_by_ring(&socket, &site.to(port).into()).expect("io_uring is there");
-        assert_eq!(result, 0, "{}", Errno::from_raw(-result));
+        uring::connect(&socket, &site.to(port).into()).expect("io_uring is there, and it listens");
         socket
     });
     accept_all(&listener, 1);
     assert!(socket.peer_addr().is_ok());
     assert_caller(&site.check(recorder, port, &Expected::standing(1)), 1);
-}
-
-fn connect_by_ring(socket: &Socket, to: &socket2::SockAddr) -> std::io::Result<i32> {
-    let mut ring = io_uring::IoUring::new(2)?;
-    let descriptor = io_uring::types::Fd(socket.as_raw_fd());
-    let entry = io_uring::opcode::Connect::new(descriptor, to.as_ptr().cast(), to.len()).build();
-    #[expect(unsafe_code, reason = "io_uring takes raw entries")]
-    // SAFETY: socket and address outlive the wait below.
-    unsafe { ring.submission().push(&entry) }.map_err(std::io::Error::other)?;
-    ring.submit_and_wait(1)?;
-    let done = ring.completion().next();
-    Ok(done.expect("one was waited for").result())
 }
 
 fn a_server_inside_the_ephemeral_range(site: &Site) {

@@ -5,8 +5,8 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use flowdrift_tests::{
+    kernel::programs::{self, OURS},
     needs,
-    programs::{self, OURS},
     recorder::Recorder,
     stack,
 };

@@ -11,7 +11,7 @@ use flowdrift::{
     flow::{Coverage, Window},
     source::recording,
 };
-use flowdrift_tests::{live::binary, needs, oldkernel};
+use flowdrift_tests::{kernel::oldkernel, live::binary, needs};
 
 /// A folder of the test, open to every user, gone with it.
 struct Folder(PathBuf);

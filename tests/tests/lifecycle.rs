@@ -11,8 +11,9 @@ use flowdrift_tests::{
     dial,
     exact::{Load, Run},
     generator::Server,
+    kernel::programs,
     live::Live,
-    needs, programs,
+    needs,
     recorder::Recorder,
     site::{Expected, Family, Link, Site},
 };

@@ -2,7 +2,6 @@
 
 pub mod cost;
 pub mod exactness;
-pub mod peers;
 pub mod replay;
 pub mod suites;
 

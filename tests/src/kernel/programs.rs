@@ -1,10 +1,11 @@
 //! The BPF programs of a process, as the kernel shows them to anybody with rights.
 
-use std::{collections::BTreeMap, fs, io};
+use std::{collections::BTreeMap, fs, io, os::fd::OwnedFd};
 
 use aya::{
     maps::{Map, MapData, MapInfo, PerCpuArray},
     programs::loaded_programs,
+    sys::{Stats, enable_stats},
 };
 use serde::Serialize;
 
@@ -26,6 +27,15 @@ pub struct Reading {
     pub recursion_misses: u64,
     /// Instructions that the verifier walked.
     pub verified_instructions: u64,
+}
+
+/// Lets the kernel measure run times until the descriptor is closed.
+///
+/// # Errors
+///
+/// When the kernel is older than 5.8.
+pub fn statistics() -> io::Result<OwnedFd> {
+    enable_stats(Stats::RunTime).map_err(io::Error::other)
 }
 
 /// The programs that a process holds, by id.
