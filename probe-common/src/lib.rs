@@ -81,41 +81,6 @@ pub struct AttemptRecord {
     pub command: [u8; COMMAND_LENGTH],
 }
 
-/// How many records a CPU gathers before they go to the ring together; a power of two.
-pub const BATCH_LENGTH: usize = 32;
-
-/// Records that one CPU has gathered, in the order of their time.
-///
-/// The kernel side appends: the record first, then `count`. When the batch is full it goes to the ring, and then
-/// `sealed` grows, `count` becomes 0 and `generation` grows, in this order, before a record is overwritten. The
-/// kernel copies a map's value in ascending order of its words (`bpf_long_memcpy`, include/linux/bpf.h), so a
-/// reader that finds `sealed` equal to `generation` has whole records of that generation, as many as `count`
-/// (on machines that keep the order of stores, as x86-64 does).
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// Grows with every hand-over.
-    pub generation: u64,
-    /// Records so far.
-    pub count: u64,
-    /// The CPU whose batch it is, set before a hand-over.
-    pub cpu: u64,
-    /// The records; those that are outcomes have no process.
-    pub records: [AttemptRecord; BATCH_LENGTH],
-    /// `generation` again.
-    pub sealed: u64,
-}
-
-const _: () = {
-    assert!(BATCH_LENGTH.is_power_of_two());
-    assert!(size_of::<Batch>() == 32 + BATCH_LENGTH * size_of::<AttemptRecord>());
-    assert!(offset_of!(Batch, generation) == 0);
-    assert!(offset_of!(Batch, count) == 8);
-    assert!(offset_of!(Batch, cpu) == 16);
-    assert!(offset_of!(Batch, records) == 24);
-    assert!(offset_of!(Batch, sealed) == 24 + BATCH_LENGTH * size_of::<AttemptRecord>());
-};
-
 const _: () = {
     assert!(size_of::<Record>() == 72);
     assert!(offset_of!(Record, time) == 0);

@@ -9,7 +9,7 @@ use aya_ebpf::{
 use probe_common::{Loss, Record, family, kind};
 
 use crate::{
-    emit::{self, Caller, Way},
+    emit::{self, Caller},
     maps::PENDING,
     offsets::{OFFSET_SOCK_LOCAL_PORT, OFFSET_SOCK_LOCAL_V4, OFFSET_SOCK_LOCAL_V6},
     scope,
@@ -87,7 +87,7 @@ fn replace_pending(record: Record) {
     // SAFETY: this CPU's slot. The socket is written last: until then the slot is empty for every reader.
     unsafe {
         if (*slot).record.socket != 0 {
-            emit::attempt(*slot, Loss::Unrouted, Way::Alone);
+            emit::attempt(*slot, Loss::Unrouted);
         }
         (&raw mut (*slot).record.socket).write_volatile(0);
         (&raw mut (*slot).thread).write_volatile(thread);

@@ -1,14 +1,14 @@
-//! Hand-over to user space, in batches on the usual path, and each loss counted once.
+//! Hand-over to user space: straight into the ring's reservation, and each loss counted once.
 
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
-    helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_smp_processor_id},
+    helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid},
 };
 use aya_log_ebpf::debug;
-use probe_common::{AttemptRecord, BATCH_LENGTH, Batch, COMMAND_LENGTH, Loss, Record};
+use probe_common::{AttemptRecord, COMMAND_LENGTH, Loss, Record};
 
 use crate::{
-    maps::{BATCHES, EVENTS, LOSSES},
+    maps::{EVENTS, LOSSES},
     socket::Socket,
     tuple::Tuple,
 };
@@ -56,80 +56,20 @@ pub(crate) fn record(socket: &Socket, tuple: &Tuple, fact: &Fact) -> Record {
     }
 }
 
-/// How a record gets to user space.
-#[derive(Clone, Copy)]
-pub(crate) enum Way {
-    /// In this CPU's batch: a fraction of a reservation's cost. For the first TCP program alone.
-    Batch,
-    /// By itself, at once.
-    Alone,
-}
-
 /// Hands over the outcome of a connection.
 #[inline(always)]
-pub(crate) fn outcome(record: Record, loss: Loss, way: Way) {
-    match way {
-        Way::Batch => append(loss, |slot| {
-            // SAFETY: a slot of this CPU's batch.
-            unsafe { (*slot).record = record };
-        }),
-        Way::Alone => {
-            let Some(mut slot) = EVENTS.reserve_untyped::<Record>(0) else { return lost(loss) };
-            slot.write(record);
-            slot.submit(u64::from(BPF_RB_NO_WAKEUP));
-        }
-    }
+pub(crate) fn outcome(record: Record, loss: Loss) {
+    let Some(mut slot) = EVENTS.reserve_untyped::<Record>(0) else { return lost(loss) };
+    slot.write(record);
+    slot.submit(u64::from(BPF_RB_NO_WAKEUP));
 }
 
 /// Hands over an attempt with its caller.
 #[inline(always)]
-pub(crate) fn attempt(attempt: AttemptRecord, loss: Loss, way: Way) {
-    match way {
-        Way::Batch => append(loss, |slot| {
-            // SAFETY: a slot of this CPU's batch.
-            unsafe { *slot = attempt };
-        }),
-        Way::Alone => {
-            let Some(mut slot) = EVENTS.reserve(0) else { return lost(loss) };
-            slot.write(attempt);
-            slot.submit(u64::from(BPF_RB_NO_WAKEUP));
-        }
-    }
-}
-
-/// Appends to this CPU's batch, after handing it over if it is full.
-#[inline(always)]
-fn append(loss: Loss, fill: impl FnOnce(*mut AttemptRecord)) {
-    let Some(batch) = BATCHES.get_ptr_mut(0) else { return };
-    // SAFETY: this CPU's batch, which only this program writes, and it cannot interrupt itself.
-    unsafe {
-        let mut count = (*batch).count as usize;
-        if count >= BATCH_LENGTH {
-            if !hand_over(batch) {
-                return lost(loss);
-            }
-            count = 0;
-        }
-        fill(&raw mut (*batch).records[count & (BATCH_LENGTH - 1)]);
-        (&raw mut (*batch).count).write_volatile(count as u64 + 1);
-    }
-}
-
-/// Puts a full batch into the ring and begins the next one; the order of the stores is [`Batch`]'s.
-#[inline(always)]
-unsafe fn hand_over(batch: *mut Batch) -> bool {
-    // SAFETY: the caller's.
-    unsafe {
-        (*batch).cpu = u64::from(bpf_get_smp_processor_id());
-        if EVENTS.output_untyped::<Batch>(&*batch, u64::from(BPF_RB_NO_WAKEUP)).is_err() {
-            return false;
-        }
-        let next = (*batch).generation + 1;
-        (&raw mut (*batch).sealed).write_volatile(next);
-        (&raw mut (*batch).count).write_volatile(0);
-        (&raw mut (*batch).generation).write_volatile(next);
-    }
-    true
+pub(crate) fn attempt(attempt: AttemptRecord, loss: Loss) {
+    let Some(mut slot) = EVENTS.reserve(0) else { return lost(loss) };
+    slot.write(attempt);
+    slot.submit(u64::from(BPF_RB_NO_WAKEUP));
 }
 
 /// Counts one loss.

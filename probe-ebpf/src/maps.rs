@@ -4,24 +4,17 @@ use aya_ebpf::{
     btf_maps::{HashMap, PerCpuArray, RingBuf},
     macros::btf_map,
 };
-use probe_common::{AttemptRecord, Batch, Loss};
+use probe_common::{AttemptRecord, Loss};
 
 use crate::rescue;
 
 /// Size of the ring in bytes; the loader may set another (a power of two, at least a page).
 const RING_BYTES: usize = 16 << 20;
 
-/// Batches, and the rare records that go alone, on their way to user space. Written by every hook, read and freed
-/// by the drain. When it is full a record is not written and its kind's counter in [`LOSSES`] grows.
+/// Records on their way to user space. Written by every hook, read and freed by the drain. When it is full a
+/// record is not written and its kind's counter in [`LOSSES`] grows.
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<AttemptRecord, RING_BYTES> = RingBuf::new();
-
-/// What the first TCP program has gathered on this CPU. Only that program writes it, and it cannot interrupt
-/// itself. When it is full it goes to the ring as a whole; while the ring has no room it stays as it is, and
-/// further records are lost and counted. User space reads it meanwhile, and tells by the generation what it has
-/// read already.
-#[btf_map]
-pub(crate) static BATCHES: PerCpuArray<Batch, 1> = PerCpuArray::new();
 
 /// What did not reach the ring: a slot for each [`Loss`]. Written where the loss happens, read by user space;
 /// never reset.

@@ -11,7 +11,7 @@ use aya_ebpf::{Global, helpers::generated::bpf_ktime_get_boot_ns, programs::BtfT
 use probe_common::{AttemptRecord, Loss, kind};
 
 use crate::{
-    emit::{self, Caller, Fact, Way},
+    emit::{self, Caller, Fact},
     maps::{PENDING, UNPAIRED},
     offsets::{OFFSET_SOCK_ERROR, OFFSET_SOCK_PROTOCOL},
     rescue, scope,
@@ -28,33 +28,26 @@ const CLOSE: i32 = 7;
 /// `IPPROTO_TCP`; MPTCP's own socket is 262 and repeats what its subflows report.
 const TCP: u16 = 6;
 
-/// What is added to the kind of a record, and how the record goes.
-type Hand = (u8, Way);
-
 /// Reports a change of state, if it is one that says something.
 #[inline(always)]
 pub(crate) fn state_changed(context: &BtfTracePointContext) -> i32 {
     rescue::mark(context.arg(0), context.arg(2));
-    report(context, (0, Way::Batch))
+    report(context, 0)
 }
 
 /// Reports a change of state that the first program was not run for.
 #[inline(always)]
 pub(crate) fn state_change_missed(context: &BtfTracePointContext) -> i32 {
-    if rescue::is_missed(context.arg(0), context.arg(2)) {
-        report(context, (kind::RESCUED, Way::Alone))
-    } else {
-        0
-    }
+    if rescue::is_missed(context.arg(0), context.arg(2)) { report(context, kind::RESCUED) } else { 0 }
 }
 
 #[inline(always)]
-fn report(context: &BtfTracePointContext, hand: Hand) -> i32 {
+fn report(context: &BtfTracePointContext, rescued: u8) -> i32 {
     match (context.arg::<i32>(1), context.arg::<i32>(2)) {
-        (CLOSE, SYN_SENT) => with_tcp(context, |socket| attempted(socket, hand)),
-        (SYN_SENT, ESTABLISHED) => with_tcp(context, |socket| connected(socket, hand)),
-        (SYN_SENT, CLOSE) => with_tcp(context, |socket| failed(socket, hand)),
-        (SYN_RECV, ESTABLISHED) => with_tcp(context, |socket| accepted(socket, hand)),
+        (CLOSE, SYN_SENT) => with_tcp(context, |socket| attempted(socket, rescued)),
+        (SYN_SENT, ESTABLISHED) => with_tcp(context, |socket| connected(socket, rescued)),
+        (SYN_SENT, CLOSE) => with_tcp(context, |socket| failed(socket, rescued)),
+        (SYN_RECV, ESTABLISHED) => with_tcp(context, |socket| accepted(socket, rescued)),
         _ => {}
     }
     0
@@ -69,14 +62,14 @@ fn with_tcp(context: &BtfTracePointContext, report: impl FnOnce(&Socket)) {
 }
 
 #[inline(always)]
-fn attempted(socket: &Socket, (rescued, way): Hand) {
+fn attempted(socket: &Socket, rescued: u8) {
     let cookie = socket.cookie();
     let time = claim_pending(cookie);
     let tuple = Tuple::of(socket);
     let record =
         emit::record(socket, &tuple, &Fact { kind: kind::ATTEMPT | rescued, error: 0, cookie, time });
     let Caller { process, thread, command } = Caller::current();
-    emit::attempt(AttemptRecord { record, process, thread, command }, Loss::Attempt, way);
+    emit::attempt(AttemptRecord { record, process, thread, command }, Loss::Attempt);
 }
 
 /// 1 when the connect hooks will be attached; otherwise there is nothing to claim.
@@ -107,28 +100,28 @@ fn claim_pending(cookie: u64) -> u64 {
 }
 
 #[inline(always)]
-fn connected(socket: &Socket, hand: Hand) {
-    outcome(socket, (kind::CONNECTED, Loss::Connected), hand);
+fn connected(socket: &Socket, rescued: u8) {
+    outcome(socket, (kind::CONNECTED, rescued), Loss::Connected);
 }
 
 #[inline(always)]
-fn accepted(socket: &Socket, hand: Hand) {
-    outcome(socket, (kind::ACCEPTED, Loss::Accepted), hand);
+fn accepted(socket: &Socket, rescued: u8) {
+    outcome(socket, (kind::ACCEPTED, rescued), Loss::Accepted);
 }
 
 #[inline(always)]
-fn outcome(socket: &Socket, (kind, loss): (u8, Loss), (rescued, way): Hand) {
+fn outcome(socket: &Socket, (kind, rescued): (u8, u8), loss: Loss) {
     let tuple = Tuple::of(socket);
     let kind = rescued | if tuple.is_self_connected() { kind::CONNECTED } else { kind };
     let fact = Fact { kind, error: 0, cookie: socket.cookie(), time: now() };
-    emit::outcome(emit::record(socket, &tuple, &fact), loss, way);
+    emit::outcome(emit::record(socket, &tuple, &fact), loss);
 }
 
 #[inline(always)]
-fn failed(socket: &Socket, (rescued, way): Hand) {
+fn failed(socket: &Socket, rescued: u8) {
     let error = socket.load_optional::<i32>(&OFFSET_SOCK_ERROR).unwrap_or(0) as u16;
     let fact = Fact { kind: kind::FAILED | rescued, error, cookie: socket.cookie(), time: now() };
-    emit::outcome(emit::record(socket, &Tuple::of(socket), &fact), Loss::Failed, way);
+    emit::outcome(emit::record(socket, &Tuple::of(socket), &fact), Loss::Failed);
 }
 
 /// Nanoseconds on `CLOCK_BOOTTIME` (5.8).

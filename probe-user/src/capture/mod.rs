@@ -3,7 +3,6 @@
 //! The only room that knows aya.
 
 mod attach;
-mod batches;
 pub mod btf;
 pub mod canary;
 pub mod cgroups;

@@ -11,11 +11,9 @@ use probe_common::Loss;
 
 use super::{
     attach::{HookState, TCP_PROGRAMS, attach_all},
-    batches::Batches,
     btf::KernelTypes,
     cgroups::CgroupTree,
-    clock::Anchor,
-    decode::{DecodeError, decode},
+    decode::decode,
     diagnostics::Diagnostics,
     error::StartError,
     fields::{self, MissingField},
@@ -49,9 +47,6 @@ impl Default for Options {
 /// An attached probe. Dropping it detaches everything.
 pub struct Probe {
     ring: RingBuf<MapData>,
-    batches: Batches,
-    /// Facts that were read, but perhaps not all before them.
-    early: Vec<Event>,
     losses: PerCpuArray<MapData, u64>,
     rescued: PerCpuArray<MapData, u64>,
     unrouted: Unrouted,
@@ -92,10 +87,6 @@ impl Probe {
         let hooks = attach_all(&mut ebpf, tree)?;
         Ok(Self {
             ring: RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(unusable("EVENTS"))?,
-            batches: Batches::new(
-                PerCpuArray::try_from(take(&mut ebpf, "BATCHES")?).map_err(unusable("BATCHES"))?,
-            ),
-            early: Vec::new(),
             losses: PerCpuArray::try_from(take(&mut ebpf, "LOSSES")?).map_err(unusable("LOSSES"))?,
             rescued: PerCpuArray::try_from(take(&mut ebpf, "RESCUED")?).map_err(unusable("RESCUED"))?,
             unrouted: Unrouted::new(
@@ -111,44 +102,20 @@ impl Probe {
         })
     }
 
-    /// Gives every fact up to this moment in the order of time, and returns how many records were read.
+    /// Gives every record that the ring holds, in order, and returns how many there were.
     ///
-    /// A CPU's facts wait in its batch, so that one CPU's may be read before another's earlier ones: facts are
-    /// held back until everything before them is certain to have been read. Attempts that died on their route
-    /// are held back until [`Self::settle`] knows that they did.
-    ///
-    /// # Errors
-    ///
-    /// When a map or the clock cannot be read.
-    pub fn drain(&mut self, take: impl FnMut(Event)) -> io::Result<usize> {
-        // Once detached nothing more can come.
-        let horizon = if self.ebpf.is_some() { Anchor::now()?.boot() } else { u64::MAX };
-        // What leaves a batch for the ring between the first two is found by the third.
-        let count = self.read_ring() + self.read_batches()? + self.read_ring();
-        self.early.sort_by_key(|event| event.time);
-        let known = self.early.partition_point(|event| event.time <= horizon);
-        self.early.drain(..known).for_each(take);
-        Ok(count)
-    }
-
-    fn read_ring(&mut self) -> usize {
-        let Self { ring, batches, unrouted, undecodable, early, .. } = self;
-        let mut sort = |decoded| file(decoded, unrouted, undecodable, early);
+    /// Attempts that died on their route are held back until [`Self::settle`] knows that they did.
+    pub fn drain(&mut self, mut take: impl FnMut(Event)) -> usize {
         let mut count = 0;
-        while let Some(record) = ring.next() {
-            if Batches::is_batch(&record) {
-                count += batches.take_whole(&record, &mut sort);
-            } else {
-                count += 1;
-                sort(decode(&record));
+        while let Some(record) = self.ring.next() {
+            count += 1;
+            match decode(&record) {
+                Ok(event) if event.kind == Kind::Unrouted => self.unrouted.suspect(event),
+                Ok(event) => take(event),
+                Err(_) => self.undecodable += 1,
             }
         }
         count
-    }
-
-    fn read_batches(&mut self) -> io::Result<usize> {
-        let Self { batches, unrouted, undecodable, early, .. } = self;
-        batches.take_unfinished(|decoded| file(decoded, unrouted, undecodable, early))
     }
 
     /// Gives the attempts that died on their route, as far as that is certain at `now` (`CLOCK_BOOTTIME`,
@@ -226,20 +193,6 @@ impl Probe {
     #[must_use]
     pub fn missing_fields(&self) -> &[MissingField] {
         &self.missing_fields
-    }
-}
-
-/// Puts a record where it waits.
-fn file(
-    decoded: Result<Event, DecodeError>,
-    unrouted: &mut Unrouted,
-    undecodable: &mut u64,
-    early: &mut Vec<Event>,
-) {
-    match decoded {
-        Ok(event) if event.kind == Kind::Unrouted => unrouted.suspect(event),
-        Ok(event) => early.push(event),
-        Err(_) => *undecodable += 1,
     }
 }
 

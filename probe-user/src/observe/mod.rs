@@ -25,9 +25,8 @@ use crate::{
 use alive::CanaryWatch;
 use names::NameBook;
 
-/// How often the probe is drained under load: a 16 MiB ring holds about 170,000 records, and each drain reads
-/// every CPU's batch.
-const BUSY: Duration = Duration::from_millis(2);
+/// How often the ring is drained, at least: a 16 MiB ring holds about 160,000 records.
+const BUSY: Duration = Duration::from_millis(1);
 /// The longest pause of an idle drain.
 const IDLE: Duration = Duration::from_millis(50);
 /// How often what is only certain after a while is settled.
@@ -164,7 +163,7 @@ impl Watch {
     ///
     /// When a map cannot be read.
     pub fn tick(&mut self) -> io::Result<usize> {
-        let drained = self.drain()?;
+        let drained = self.drain();
         let now = Anchor::now()?;
         if now.boot().saturating_sub(self.last_settled.boot()) >= SETTLE.as_nanos() as u64 {
             self.last_settled = now;
@@ -184,7 +183,7 @@ impl Watch {
         self.names.anchor(end);
         let (waiting, dumped) = self.unanswered()?;
         self.probe.detach();
-        self.drain()?;
+        self.drain();
         self.settle_last()?;
         let coverage = self.coverage(canary)?;
         let is_waiting = |attempt: &Event| attempt.time >= dumped || waiting.contains(&attempt.socket);
@@ -193,11 +192,11 @@ impl Watch {
         Ok(Window { cluster, node, start: self.start.wall(), end: end.wall(), coverage, flows })
     }
 
-    fn drain(&mut self) -> io::Result<usize> {
+    fn drain(&mut self) -> usize {
         let Self { probe, table, names, canaries, .. } = self;
-        let drained = probe.drain(|event| take(event, table, names, canaries))?;
+        let drained = probe.drain(|event| take(event, table, names, canaries));
         names.resolve_new();
-        Ok(drained)
+        drained
     }
 
     fn settle(&mut self, now: Anchor) -> io::Result<()> {
@@ -222,7 +221,7 @@ impl Watch {
         let now = Anchor::now().map_err(StartError::system("reading the clock"))?;
         let read = snapshot::read(&self.namespaces, now.boot());
         // Whatever became established before it was listed has its record in the ring by now.
-        self.drain().map_err(StartError::system("draining the probe"))?;
+        self.drain();
         let names = &mut self.names;
         let in_scope = read.found.iter().filter(|one| names.is_in_scope(one.older.cgroup));
         let (waiting, standing): (Vec<_>, Vec<_>) = in_scope.partition(|one| one.is_attempt);
