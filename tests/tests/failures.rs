@@ -9,7 +9,7 @@ use flowdrift_tests::{
 };
 use nix::libc;
 
-everywhere!(refused, unanswered, timed_out, given_up_by_the_application);
+everywhere!(refused, unanswered, pending, timed_out, given_up_by_the_application);
 over!(Loopback: without_a_free_local_port);
 
 /// The one caller of all these attempts.
@@ -34,10 +34,19 @@ fn unanswered(site: &Site) {
     let (_listener, port) = site.listen_in_silence();
     let recorder = site.record();
     let waiting = site.dial(|| dial::begin(site.to(port)));
-    std::thread::sleep(Duration::from_millis(300));
+    // Before its first retransmission an attempt is merely pending.
+    std::thread::sleep(Duration::from_millis(1_200));
     let expected = Expected::client(Outcomes { unanswered: 1, ..Outcomes::default() });
     assert_caller(&site.check(recorder, port, &expected), 1);
     assert!(waiting.peer_addr().is_err(), "it still waits");
+}
+
+fn pending(site: &Site) {
+    let (_listener, port) = site.listen_in_silence();
+    let recorder = site.record();
+    let _waiting = site.dial(|| dial::begin(site.to(port)));
+    let expected = Expected::client(Outcomes { pending: 1, ..Outcomes::default() });
+    assert_caller(&site.check(recorder, port, &expected), 1);
 }
 
 fn timed_out(site: &Site) {

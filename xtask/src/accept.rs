@@ -13,7 +13,10 @@ use crate::process;
 pub(crate) struct Options {
     /// Which programme
     programme: Programme,
-    /// Passed on to the programme
+    /// Run about a twentieth of the counts, as CI does
+    #[arg(long)]
+    reduced: bool,
+    /// Passed on to the programme: the acceptance lines to run, all when there are none
     #[arg(last = true)]
     rest: Vec<String>,
 }
@@ -33,14 +36,17 @@ impl Programme {
     }
 }
 
-/// Runs the programme at full counts; its figures go to `target/accept/NAME.json`.
+/// Runs the programme, at full counts unless told otherwise; its figures go to `target/accept/NAME.json`.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let name = options.programme.name();
     let figures = root.join("target/accept").join(format!("{name}.json"));
     fs::create_dir_all(root.join("target/accept"))?;
     let mut command = process::cargo();
     command.current_dir(root).args(["run", "--release", "-p", "flowdrift-tests", "--bin"]);
-    command.arg(format!("accept-{name}")).args(["--", "--full", "--json"]).arg(&figures);
+    command.arg(format!("accept-{name}")).args(["--", "--json"]).arg(&figures);
+    if !options.reduced {
+        command.arg("--full");
+    }
     process::run(command.args(&options.rest))?;
     println!("figures: target/accept/{name}.json");
     Ok(())

@@ -124,8 +124,11 @@ fn watch(arguments: &Arguments, inventory: &Inventory) -> Result<(Window, Docume
         Settings { cluster: cluster.clone(), node: node.clone(), probe: arguments.live.options()? };
     let record = arguments.record.as_deref().map(Output::open).transpose()?;
     let window = live::watch(settings, arguments.live.duration)?;
-    if let Some(record) = record {
-        record.write(|sink| recording::write(&window, sink))?;
+    if let Some(record) = record
+        && let Err(error) = record.write(|sink| recording::write(&window, sink))
+    {
+        // The report is worth more than the recording, and still comes.
+        eprintln!("flowdrift: warning: {error:#}");
     }
     let document = Document { name: None, file: format!("live: {cluster}/{node}"), sha256: String::new() };
     Ok((window, document))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::matrix::{self, Exceptions, Faults, Inventory, Matrix, inventory};
+use crate::matrix::{self, Exceptions, Fault, Faults, Inventory, Matrix, Row, inventory};
 
 /// The baseline that ships with flowdrift.
 const BASELINE: &str = include_str!("../../../policies/baseline.yaml");
@@ -29,6 +29,7 @@ pub(super) fn declared(
         .iter()
         .filter_map(|path| keep(matrix::load(path, matrix::read_matrix), &mut faults))
         .collect();
+    repeated(&matrices, &mut faults);
     let baseline = match baseline {
         Some(path) => matrix::load(path, matrix::read_matrix),
         None => matrix::read_matrix(BASELINE, "baseline.yaml, built in"),
@@ -45,6 +46,24 @@ pub(super) fn declared(
         bail!("{}", told(&faults));
     };
     Ok(Declared { matrices, baseline, inventory, exceptions })
+}
+
+/// Row ids are how findings name rows: two matrices may not share one.
+fn repeated(matrices: &[Matrix], faults: &mut Vec<Faults>) {
+    for (index, matrix) in matrices.iter().enumerate() {
+        let earlier =
+            || matrices[..index].iter().flat_map(|other| other.rows.iter().map(move |row| (other, row)));
+        let same = |row: &Row| earlier().find(|(_, other)| other.id == row.id);
+        let fault = |row: &Row| {
+            let (other, first) = same(row)?;
+            let message = format!("id `{}` is also the id of {}:{}", row.id, other.file, first.line);
+            Some(Fault { line: row.line, path: "rows".to_owned(), message })
+        };
+        let found: Vec<Fault> = matrix.rows.iter().filter_map(fault).collect();
+        if !found.is_empty() {
+            faults.push(Faults::new(&matrix.file, found));
+        }
+    }
 }
 
 fn keep<T>(read: Result<T, Faults>, faults: &mut Vec<Faults>) -> Option<T> {

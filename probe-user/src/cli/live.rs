@@ -97,14 +97,16 @@ fn progress() -> ProgressBar {
     bar
 }
 
-/// Takes over Ctrl-C and SIGTERM now; the future ends at the first of them.
+/// Takes over Ctrl-C, SIGTERM and the end of the terminal's session now; the future ends at the first of them.
 fn stop_signals() -> Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("taking over SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("taking over SIGTERM")?;
+    let mut hangup = signal(SignalKind::hangup()).context("taking over SIGHUP")?;
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
     })
 }

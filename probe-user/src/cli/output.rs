@@ -12,7 +12,17 @@ use anyhow::{Context, Result};
 /// A file that is being written, or standard output.
 pub(super) enum Output {
     Standard,
-    File { name: PathBuf, unfinished: PathBuf, file: File },
+    /// A file that takes its name at the end.
+    File {
+        name: PathBuf,
+        unfinished: PathBuf,
+        file: File,
+    },
+    /// A device or a pipe, which keeps what it is.
+    Special {
+        name: PathBuf,
+        file: File,
+    },
 }
 
 impl Output {
@@ -21,13 +31,25 @@ impl Output {
         if name == Path::new("-") {
             return Ok(Self::Standard);
         }
-        let mut unfinished = name.as_os_str().to_owned();
-        unfinished.push(".tmp");
-        let unfinished = PathBuf::from(unfinished);
-        let file =
-            (if name.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { File::create(&unfinished) })
-                .with_context(|| format!("cannot write {}", name.display()))?;
-        Ok(Self::File { name: name.to_owned(), unfinished, file })
+        let cannot = || format!("cannot write {}", name.display());
+        // A link stays one: what it leads to is written.
+        let name = name.canonicalize().unwrap_or_else(|_| name.to_owned());
+        match name.metadata() {
+            Ok(there) if there.is_dir() => {
+                Err(io::Error::from(io::ErrorKind::IsADirectory)).with_context(cannot)
+            }
+            Ok(there) if !there.is_file() => {
+                let file = File::options().write(true).open(&name).with_context(cannot)?;
+                Ok(Self::Special { name, file })
+            }
+            _ => {
+                let mut unfinished = name.as_os_str().to_owned();
+                unfinished.push(format!(".{}.tmp", std::process::id()));
+                let unfinished = PathBuf::from(unfinished);
+                let file = File::create(&unfinished).with_context(cannot)?;
+                Ok(Self::File { name, unfinished, file })
+            }
+        }
     }
 
     /// Writes all of it. Whoever reads standard output may have seen enough (`| head`).
@@ -37,6 +59,7 @@ impl Output {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 written => written.context("writing to standard output"),
             },
+            Self::Special { name, file } => fill(file).with_context(|| format!("writing {}", name.display())),
             Self::File { name, unfinished, file } => {
                 let mut buffered = BufWriter::new(file);
                 fill(&mut buffered)

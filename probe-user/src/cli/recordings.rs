@@ -34,9 +34,15 @@ pub(super) fn read_all(paths: &[PathBuf], inventory: &Inventory) -> Result<(Vec<
     if let Some(pair) = read.windows(2).find(|pair| pair[0].digest == pair[1].digest) {
         bail!("{} and {} are the same recording: it would count twice", pair[0].file, pair[1].file);
     }
-    if let Some(pair) = read.windows(2).find(|pair| overlap(&pair[0].window, &pair[1].window)) {
-        let (node, first, second) = (&pair[0].window.node, &pair[0].file, &pair[1].file);
-        bail!("{first} and {second} both hold node {node} at the same time: connections would count twice");
+    for (index, one) in read.iter().enumerate() {
+        if let Some(other) = read[..index].iter().find(|other| overlap(&other.window, &one.window)) {
+            let (node, files) = (&one.window.node, (&other.file, &one.file));
+            bail!(
+                "{} and {} both hold node {node} at the same time: connections would count twice",
+                files.0,
+                files.1
+            );
+        }
     }
     let document =
         |one: &Recording| Document { name: None, file: one.file.clone(), sha256: one.digest.clone() };
@@ -45,9 +51,11 @@ pub(super) fn read_all(paths: &[PathBuf], inventory: &Inventory) -> Result<(Vec<
 }
 
 /// Two parts of one node, such as two namespaces, may be recorded at once.
-fn overlap(earlier: &Window, later: &Window) -> bool {
-    let same = |one: &Window| (one.cluster.clone(), one.node.clone(), one.coverage.limited_to.clone());
-    same(earlier) == same(later) && later.start < earlier.end
+fn overlap(one: &Window, other: &Window) -> bool {
+    let (here, there) = (&one.coverage.limited_to, &other.coverage.limited_to);
+    let share = here.is_empty() || there.is_empty() || here.iter().any(|limit| there.contains(limit));
+    let same_node = one.cluster == other.cluster && one.node == other.node;
+    same_node && share && one.start < other.end && other.start < one.end
 }
 
 fn checked(recording: Recording, inventory: &Inventory) -> Result<Recording> {

@@ -10,6 +10,9 @@ use hashbrown::{HashMap, HashSet};
 use super::{Direction, Flow, FlowKey, Outcomes, ProcessSeen, Workload, latest::Latest};
 use crate::event::{End, Event, Kind, Process, Protocol};
 
+/// When the kernel sends the SYN again (TCP_TIMEOUT_INIT, include/net/tcp.h: one second), nanoseconds.
+const RETRANSMISSION: u64 = 1_000_000_000;
+
 /// Who, towards whom, by the kernel's ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct RawKey {
@@ -156,13 +159,18 @@ impl FlowTable {
         !self.attempts.is_empty()
     }
 
-    /// Closes the table. An attempt without an outcome is unanswered if `is_waiting` says that its socket still
-    /// waits; otherwise its outcome is among the losses and it counts nowhere.
-    pub fn close(mut self, is_waiting: impl Fn(&Event) -> bool, names: &impl Naming) -> Vec<Flow> {
-        for attempt in std::mem::take(&mut self.attempts).into_values() {
-            if is_waiting(&attempt) {
-                let process = attempt.process.as_ref();
-                self.fold(outbound(&attempt), (attempt.time, attempt.time), process).outcomes.unanswered += 1;
+    /// Closes the table at `now` (`CLOCK_BOOTTIME`, nanoseconds). An attempt without an outcome is unanswered if
+    /// `is_waiting` says that its socket still waits, and merely pending while even its first SYN might yet be
+    /// answered; otherwise its outcome is among the losses and it counts nowhere.
+    pub fn close(mut self, now: u64, is_waiting: impl Fn(&Event) -> bool, names: &impl Naming) -> Vec<Flow> {
+        for attempt in std::mem::take(&mut self.attempts).into_values().filter(is_waiting) {
+            let folded =
+                self.fold(outbound(&attempt), (attempt.time, attempt.time), attempt.process.as_ref());
+            // One that is older than the hooks has had its time; its caller is not known.
+            let is_older = attempt.process.is_none();
+            match is_older || now.saturating_sub(attempt.time) >= RETRANSMISSION {
+                true => folded.outcomes.unanswered += 1,
+                false => folded.outcomes.pending += 1,
             }
         }
         let mut flows = BTreeMap::new();
@@ -242,7 +250,8 @@ fn older_key(older: &Older) -> RawKey {
 }
 
 fn named(key: &RawKey, names: &impl Naming) -> FlowKey {
-    let cgroup = key.cgroup.map(|id| names.cgroup(id).unwrap_or_else(|| format!("cgroup:{id}")));
+    // A group that went before it could be named is unknown: its id would mean nothing tomorrow.
+    let cgroup = key.cgroup.and_then(|id| names.cgroup(id));
     FlowKey {
         workload: Workload { cgroup, netns: key.netns.and_then(|cookie| names.netns(cookie)) },
         direction: key.direction,
@@ -310,7 +319,7 @@ mod tests {
     }
 
     fn close(table: FlowTable) -> Vec<Flow> {
-        table.close(|_| true, &Plain)
+        table.close(10_000_000_000, |_| true, &Plain)
     }
 
     #[test]
@@ -331,8 +340,17 @@ mod tests {
         let mut table = FlowTable::default();
         table.observe(event(Kind::Attempted, 7, 100));
         table.observe(event(Kind::Attempted, 8, 100));
-        let flows = table.close(|attempt| attempt.socket == 7, &Plain);
+        let flows = table.close(10_000_000_000, |attempt| attempt.socket == 7, &Plain);
         assert_eq!(flows[0].outcomes, Outcomes { unanswered: 1, ..Outcomes::default() });
+    }
+
+    #[test]
+    fn an_attempt_whose_first_syn_is_on_its_way_is_pending() {
+        let mut table = FlowTable::default();
+        table.observe(event(Kind::Attempted, 7, 9_500_000_000));
+        let flows = close(table);
+        assert_eq!(flows[0].outcomes, Outcomes { pending: 1, ..Outcomes::default() });
+        assert_eq!(flows[0].outcomes.unsuccessful(), 0);
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub struct Outcomes {
     /// Attempts still in SYN_SENT when the window closed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unanswered: u64,
+    /// Attempts so young when the window closed that their first SYN might yet be answered.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pending: u64,
     /// Attempts that died before any packet: no route, prohibit, blackhole, or a local policy.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unrouted: u64,
@@ -37,26 +40,27 @@ impl Outcomes {
     /// Connections that stood: connected, accepted or older.
     #[must_use]
     pub fn succeeded(&self) -> u64 {
-        self.connected + self.accepted + self.older
+        self.connected.saturating_add(self.accepted).saturating_add(self.older)
     }
 
-    /// Attempts that came to nothing, or have not yet come to anything.
+    /// Attempts that came to nothing.
     #[must_use]
     pub fn unsuccessful(&self) -> u64 {
-        self.failed.values().sum::<u64>() + self.unanswered + self.unrouted
+        let failed = self.failed.values().fold(0u64, |sum, count| sum.saturating_add(*count));
+        failed.saturating_add(self.unanswered).saturating_add(self.unrouted)
     }
 
     /// Adds another end's or window's counts to these.
     pub fn add(&mut self, other: &Self) {
-        let Self { connected, accepted, older, failed, unanswered, unrouted } = other;
-        self.connected += connected;
-        self.accepted += accepted;
-        self.older += older;
-        for (error, count) in failed {
-            *self.failed.entry(*error).or_default() += count;
-        }
-        self.unanswered += unanswered;
-        self.unrouted += unrouted;
+        let Self { connected, accepted, older, failed, unanswered, pending, unrouted } = other;
+        let add = |sum: &mut u64, count: &u64| *sum = sum.saturating_add(*count);
+        add(&mut self.connected, connected);
+        add(&mut self.accepted, accepted);
+        add(&mut self.older, older);
+        failed.iter().for_each(|(error, count)| add(self.failed.entry(*error).or_default(), count));
+        add(&mut self.unanswered, unanswered);
+        add(&mut self.pending, pending);
+        add(&mut self.unrouted, unrouted);
     }
 }
 
@@ -76,7 +80,7 @@ impl ProcessSeen {
     pub(crate) fn note(known: &mut Vec<Self>, command: &str, id: u32, attempts: u64) {
         if let Some(seen) = known.iter_mut().find(|seen| seen.command == command) {
             seen.id = id;
-            seen.attempts += attempts;
+            seen.attempts = seen.attempts.saturating_add(attempts);
         } else if known.len() < Flow::PROCESSES {
             known.push(Self { command: command.to_owned(), id, attempts });
         }

@@ -187,7 +187,7 @@ impl Watch {
         self.settle_last()?;
         let coverage = self.coverage(canary)?;
         let is_waiting = |attempt: &Event| attempt.time >= dumped || waiting.contains(&attempt.socket);
-        let flows = self.table.close(is_waiting, &self.names);
+        let flows = self.table.close(end.boot(), is_waiting, &self.names);
         let Settings { cluster, node, .. } = self.settings;
         Ok(Window { cluster, node, start: self.start.wall(), end: end.wall(), coverage, flows })
     }

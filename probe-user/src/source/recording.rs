@@ -198,7 +198,8 @@ impl Reader<'_> {
                     }
                     self.at = next;
                     self.nothing_more()?;
-                    return Ok(Window { cluster, node, start, end, coverage, flows });
+                    let window = Window { cluster, node, start, end, coverage, flows };
+                    return plausible(&window).map(|()| window);
                 }
                 found => return Err(Fault::Kind { found, expected: "flows or the end" }),
             }
@@ -252,6 +253,25 @@ impl Reader<'_> {
     fn nothing_more(&self) -> Result<(), Fault> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(Fault::Trailing) }
     }
+}
+
+/// What the checksum cannot tell: numbers that no node could have seen.
+fn plausible(window: &Window) -> Result<(), Fault> {
+    /// More connections than a node can make in a century.
+    const MOST: u64 = 1 << 52;
+    if window.start < 0 || window.end < window.start {
+        return Err(Fault::Payload("the window ends before it begins, or before 1970".to_owned()));
+    }
+    for flow in &window.flows {
+        let counts = [flow.outcomes.succeeded(), flow.outcomes.unsuccessful(), flow.outcomes.pending];
+        if counts.iter().any(|count| *count > MOST) {
+            return Err(Fault::Payload("a flow counts more connections than any node can make".to_owned()));
+        }
+        if flow.first_seen < 0 || flow.last_seen < flow.first_seen {
+            return Err(Fault::Payload("a flow ends before it begins, or before 1970".to_owned()));
+        }
+    }
+    Ok(())
 }
 
 fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Fault> {
@@ -317,6 +337,19 @@ mod tests {
         for length in 1..whole.len() {
             assert!(matches!(fault(&whole[..length]), Fault::Truncated(_)), "cut at byte {length}");
         }
+    }
+
+    #[test]
+    fn numbers_that_no_node_could_have_seen_are_refused() {
+        let mut backwards = window(1);
+        backwards.end = 0;
+        assert!(matches!(fault(&bytes(&backwards)), Fault::Payload(_)));
+        let mut countless = window(1);
+        countless.flows[0].outcomes.connected = u64::MAX;
+        assert!(matches!(fault(&bytes(&countless)), Fault::Payload(_)));
+        let mut early = window(1);
+        early.flows[0].first_seen = i64::MIN;
+        assert!(matches!(fault(&bytes(&early)), Fault::Payload(_)));
     }
 
     #[test]

@@ -6,15 +6,19 @@ const ID_DIGITS: usize = 12;
 
 /// A name for the workload in a cgroup that is the same after a restart: ids of containers and pods give way to
 /// `*`, whichever driver wrote the path (cgroupfs: `/kubepods/burstable/pod<uid>/<id>`, systemd:
-/// `/kubepods.slice/…-pod<uid with underscores>.slice/cri-containerd-<id>.scope`).
+/// `/kubepods.slice/…-pod<uid with underscores>.slice/cri-containerd-<id>.scope`), and so do the numbers of
+/// systemd's sessions (`session-12.scope`) and transient units (`run-r<hex>.scope`, `run-u12.scope`).
 #[must_use]
 pub fn stable_name(cgroup: &str) -> String {
     let mut name = String::with_capacity(cgroup.len());
     let mut rest = cgroup;
     while let Some(character) = rest.chars().next() {
-        let begins_word = !name.ends_with(char::is_alphanumeric) || name.ends_with("pod");
+        let after = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.ends_with(prefix));
+        let is_numbered = after(&["/session-", "/run-u", "/run-p"]);
+        let begins_word = !name.ends_with(char::is_alphanumeric) || is_numbered || after(&["pod", "/run-r"]);
         let run = if begins_word { id_run(rest) } else { "" };
-        if run.bytes().filter(u8::is_ascii_hexdigit).count() >= ID_DIGITS {
+        let digits = run.bytes().filter(u8::is_ascii_hexdigit).count();
+        if digits >= ID_DIGITS || (is_numbered && digits > 0) {
             name.push('*');
             rest = &rest[run.len()..];
         } else {
@@ -42,6 +46,12 @@ mod tests {
         let container = "0123456789abcdef".repeat(4);
         for (path, name) in [
             (format!("/docker/{container}"), "/docker/*"),
+            (
+                "/user.slice/user-1000.slice/session-12.scope".to_owned(),
+                "/user.slice/user-1000.slice/session-*.scope",
+            ),
+            (format!("/system.slice/run-r{}.scope", &container[..32]), "/system.slice/run-r*.scope"),
+            ("/system.slice/run-u27.service".to_owned(), "/system.slice/run-u*.service"),
             (format!("/system.slice/docker-{container}.scope"), "/system.slice/docker-*.scope"),
             (
                 format!("/kubepods/burstable/pod0a1b2c3d-1111-2222-3333-444455556666/{container}"),
