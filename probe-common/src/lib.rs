@@ -81,6 +81,37 @@ pub struct AttemptRecord {
     pub command: [u8; COMMAND_LENGTH],
 }
 
+/// How many marks of state changes a CPU keeps; a power of two.
+pub const MARKS: usize = 16;
+
+/// What the hooks keep per CPU, in one place so that a handler looks it up once.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuState {
+    /// The `connect()` that began last on this CPU and has shown no state change yet; its socket is 0 when there
+    /// is none. Written by the connect hooks; cleared by the socket's SYN_SENT, which normally follows in the
+    /// same system call. Whatever is still there when the next one begins died on its route: it goes to the ring
+    /// as [`kind::UNROUTED`]. User space reads what stays behind.
+    pub pending: AttemptRecord,
+    /// State changes that the second TCP program took because the first was not run. Written by it, read by user
+    /// space: the first one's recursion misses less this are lost.
+    pub rescued: u64,
+    /// A word for each of the two TCP programs, to make a number of a pointer.
+    pub scratch: [u64; 2],
+    /// State changes that the first TCP program was run for, by a hash of socket and state. Written by it, read
+    /// and cleared by the second; a mark that is overwritten before costs a repetition.
+    pub marks: [u64; MARKS],
+}
+
+const _: () = {
+    assert!(MARKS.is_power_of_two());
+    assert!(size_of::<CpuState>() == 96 + 8 + 16 + 8 * MARKS);
+    assert!(offset_of!(CpuState, pending) == 0);
+    assert!(offset_of!(CpuState, rescued) == 96);
+    assert!(offset_of!(CpuState, scratch) == 104);
+    assert!(offset_of!(CpuState, marks) == 120);
+};
+
 const _: () = {
     assert!(size_of::<Record>() == 72);
     assert!(offset_of!(Record, time) == 0);

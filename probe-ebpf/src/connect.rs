@@ -10,7 +10,7 @@ use probe_common::{Loss, Record, family, kind};
 
 use crate::{
     emit::{self, Caller},
-    maps::PENDING,
+    maps,
     offsets::{OFFSET_SOCK_LOCAL_PORT, OFFSET_SOCK_LOCAL_V4, OFFSET_SOCK_LOCAL_V6},
     scope,
     socket::Socket,
@@ -82,7 +82,9 @@ fn bound_address(socket: &Socket, family: u8) -> Address {
 /// Puts the attempt into this CPU's slot, after handing over the one that nobody claimed.
 #[inline(always)]
 fn replace_pending(record: Record) {
-    let Some(slot) = PENDING.get_ptr_mut(0) else { return };
+    let Some(cpu) = maps::cpu() else { return };
+    // SAFETY: this CPU's state.
+    let slot = unsafe { &raw mut (*cpu).pending };
     let Caller { process, thread, command } = Caller::current();
     // SAFETY: this CPU's slot. The socket is written last: until then the slot is empty for every reader.
     unsafe {

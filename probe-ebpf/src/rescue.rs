@@ -11,56 +11,48 @@
 
 use core::ffi::c_void;
 
-use crate::maps::{MARKS, RESCUED, SCRATCH};
-
-/// How many marks a CPU keeps; a power of two.
-pub(crate) const SLOTS: usize = 16;
+use probe_common::{CpuState, MARKS};
 
 /// Marks a state change as seen.
 #[inline(always)]
-pub(crate) fn mark(socket: *const c_void, state: i32) {
-    let Some(identity) = identity(socket, state, 0) else { return };
-    if let Some(slot) = MARKS.get_ptr_mut(slot_of(identity)) {
-        // SAFETY: this CPU's slot.
-        unsafe { slot.write_volatile(identity) };
-    }
+pub(crate) fn mark(cpu: *mut CpuState, socket: *const c_void, state: i32) {
+    let identity = identity(cpu, socket, state, 0);
+    // SAFETY: this CPU's state, at an index below its length.
+    unsafe { (&raw mut (*cpu).marks[slot_of(identity)]).write_volatile(identity) };
 }
 
 /// Whether the first program was not run for this state change; takes the mark away.
 #[inline(always)]
-pub(crate) fn is_missed(socket: *const c_void, state: i32) -> bool {
-    let Some(identity) = identity(socket, state, 1) else { return false };
-    let Some(slot) = MARKS.get_ptr_mut(slot_of(identity)) else { return false };
-    // SAFETY: this CPU's slot.
+pub(crate) fn is_missed(cpu: *mut CpuState, socket: *const c_void, state: i32) -> bool {
+    let identity = identity(cpu, socket, state, 1);
+    // SAFETY: as above; only the second program counts, and it cannot interrupt itself.
     unsafe {
-        if slot.read_volatile() == identity {
-            slot.write_volatile(0);
+        let mark = &raw mut (*cpu).marks[slot_of(identity)];
+        if mark.read_volatile() == identity {
+            mark.write_volatile(0);
             return false;
         }
-    }
-    if let Some(count) = RESCUED.get_ptr_mut(0) {
-        // SAFETY: this CPU's slot, and only the second program writes it, which cannot interrupt itself.
-        unsafe { *count += 1 };
+        (*cpu).rescued += 1;
     }
     true
 }
 
 /// The socket's address as a number, with the state. The verifier forbids arithmetic on a pointer, so it goes
-/// through a map; each program has its own slot there and cannot interrupt itself.
+/// through the map; each program has its own word there and cannot interrupt itself.
 #[inline(always)]
-fn identity(socket: *const c_void, state: i32, program: u32) -> Option<u64> {
-    let scratch = SCRATCH.get_ptr_mut(program)?;
-    // SAFETY: this CPU's slot.
+fn identity(cpu: *mut CpuState, socket: *const c_void, state: i32, program: usize) -> u64 {
+    // SAFETY: this CPU's state.
     let address = unsafe {
-        scratch.cast::<*const c_void>().write_volatile(socket);
-        scratch.read_volatile()
+        let word = &raw mut (*cpu).scratch[program];
+        word.cast::<*const c_void>().write_volatile(socket);
+        word.read_volatile()
     };
     // Kernel addresses have their top byte set to ff.
-    Some(address ^ (state as u64) << 56)
+    address ^ (state as u64) << 56
 }
 
 /// Sockets come from a slab: their addresses differ above bit 6.
 #[inline(always)]
-fn slot_of(identity: u64) -> u32 {
-    ((identity >> 6 ^ identity >> 11) as usize & (SLOTS - 1)) as u32
+fn slot_of(identity: u64) -> usize {
+    (identity >> 6 ^ identity >> 11) as usize & (MARKS - 1)
 }

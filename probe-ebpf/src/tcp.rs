@@ -7,12 +7,16 @@
 //! | SYN_SENT → CLOSE | failure, with `sk_err` |
 //! | SYN_RECV → ESTABLISHED | accept, or the end of a self-connect or simultaneous open |
 
-use aya_ebpf::{Global, helpers::generated::bpf_ktime_get_boot_ns, programs::BtfTracePointContext};
-use probe_common::{AttemptRecord, Loss, kind};
+use aya_ebpf::{
+    Global,
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_ktime_get_boot_ns},
+    programs::BtfTracePointContext,
+};
+use probe_common::{AttemptRecord, CpuState, Loss, kind};
 
 use crate::{
     emit::{self, Caller, Fact},
-    maps::{PENDING, UNPAIRED},
+    maps::{self, UNPAIRED},
     offsets::{OFFSET_SOCK_ERROR, OFFSET_SOCK_PROTOCOL},
     rescue, scope,
     socket::Socket,
@@ -31,20 +35,23 @@ const TCP: u16 = 6;
 /// Reports a change of state, if it is one that says something.
 #[inline(always)]
 pub(crate) fn state_changed(context: &BtfTracePointContext) -> i32 {
-    rescue::mark(context.arg(0), context.arg(2));
-    report(context, 0)
+    let Some(cpu) = maps::cpu() else { return 0 };
+    rescue::mark(cpu, context.arg(0), context.arg(2));
+    report(context, cpu, 0)
 }
 
 /// Reports a change of state that the first program was not run for.
 #[inline(always)]
 pub(crate) fn state_change_missed(context: &BtfTracePointContext) -> i32 {
-    if rescue::is_missed(context.arg(0), context.arg(2)) { report(context, kind::RESCUED) } else { 0 }
+    let Some(cpu) = maps::cpu() else { return 0 };
+    let is_missed = rescue::is_missed(cpu, context.arg(0), context.arg(2));
+    if is_missed { report(context, cpu, kind::RESCUED) } else { 0 }
 }
 
 #[inline(always)]
-fn report(context: &BtfTracePointContext, rescued: u8) -> i32 {
+fn report(context: &BtfTracePointContext, cpu: *mut CpuState, rescued: u8) -> i32 {
     match (context.arg::<i32>(1), context.arg::<i32>(2)) {
-        (CLOSE, SYN_SENT) => with_tcp(context, |socket| attempted(socket, rescued)),
+        (CLOSE, SYN_SENT) => with_tcp(context, |socket| attempted(socket, cpu, rescued)),
         (SYN_SENT, ESTABLISHED) => with_tcp(context, |socket| connected(socket, rescued)),
         (SYN_SENT, CLOSE) => with_tcp(context, |socket| failed(socket, rescued)),
         (SYN_RECV, ESTABLISHED) => with_tcp(context, |socket| accepted(socket, rescued)),
@@ -62,41 +69,55 @@ fn with_tcp(context: &BtfTracePointContext, report: impl FnOnce(&Socket)) {
 }
 
 #[inline(always)]
-fn attempted(socket: &Socket, rescued: u8) {
+fn attempted(socket: &Socket, cpu: *mut CpuState, rescued: u8) {
     let cookie = socket.cookie();
-    let time = claim_pending(cookie);
-    let tuple = Tuple::of(socket);
-    let record =
-        emit::record(socket, &tuple, &Fact { kind: kind::ATTEMPT | rescued, error: 0, cookie, time });
-    let Caller { process, thread, command } = Caller::current();
-    emit::attempt(AttemptRecord { record, process, thread, command }, Loss::Attempt);
+    // SAFETY: this CPU's state.
+    let pending = unsafe { &raw mut (*cpu).pending };
+    match claim(pending, cookie) {
+        Some(mut attempt) => {
+            // The address and port were chosen since.
+            let tuple = Tuple::of(socket);
+            attempt.record.local = tuple.local.octets();
+            attempt.record.local_port = tuple.local_port;
+            attempt.record.kind = kind::ATTEMPT | rescued;
+            emit::attempt(attempt, Loss::Attempt);
+        }
+        None => emit::attempt(unhooked_attempt(socket, cookie, rescued), Loss::Attempt),
+    }
+}
+
+/// Takes the attempt that the connect hook has noted. The socket goes out first, so that a task which preempts
+/// this one finds none; the thread proves that no such task has written into it.
+#[inline(always)]
+fn claim(pending: *mut AttemptRecord, cookie: u64) -> Option<AttemptRecord> {
+    // SAFETY: this CPU's slot.
+    unsafe {
+        if (*pending).record.socket != cookie {
+            return None;
+        }
+        (&raw mut (*pending).record.socket).write_volatile(0);
+        let mut attempt = pending.read();
+        attempt.record.socket = cookie;
+        (attempt.thread == bpf_get_current_pid_tgid() as u32).then_some(attempt)
+    }
 }
 
 /// 1 when the connect hooks will be attached; otherwise there is nothing to claim.
 #[unsafe(no_mangle)]
 static CONNECT_HOOKS: Global<u8> = Global::new(1);
 
-/// Takes the attempt out of [`PENDING`], and gives the time at which it began.
+/// An attempt that no connect hook has noted, or that another CPU's has: then its mark voids what that one says.
 #[inline(always)]
-fn claim_pending(cookie: u64) -> u64 {
-    if CONNECT_HOOKS.load() == 0 {
-        return now();
-    }
-    if let Some(slot) = PENDING.get_ptr_mut(0) {
-        // SAFETY: this CPU's slot; the socket goes first, so that a task which preempts this one finds none.
-        unsafe {
-            if (*slot).record.socket == cookie {
-                (&raw mut (*slot).record.socket).write_volatile(0);
-                return (*slot).record.time;
-            }
-        }
-    }
+fn unhooked_attempt(socket: &Socket, cookie: u64, rescued: u8) -> AttemptRecord {
     let time = now();
     // A kernel socket's or a subflow's attempt passes no connect hook and comes here too; user space sweeps it.
-    if UNPAIRED.insert(cookie, time, 0).is_err() {
+    if CONNECT_HOOKS.load() != 0 && UNPAIRED.insert(cookie, time, 0).is_err() {
         emit::lost(Loss::Unpaired);
     }
-    time
+    let tuple = Tuple::of(socket);
+    let fact = Fact { kind: kind::ATTEMPT | rescued, error: 0, cookie, time };
+    let Caller { process, thread, command } = Caller::current();
+    AttemptRecord { record: emit::record(socket, &tuple, &fact), process, thread, command }
 }
 
 #[inline(always)]

@@ -7,6 +7,7 @@ pub mod btf;
 pub mod canary;
 pub mod cgroups;
 pub mod clock;
+mod cpus;
 pub mod decode;
 mod diagnostics;
 pub mod error;

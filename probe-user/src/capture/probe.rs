@@ -13,6 +13,7 @@ use super::{
     attach::{HookState, TCP_PROGRAMS, attach_all},
     btf::KernelTypes,
     cgroups::CgroupTree,
+    cpus::Cpus,
     decode::decode,
     diagnostics::Diagnostics,
     error::StartError,
@@ -48,7 +49,7 @@ impl Default for Options {
 pub struct Probe {
     ring: RingBuf<MapData>,
     losses: PerCpuArray<MapData, u64>,
-    rescued: PerCpuArray<MapData, u64>,
+    cpus: Cpus,
     unrouted: Unrouted,
     undecodable: u64,
     hooks: Vec<HookState>,
@@ -88,9 +89,8 @@ impl Probe {
         Ok(Self {
             ring: RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(unusable("EVENTS"))?,
             losses: PerCpuArray::try_from(take(&mut ebpf, "LOSSES")?).map_err(unusable("LOSSES"))?,
-            rescued: PerCpuArray::try_from(take(&mut ebpf, "RESCUED")?).map_err(unusable("RESCUED"))?,
+            cpus: Cpus::new(PerCpuArray::try_from(take(&mut ebpf, "CPUS")?).map_err(unusable("CPUS"))?),
             unrouted: Unrouted::new(
-                PerCpuArray::try_from(take(&mut ebpf, "PENDING")?).map_err(unusable("PENDING"))?,
                 HashMap::try_from(take(&mut ebpf, "UNPAIRED")?).map_err(unusable("UNPAIRED"))?,
             ),
             undecodable: 0,
@@ -128,7 +128,7 @@ impl Probe {
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
-        self.unrouted.settle(now, take)
+        self.unrouted.settle(&self.cpus, now, take)
     }
 
     /// Detaches every hook; what the ring still holds can be drained.
@@ -142,7 +142,7 @@ impl Probe {
     ///
     /// When a map cannot be read.
     pub fn is_unsettled(&self) -> io::Result<bool> {
-        self.unrouted.is_unsettled()
+        self.unrouted.is_unsettled(&self.cpus)
     }
 
     /// What did not arrive, by reason; reasons that did not occur are left out.
@@ -170,7 +170,7 @@ impl Probe {
         let statistics = self.statistics()?;
         let first = statistics.iter().find(|program| program.name == TCP_PROGRAMS[0]);
         let missed = first.map_or(0, |program| program.recursion_misses);
-        let rescued = sum(&self.rescued, 0)?.saturating_sub(repetitions);
+        let rescued = self.cpus.rescued()?.saturating_sub(repetitions);
         Ok(missed.saturating_sub(rescued))
     }
 

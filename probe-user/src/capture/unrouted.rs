@@ -7,10 +7,9 @@
 
 use std::{collections::HashMap as Map, io};
 
-use aya::maps::{HashMap, MapData, PerCpuArray};
-use probe_common::AttemptRecord;
+use aya::maps::{HashMap, MapData};
 
-use super::decode::decode;
+use super::cpus::Cpus;
 use crate::event::Event;
 
 /// How long the way from the connect hook to the SYN can last at most, nanoseconds: the route lookup and, on a
@@ -21,11 +20,8 @@ const GRACE: u64 = 1_000_000_000;
 /// the ring while the consumer is stopped would be better, but then the mark's map must hold as many.
 const STALE: u64 = 60_000_000_000;
 
-type Slot = [u8; size_of::<AttemptRecord>()];
-
 /// Attempts without a state change, until it is certain that none comes.
 pub(super) struct Unrouted {
-    pending: PerCpuArray<MapData, Slot>,
     unpaired: HashMap<MapData, u64, u64>,
     suspects: Vec<Event>,
     /// Per CPU, the attempt that was taken out of its slot last, so that the hook's own hand-over of the same
@@ -35,8 +31,8 @@ pub(super) struct Unrouted {
 }
 
 impl Unrouted {
-    pub(super) fn new(pending: PerCpuArray<MapData, Slot>, unpaired: HashMap<MapData, u64, u64>) -> Self {
-        Self { pending, unpaired, suspects: Vec::new(), taken: Map::new(), last_sweep: 0 }
+    pub(super) fn new(unpaired: HashMap<MapData, u64, u64>) -> Self {
+        Self { unpaired, suspects: Vec::new(), taken: Map::new(), last_sweep: 0 }
     }
 
     /// Takes a hand-over of the connect hook.
@@ -48,19 +44,14 @@ impl Unrouted {
     }
 
     /// Whether an attempt waits for its verdict.
-    pub(super) fn is_unsettled(&self) -> io::Result<bool> {
-        let slots = self.pending.get(&0, 0).map_err(io::Error::other)?;
-        let waits = |(cpu, slot): (usize, &Slot)| {
-            decode(slot).is_ok_and(|event| {
-                event.socket != 0 && self.taken.get(&cpu) != Some(&(event.socket, event.time))
-            })
-        };
-        Ok(!self.suspects.is_empty() || slots.iter().enumerate().any(waits))
+    pub(super) fn is_unsettled(&self, cpus: &Cpus) -> io::Result<bool> {
+        let waits = |(cpu, event): &(usize, Event)| self.taken.get(cpu) != Some(&(event.socket, event.time));
+        Ok(!self.suspects.is_empty() || cpus.pending()?.iter().any(waits))
     }
 
     /// Gives the suspects that are certain at `now`.
-    pub(super) fn settle(&mut self, now: u64, mut take: impl FnMut(Event)) -> io::Result<()> {
-        self.empty_slots(now)?;
+    pub(super) fn settle(&mut self, cpus: &Cpus, now: u64, mut take: impl FnMut(Event)) -> io::Result<()> {
+        self.empty_slots(cpus, now)?;
         let old = |event: &Event| now.saturating_sub(event.time) >= GRACE;
         let (ready, waiting) = std::mem::take(&mut self.suspects).into_iter().partition(old);
         self.suspects = waiting;
@@ -74,13 +65,11 @@ impl Unrouted {
     }
 
     /// Takes what has stayed in a slot for longer than the grace.
-    fn empty_slots(&mut self, now: u64) -> io::Result<()> {
-        let slots = self.pending.get(&0, 0).map_err(io::Error::other)?;
-        for (cpu, slot) in slots.iter().enumerate() {
-            let Ok(event) = decode(slot) else { continue };
+    fn empty_slots(&mut self, cpus: &Cpus, now: u64) -> io::Result<()> {
+        for (cpu, event) in cpus.pending()? {
             let key = (event.socket, event.time);
             let is_new = self.taken.get(&cpu) != Some(&key);
-            if event.socket != 0 && now.saturating_sub(event.time) >= GRACE && is_new {
+            if now.saturating_sub(event.time) >= GRACE && is_new {
                 self.taken.insert(cpu, key);
                 self.suspects.push(event);
             }

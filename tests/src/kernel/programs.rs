@@ -1,12 +1,13 @@
 //! The BPF programs of a process, as the kernel shows them to anybody with rights.
 
-use std::{collections::BTreeMap, fs, io, os::fd::OwnedFd};
+use std::{collections::BTreeMap, fs, io, mem::offset_of, os::fd::OwnedFd};
 
 use aya::{
     maps::{Map, MapData, MapInfo, PerCpuArray},
     programs::loaded_programs,
     sys::{Stats, enable_stats},
 };
+use probe_common::CpuState;
 use serde::Serialize;
 
 /// Names of the probe's programs, as the kernel keeps them.
@@ -93,13 +94,19 @@ pub fn rescued(process: u32) -> io::Result<u64> {
     for text in descriptors(process)? {
         let Some(id) = field(&text, "map_id").and_then(|id| u32::try_from(id).ok()) else { continue };
         let Ok(info) = MapInfo::from_id(id) else { continue };
-        if info.name_as_str() == Some("RESCUED") {
+        if info.name_as_str() == Some("CPUS") {
             let map = MapData::from_id(id).and_then(Map::from_map_data).map_err(io::Error::other)?;
-            let counters = PerCpuArray::<_, u64>::try_from(map).map_err(io::Error::other)?;
-            return Ok(counters.get(&0, 0).map_err(io::Error::other)?.iter().sum());
+            let cpus =
+                PerCpuArray::<_, [u8; size_of::<CpuState>()]>::try_from(map).map_err(io::Error::other)?;
+            let cpus = cpus.get(&0, 0).map_err(io::Error::other)?;
+            let rescued = |state: &[u8; size_of::<CpuState>()]| {
+                let from = offset_of!(CpuState, rescued);
+                state[from..from + 8].try_into().map_or(0, u64::from_ne_bytes)
+            };
+            return Ok(cpus.iter().map(rescued).sum());
         }
     }
-    Err(io::Error::other("the process holds no map RESCUED"))
+    Err(io::Error::other("the process holds no map CPUS"))
 }
 
 fn names() -> BTreeMap<u32, String> {
