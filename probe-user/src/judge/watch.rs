@@ -145,7 +145,7 @@ impl ClusterWatch {
         let (watched, span) = (watched(windows), end.saturating_sub(start));
         let unwatched = span.saturating_sub(watched);
         let short = || gap(format!("watched {} of the {} audited", seconds(watched), seconds(span)));
-        if unwatched > tolerance(span) {
+        if watched == 0 || unwatched > tolerance(span) {
             self.open(short());
         } else if unwatched > UNSYNCHRONISED {
             self.tolerated.push(short());

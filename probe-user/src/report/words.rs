@@ -30,6 +30,10 @@ pub(super) fn plural(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+fn fit(count: u64) -> &'static str {
+    if count == 1 { "fits" } else { "fit" }
+}
+
 /// Attempts that came to nothing, by cause. Errnos of asm-generic/errno.h, as `sk_err` has them.
 pub(super) fn failures(outcomes: &Outcomes) -> BTreeMap<String, u64> {
     let mut causes = BTreeMap::new();
@@ -84,7 +88,7 @@ pub(super) fn reason(rows: &Rows, verdict: &Verdict, evidence: &Evidence) -> Str
             let shared = plural(evidence.shared.count(), "connection");
             match group.len() {
                 1 => format!("{shared} of {} cannot be told apart", among(rows, &evidence.among)),
-                _ => format!("{shared} fit equally: {}", names(rows, group)),
+                _ => format!("{shared} {} equally: {}", fit(evidence.shared.count()), names(rows, group)),
             }
         }
         Verdict::Shared(group) => ceded(rows, group, evidence),
@@ -128,7 +132,8 @@ fn ceded(rows: &Rows, group: &BTreeSet<usize>, evidence: &Evidence) -> String {
             format!("{} and {}", plural(stood, "connection"), plural(failed, "failed attempt"))
         }
     };
-    format!("{what} fit more narrowly: {}", names(rows, group))
+    let fit = fit(evidence.ceded + evidence.ceded_failed);
+    format!("{what} {fit} more narrowly: {}", names(rows, group))
 }
 
 fn observed(evidence: &Evidence) -> String {
