@@ -80,3 +80,24 @@ fn a_case_judged_twice_gives_the_same_bytes() {
         assert_eq!(json(), json(), "{}", case.display());
     }
 }
+
+/// How many connections a row stands on, and whether one of its cells saw both ends: no page of text tells it of
+/// a row that is well.
+#[test]
+fn a_connection_counts_once_and_joins_only_what_was_joined() {
+    for (name, connections, both_ends) in [
+        ("both-ends-of-one-connection-count-once", 3, true),
+        ("workloads-of-one-address-answer-for-themselves", 1, true),
+        ("a-listeners-surplus-is-nobodys", 5, true),
+        ("a-translated-connection-counts-once", 3, false),
+        ("two-legs-of-one-row-count-once", 3, false),
+        ("a-masqueraded-source-is-hidden-not-undeclared", 3, false),
+        ("a-shared-egress-hides-no-silent-cluster", 3, false),
+        ("two-names-of-one-address-share", 3, false),
+    ] {
+        let report = judged(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(name));
+        let row = report.rows.first().expect("every case has a row");
+        let joined = row.cells.iter().any(|cell| cell.evidence.both_ends);
+        assert_eq!((row.connections, joined), (connections, both_ends), "{name}");
+    }
+}

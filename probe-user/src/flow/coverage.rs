@@ -57,6 +57,12 @@ impl Coverage {
         self.lost.values().sum::<u64>() + self.recursion_misses
     }
 
+    /// The network namespaces to which the window is limited. That is no gap by itself: a lab plays each of its
+    /// nodes in one, so whoever limits a window vouches that it stands for the node, and the report says so.
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.limited_to.iter().filter_map(|limit| limit.strip_prefix("netns "))
+    }
+
     /// Why this window may not say that something did not happen; empty when it may. Losses of the reasons in
     /// `harmless` cannot have hidden it.
     #[must_use]

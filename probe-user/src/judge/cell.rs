@@ -1,11 +1,14 @@
 //! The verdict of one cell.
 
+use std::collections::BTreeSet;
+
 use super::{
-    credit::Evidence,
+    evidence::Evidence,
     verdict::{Claim, FarEnd, Gap, Verdict},
     watch::{Asked, ClusterWatch, Watches},
 };
 use crate::{
+    flow::Outcomes,
     matching::{Binding, Cell, Leg, Matcher, Rows},
     matrix::Expect,
 };
@@ -23,9 +26,12 @@ pub struct CellResult {
 
 /// Judges every cell.
 pub(super) fn judge(rows: &Rows, watches: &Watches, evidence: &[Evidence]) -> Vec<CellResult> {
+    let all = evidence;
     let results = rows.cells().iter().zip(evidence).enumerate().map(|(index, (cell, evidence))| {
-        let verdict = Judging { rows, watches, cell, evidence }.verdict();
-        CellResult { cell: index, verdict, evidence: evidence.clone() }
+        let verdict = Judging { rows, watches, cell, evidence, all }.verdict();
+        let is_none = matches!(verdict, Verdict::Missing(_) | Verdict::Unused(Claim::NeverAttempted { .. }));
+        let evidence = if is_none { evidence.disowned() } else { evidence.clone() };
+        CellResult { cell: index, verdict, evidence }
     });
     results.collect()
 }
@@ -35,6 +41,8 @@ struct Judging<'a> {
     watches: &'a Watches,
     cell: &'a Cell,
     evidence: &'a Evidence,
+    /// That of every cell.
+    all: &'a [Evidence],
 }
 
 impl Judging<'_> {
@@ -42,12 +50,25 @@ impl Judging<'_> {
         let (succeeded, failed) = (self.evidence.succeeded(), self.evidence.failed());
         match (succeeded > 0, failed > 0) {
             (true, true) => Verdict::Degraded,
-            (true, false) if self.evidence.proven > 0 => Verdict::Observed,
-            (true, false) => Verdict::Shared(self.evidence.group.clone()),
+            (true, false) if self.evidence.proven.count() > 0 => Verdict::Observed,
+            (true, false) => self.shared(),
             (false, true) => Verdict::Failing(self.far_end()),
-            (false, false) if self.evidence.ceded > 0 => self.ceded(),
+            (false, false) if self.evidence.ceded + self.evidence.ceded_failed > 0 => self.ceded(),
             (false, false) => self.nothing_seen(),
         }
+    }
+
+    /// Arrivals that others may have made prove nothing of a source that was watched whole and made none, when
+    /// one of the others did: a talking cluster does not hide a silent one behind their common address.
+    fn shared(&self) -> Verdict {
+        let source = self.rows.sources(self.cell);
+        let is_silent = self.evidence.client == Outcomes::default()
+            && self.doubts(&source, Asked::Attempts).is_some_and(|doubts| doubts.is_empty());
+        let talks = |cell: &usize| self.all[*cell].client.succeeded() > 0;
+        if is_silent && self.evidence.among.iter().any(talks) {
+            return self.none(self.claim(&source, Asked::Attempts));
+        }
+        Verdict::Shared(self.evidence.group.clone())
     }
 
     /// Narrower rows take all the credit: nothing of its own was seen, but nobody can say that nothing was.
@@ -66,9 +87,10 @@ impl Judging<'_> {
         if !only_direct || self.gaps(&end, Asked::Arrivals).is_none_or(|gaps| !gaps.is_empty()) {
             return FarEnd::Unwatched;
         }
-        match self.evidence.server.succeeded() {
-            0 => FarEnd::NothingArrived,
-            arrived => FarEnd::Arrived(arrived),
+        match (self.evidence.server.succeeded(), self.evidence.untold()) {
+            (0, 0) => FarEnd::NothingArrived,
+            (0, untold) => FarEnd::CannotTell(untold),
+            (arrived, _) => FarEnd::Arrived(arrived),
         }
     }
 
@@ -77,30 +99,49 @@ impl Judging<'_> {
         if let Some(unobservable) = self.unobservable(&source, &destination) {
             return unobservable;
         }
-        let mut gaps = Vec::new();
-        match self.gaps(&source, Asked::Attempts) {
-            Some(found) if found.is_empty() => return self.none(self.claim(&source, Asked::Attempts)),
-            found => gaps.extend(found.into_iter().flatten()),
-        }
-        if !self.rows.source_hidden_at_destination(self.cell) {
-            match self.gaps(&destination, Asked::Arrivals) {
-                Some(found) if found.is_empty() => {
-                    return self.none(self.claim(&destination, Asked::Arrivals));
-                }
-                found => gaps.extend(found.into_iter().flatten()),
+        let mut open = Vec::new();
+        for (end, asked) in [(&source, Asked::Attempts), (&destination, Asked::Arrivals)] {
+            match self.doubts(end, asked) {
+                Some(doubts) if doubts.is_empty() => return self.none(self.claim(end, asked)),
+                doubts => open.extend(doubts.into_iter().flatten().map(|gap| (gap, end))),
             }
         }
-        gaps.sort();
-        gaps.dedup();
-        self.accepted_gap(&source, &destination, &gaps).unwrap_or(Verdict::Inconclusive(gaps))
+        self.accepted(&open).unwrap_or_else(|| {
+            let gaps: BTreeSet<Gap> = open.into_iter().map(|(gap, _)| gap).collect();
+            Verdict::Inconclusive(gaps.into_iter().collect())
+        })
     }
 
-    /// A cluster that somebody accepts not to record is no gap to be closed.
-    fn accepted_gap(&self, source: &Binding, destination: &Binding, gaps: &[Gap]) -> Option<Verdict> {
-        let acknowledged = source.acknowledged.clone().or_else(|| destination.acknowledged.clone())?;
-        let only_absent = gaps.iter().all(|gap| matches!(gap, Gap::NoRecording { .. }));
-        let reason = "no recording of either end".to_owned();
-        only_absent.then_some(Verdict::Unobservable { reason, acknowledged: Some(acknowledged) })
+    /// What keeps an end from proving that nothing happened; `None` when it could prove nothing anyway.
+    fn doubts(&self, end: &Binding, asked: Asked) -> Option<Vec<Gap>> {
+        let is_arrivals = asked == Asked::Arrivals;
+        if is_arrivals && self.rows.source_hidden_at_destination(self.cell) {
+            return None;
+        }
+        let mut gaps = self.gaps(end, asked)?;
+        if is_arrivals && self.evidence.untold() > 0 {
+            gaps.push(Gap::UnknownSource(self.evidence.untold()));
+        }
+        if !is_arrivals && self.evidence.unattributed > 0 {
+            gaps.push(Gap::UnknownWorkload);
+        }
+        Some(gaps)
+    }
+
+    /// What somebody accepts not to record is no gap to be closed; each end must be accepted for itself.
+    fn accepted(&self, open: &[(Gap, &Binding)]) -> Option<Verdict> {
+        let mut reasons = BTreeSet::new();
+        let mut words = BTreeSet::new();
+        for (gap, end) in open {
+            let cluster = self.watches.clusters.get(gap.unrecorded()?);
+            let of_cluster = || cluster.and_then(|watch| watch.acknowledged.clone());
+            words.insert(end.acknowledged.clone().or_else(of_cluster)?);
+            reasons.insert(gap.to_string());
+        }
+        let list = |words: BTreeSet<String>| words.into_iter().collect::<Vec<_>>().join("; ");
+        let verdict =
+            |words| Verdict::Unobservable { reason: list(reasons), acknowledged: Some(list(words)) };
+        (!words.is_empty()).then_some(words).map(verdict)
     }
 
     /// Nothing happened, and that is known: it depends on what was expected.
@@ -121,10 +162,11 @@ impl Judging<'_> {
         let watches: Vec<&ClusterWatch> =
             end.clusters.iter().filter_map(|cluster| self.watches.clusters.get(cluster)).collect();
         let nodes = watches.iter().map(|watch| watch.roster).sum();
+        let limited = watches.iter().map(|watch| watch.limits.len()).sum();
         let span = watches.iter().map(|watch| watch.length()).min().unwrap_or(0);
         match asked {
-            Asked::Attempts => Claim::NeverAttempted { nodes, span },
-            Asked::Arrivals => Claim::NeverArrived { nodes, span },
+            Asked::Attempts => Claim::NeverAttempted { nodes, span, limited },
+            Asked::Arrivals => Claim::NeverArrived { nodes, span, limited },
         }
     }
 

@@ -1,108 +1,81 @@
 //! Which cells an observation proves, and which it only shares (invariant 3).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{
-    Case, exempt,
-    join::{Observation, ObservedEnd},
-    verdict::FlowVerdict,
-};
+use super::{Case, evidence::Evidence, exempt, join::Observation, verdict::FlowVerdict};
 use crate::{
-    flow::Outcomes,
+    flow::Direction,
     matching::{self, Leg, Match, Matcher, Rows},
+    matrix::Ports,
 };
-
-/// What one node saw of a cell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// Connections that stood.
-    pub succeeded: u64,
-    /// Attempts that came to nothing.
-    pub failed: u64,
-}
-
-/// Everything that was seen of one cell.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evidence {
-    /// Connections that fit this row more narrowly than any other.
-    pub proven: u64,
-    /// Connections that fit other rows as well.
-    pub shared: u64,
-    /// The rows that share them, this one included.
-    pub group: BTreeSet<usize>,
-    /// Connections that fit, but fit these narrower rows better.
-    pub ceded: u64,
-    /// See [`Evidence::ceded`].
-    pub ceded_to: BTreeSet<usize>,
-    /// Arrivals behind a proxy that may have been for this cell.
-    pub hidden: u64,
-    /// What the connecting end saw.
-    pub client: Outcomes,
-    /// What the listening end saw.
-    pub server: Outcomes,
-    /// The hops that were seen.
-    pub legs: BTreeSet<Leg>,
-    /// By cluster and node of the connecting end.
-    pub nodes: BTreeMap<(String, String), Seen>,
-    /// Names of the processes that connected.
-    pub processes: BTreeSet<String>,
-    /// Wall-clock time of the first and last fact, nanoseconds since the Unix epoch; `None` without any.
-    pub seen: Option<(i64, i64)>,
-}
-
-impl Evidence {
-    /// Connections that stood.
-    #[must_use]
-    pub fn succeeded(&self) -> u64 {
-        self.proven + self.shared
-    }
-
-    /// Attempts that came to nothing, as the connecting end counts them.
-    #[must_use]
-    pub fn failed(&self) -> u64 {
-        self.client.unsuccessful()
-    }
-
-    /// Whether connections were seen at both ends.
-    #[must_use]
-    pub fn both_ends(&self) -> bool {
-        self.client.succeeded() > 0 && self.server.succeeded() > 0
-    }
-}
 
 /// Credits an observation to the cells that it proves, and says what it is.
 pub(super) fn give(case: &Case<'_>, observation: &Observation<'_>, evidence: &mut [Evidence]) -> FlowVerdict {
     let found = matches(case.declared, observation);
-    let mut credited: Vec<Match> = found.iter().filter(|one| !one.source_hidden).copied().collect();
+    let (hidden, shown): (Vec<Match>, Vec<Match>) = found.into_iter().partition(|one| one.source_hidden);
+    doubt(case.declared, observation, &hidden, evidence);
+    let mut credited = shown.clone();
     matching::credit(&mut credited);
-    if !credited.is_empty() {
-        let rows: BTreeSet<usize> = credited.iter().map(|one| case.declared.cells()[one.cell].row).collect();
-        for one in &credited {
-            note(&mut evidence[one.cell], observation, one.leg, &rows);
+    // A row as wide as the Internet is no reason to take from the baseline what every cluster does by itself.
+    let is_wide = |one: &Match| case.declared.is_wide_destination(one.cell);
+    if credited.iter().all(is_wide)
+        && let Some(row) = baseline(case, observation)
+    {
+        cede(observation, &shown, &BTreeSet::new(), evidence);
+        return FlowVerdict::Baseline(row);
+    }
+    if credited.is_empty() {
+        let cells: Vec<usize> = hidden.iter().map(|one| one.cell).collect();
+        return if cells.is_empty() {
+            undeclared(case, observation)
+        } else {
+            FlowVerdict::Declared { cells, source_hidden: true }
+        };
+    }
+    let cells: BTreeSet<usize> = credited.iter().map(|one| one.cell).collect();
+    let rows: BTreeSet<usize> = cells.iter().map(|cell| case.declared.cells()[*cell].row).collect();
+    for one in &credited {
+        evidence[one.cell].note(observation, one.leg, (&cells, &rows));
+    }
+    let ceding: Vec<Match> = shown.into_iter().filter(|one| !cells.contains(&one.cell)).collect();
+    cede(observation, &ceding, &rows, evidence);
+    FlowVerdict::Declared { cells: cells.into_iter().collect(), source_hidden: false }
+}
+
+/// What fits these cells, and these rows better.
+fn cede(observation: &Observation<'_>, ceding: &[Match], rows: &BTreeSet<usize>, evidence: &mut [Evidence]) {
+    ceding.iter().for_each(|one| evidence[one.cell].cede(observation, rows));
+}
+
+/// Notes what may have been a cell's, so that nobody says of it that nothing was.
+fn doubt(rows: &Rows, observation: &Observation<'_>, hidden: &[Match], evidence: &mut [Evidence]) {
+    let tried = observation.client_outcomes();
+    for one in hidden {
+        let evidence = &mut evidence[one.cell];
+        match one.leg {
+            Leg::Direct | Leg::ClientToFront if !observation.clients.is_empty() => {
+                evidence.unattributed += tried.succeeded() + tried.unsuccessful();
+            }
+            _ => evidence.hidden += observation.succeeded(),
         }
-        let is_credited = |one: &Match| credited.iter().any(|other| other.cell == one.cell);
-        for one in found.iter().filter(|one| !one.source_hidden && !is_credited(one)) {
-            evidence[one.cell].ceded += observation.succeeded();
-            evidence[one.cell].ceded_to.extend(&rows);
+    }
+    if let (true, Some(end)) = (observation.clients.is_empty(), observation.servers.first()) {
+        let is_known = |cell: &usize| hidden.iter().any(|one| one.cell == *cell);
+        for cell in rows.unplaced_arrivals(&end.tuple()).into_iter().filter(|cell| !is_known(cell)) {
+            evidence[cell].unplaced += observation.succeeded();
         }
     }
-    for one in found.iter().filter(|one| one.source_hidden) {
-        evidence[one.cell].hidden += observation.succeeded();
-    }
-    let shown = if credited.is_empty() { &found } else { &credited };
-    if !shown.is_empty() {
-        let cells = shown.iter().map(|one| one.cell).collect();
-        return FlowVerdict::Declared { cells, source_hidden: credited.is_empty() };
-    }
-    undeclared(case, observation)
 }
 
 /// The cells that the tuple of either end fits: each end knows of itself what the other cannot. A cell appears
-/// once, with its source in the open if one end shows it.
+/// once, with its source in the open if one end shows it. Whom translation hides from the listening end, the
+/// connecting end knows.
 fn matches(rows: &Rows, observation: &Observation<'_>) -> Vec<Match> {
     let (mut found, mut of_end) = (Vec::new(), Vec::new());
     for end in observation.ends() {
         rows.matches(&end.tuple(), &mut of_end);
+        let is_answered = end.flow.key.direction == Direction::Inbound && !observation.clients.is_empty();
+        of_end.retain(|one| !(is_answered && one.source_hidden && one.leg == Leg::Direct));
         found.append(&mut of_end);
     }
     found.sort_by_key(|one: &Match| (one.cell, one.source_hidden));
@@ -110,32 +83,17 @@ fn matches(rows: &Rows, observation: &Observation<'_>) -> Vec<Match> {
     found
 }
 
-fn note(evidence: &mut Evidence, observation: &Observation<'_>, leg: Leg, rows: &BTreeSet<usize>) {
-    if rows.len() == 1 {
-        evidence.proven += observation.succeeded();
-    } else {
-        evidence.shared += observation.succeeded();
-        evidence.group.extend(rows);
-    }
-    evidence.client.add(&observation.client_outcomes());
-    evidence.server.add(&observation.server_outcomes());
-    evidence.legs.insert(leg);
-    let (first, last) = observation.seen();
-    let (before, after) = evidence.seen.unwrap_or((first, last));
-    evidence.seen = Some((before.min(first), after.max(last)));
-    for ObservedEnd { window, flow } in &observation.clients {
-        let seen = evidence.nodes.entry((window.cluster.clone(), window.node.clone())).or_default();
-        seen.succeeded += flow.outcomes.succeeded();
-        seen.failed += flow.outcomes.unsuccessful();
-        evidence.processes.extend(flow.processes.iter().map(|process| process.command.clone()));
-    }
+/// The row of the baseline that covers it. A row that takes any port does not speak for one that a declared row
+/// names of an endpoint: a node that talks to the database is no probe of its kubelet.
+fn baseline(case: &Case<'_>, observation: &Observation<'_>) -> Option<usize> {
+    let is_named = || observation.ends().any(|end| case.declared.names_port_of_endpoint(&end.tuple()));
+    let cells = case.baseline.cells();
+    let covers =
+        |one: &&Match| !one.source_hidden && (cells[one.cell].port.ports != Ports::Any || !is_named());
+    matches(case.baseline, observation).iter().find(covers).map(|one| cells[one.cell].row)
 }
 
 fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> FlowVerdict {
-    let baseline = matches(case.baseline, observation);
-    if let Some(one) = baseline.iter().find(|one| !one.source_hidden) {
-        return FlowVerdict::Baseline(case.baseline.cells()[one.cell].row);
-    }
     if let Some((exception, expired)) = exempt::covering(case, observation) {
         return FlowVerdict::Exempt { exception, expired };
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use crate::{
     event::Protocol,
-    flow::{Direction, Flow, Outcomes, Window},
+    flow::{Direction, Flow, Outcomes, Window, Workload},
     matching::Tuple,
     matrix::inventory::Inventory,
 };
@@ -36,13 +36,16 @@ impl<'a> ObservedEnd<'a> {
     }
 }
 
-/// Connections between the same two addresses and the same server port, as both ends saw them.
+/// One workload's connections to one address and server port, with those of the listening end that are theirs;
+/// or what a listener took and no recorded workload made.
 #[derive(Clone, Debug, Default)]
 pub struct Observation<'a> {
-    /// The connecting end: several workloads may share an address.
+    /// The connecting end: one workload, in one window or more.
     pub clients: Vec<ObservedEnd<'a>>,
-    /// The listening end.
+    /// The listening end, where it took any of these connections.
     pub servers: Vec<ObservedEnd<'a>>,
+    /// How many of these connections the listening end took.
+    accepted: u64,
 }
 
 impl<'a> Observation<'a> {
@@ -57,10 +60,16 @@ impl<'a> Observation<'a> {
         sum(&self.clients)
     }
 
-    /// What the listening end saw, together.
+    /// What the listening end saw of it.
     #[must_use]
     pub fn server_outcomes(&self) -> Outcomes {
-        sum(&self.servers)
+        Outcomes { accepted: self.accepted, ..Outcomes::default() }
+    }
+
+    /// Whether the same connections were seen at both ends.
+    #[must_use]
+    pub fn both_ends(&self) -> bool {
+        self.accepted > 0 && self.client_outcomes().succeeded() > 0
     }
 
     /// Connections that stood, each counted once though both ends saw it.
@@ -94,20 +103,50 @@ enum Space<'a> {
 
 type Key<'a> = ((Space<'a>, IpAddr), (Space<'a>, IpAddr), u16, Protocol);
 
+/// Both ends between two addresses.
+#[derive(Default)]
+struct Pair<'a> {
+    /// By cluster, node and workload: several may share an address, and each answers for itself.
+    clients: BTreeMap<(&'a str, &'a str, &'a Workload), Vec<ObservedEnd<'a>>>,
+    servers: Vec<ObservedEnd<'a>>,
+}
+
 /// Joins what is one.
 pub(super) fn observations<'a>(windows: &'a [Window], inventory: &'a Inventory) -> Vec<Observation<'a>> {
-    let mut joined: BTreeMap<Key<'a>, Observation<'a>> = BTreeMap::new();
+    let mut joined: BTreeMap<Key<'a>, Pair<'a>> = BTreeMap::new();
     for window in windows {
         for flow in &window.flows {
             let end = ObservedEnd { window, flow };
-            let observation = joined.entry(key(end, inventory)).or_default();
+            let pair = joined.entry(key(end, inventory)).or_default();
+            let workload = (window.cluster.as_str(), window.node.as_str(), &flow.key.workload);
             match flow.key.direction {
-                Direction::Inbound => observation.servers.push(end),
-                Direction::Outbound | Direction::Unknown => observation.clients.push(end),
+                Direction::Inbound => pair.servers.push(end),
+                Direction::Outbound | Direction::Unknown => {
+                    pair.clients.entry(workload).or_default().push(end)
+                }
             }
         }
     }
-    joined.into_values().collect()
+    joined.into_values().flat_map(Pair::observations).collect()
+}
+
+impl<'a> Pair<'a> {
+    /// One for each workload, in their order, each with as many of the listener's connections as it made and as
+    /// are left; what is left of them at last is nobody's that was recorded.
+    fn observations(self) -> Vec<Observation<'a>> {
+        let mut left = sum(&self.servers).succeeded();
+        let mut observations = Vec::with_capacity(self.clients.len());
+        for clients in self.clients.into_values() {
+            let accepted = left.min(sum(&clients).succeeded());
+            left -= accepted;
+            let servers = if accepted > 0 { self.servers.clone() } else { Vec::new() };
+            observations.push(Observation { clients, servers, accepted });
+        }
+        if left > 0 {
+            observations.push(Observation { clients: Vec::new(), servers: self.servers, accepted: left });
+        }
+        observations
+    }
 }
 
 fn key<'a>(end: ObservedEnd<'a>, inventory: &'a Inventory) -> Key<'a> {

@@ -4,6 +4,7 @@
 
 mod cell;
 mod credit;
+mod evidence;
 mod exempt;
 mod finding;
 mod join;
@@ -18,7 +19,7 @@ use crate::{
 };
 
 pub use cell::CellResult;
-pub use credit::{Evidence, Seen};
+pub use evidence::{Ends, Evidence, Seen};
 pub use finding::{Finding, FindingKind, Severity, UndeclaredFlow};
 pub use join::{Observation, ObservedEnd};
 pub use row::RowResult;

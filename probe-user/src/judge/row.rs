@@ -1,11 +1,11 @@
 //! Cells summed up per row.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Case,
     cell::CellResult,
-    verdict::{Claim, Verdict},
+    verdict::{Claim, Gap, Verdict},
 };
 use crate::{
     matching::{Matcher, Place, Rows},
@@ -24,10 +24,17 @@ pub struct RowResult {
 }
 
 impl RowResult {
-    /// Connections that stood, over all cells.
+    /// Connections that stood, over all cells; those that several cells share are counted once.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        self.cells.iter().map(|cell| cell.evidence.succeeded()).sum()
+        let mut shared: BTreeMap<&BTreeSet<usize>, u64> = BTreeMap::new();
+        let mut own = 0;
+        for CellResult { evidence, .. } in &self.cells {
+            let of_group = shared.entry(&evidence.among).or_default();
+            *of_group = evidence.shared.count().max(*of_group);
+            own += evidence.succeeded().saturating_sub(evidence.shared.count());
+        }
+        own + shared.values().sum::<u64>()
     }
 
     /// Time of the first and last fact over all cells, nanoseconds since the Unix epoch.
@@ -56,17 +63,31 @@ pub(super) fn sum_up(rows: &Rows, cells: Vec<CellResult>) -> Vec<RowResult> {
     grouped.into_iter().enumerate().map(sum).collect()
 }
 
-/// A row that allows several ports asks for any of them: a silent port beside a talking one is not missing.
+/// A row that allows several ports asks for any of them: beside a port that talks, another may be silent or out
+/// of sight; beside one that was tried, it is not missing, for its failure is told already; and beside one that
+/// nobody could see, it is not known to be.
 fn excuse_other_ports(rows: &Rows, cells: &mut [CellResult]) {
     let ends = |cell: &CellResult| {
         let cell = &rows.cells()[cell.cell];
         (cell.source.clone(), cell.destination.clone())
     };
-    let talking: BTreeSet<(Place, Place)> =
-        cells.iter().filter(|cell| cell.evidence.succeeded() > 0).map(ends).collect();
+    let of = |is: fn(&CellResult) -> bool, cells: &[CellResult]| -> BTreeSet<(Place, Place)> {
+        cells.iter().filter(|cell| is(cell)).map(ends).collect()
+    };
+    let is_unknown =
+        |cell: &CellResult| matches!(cell.verdict, Verdict::Inconclusive(_) | Verdict::Unobservable { .. });
+    let talking = of(|cell| cell.evidence.succeeded() > 0, cells);
+    let tried =
+        of(|cell| cell.evidence.failed() + cell.evidence.ceded + cell.evidence.ceded_failed > 0, cells);
+    let unknown = of(is_unknown, cells);
     for cell in cells {
-        if matches!(cell.verdict, Verdict::Missing(_)) && talking.contains(&ends(cell)) {
+        let (ends, is_missing) = (ends(cell), matches!(cell.verdict, Verdict::Missing(_)));
+        if (is_missing || is_unknown(cell)) && talking.contains(&ends) {
             cell.verdict = Verdict::Unused(Claim::OtherPort);
+        } else if is_missing && tried.contains(&ends) {
+            cell.verdict = Verdict::Unused(Claim::OtherPortTried);
+        } else if is_missing && unknown.contains(&ends) {
+            cell.verdict = Verdict::Inconclusive(vec![Gap::OtherPort]);
         }
     }
 }

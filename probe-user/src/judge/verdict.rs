@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 pub enum Verdict {
     /// At least one connection succeeded and fits this row more narrowly than any other.
     Observed,
-    /// Connections succeeded, but they fit these rows (indices, sorted) as well or better.
+    /// Connections succeeded, but they fit these rows (indices, sorted) as well or better; no row when it is the
+    /// baseline that they fit better.
     Shared(BTreeSet<usize>),
     /// Some attempts succeed and others fail.
     Degraded,
@@ -68,6 +69,8 @@ pub enum FarEnd {
     NothingArrived,
     /// It is watched, and took this many connections.
     Arrived(u64),
+    /// It is watched, and took this many connections of which nobody can say who made them.
+    CannotTell(u64),
 }
 
 /// On what "none" rests.
@@ -79,6 +82,8 @@ pub enum Claim {
         nodes: usize,
         /// For how long, nanoseconds.
         span: i64,
+        /// Of how many nodes only a network namespace was watched.
+        limited: usize,
     },
     /// Every roster node of the destination was watched: nothing arrived.
     NeverArrived {
@@ -86,16 +91,25 @@ pub enum Claim {
         nodes: usize,
         /// For how long, nanoseconds.
         span: i64,
+        /// Of how many nodes only a network namespace was watched.
+        limited: usize,
     },
     /// What fits also fits these narrower rows (indices, sorted), which take the credit.
     Ceded(BTreeSet<usize>),
     /// The row asks for any of its ports, and another is in use.
     OtherPort,
+    /// The row asks for any of its ports, and another was tried.
+    OtherPortTried,
 }
 
 /// Why something is not known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gap {
+    /// A cluster whose nodes nobody has listed.
+    NoRoster {
+        /// The cluster.
+        cluster: String,
+    },
     /// A roster node without a recording.
     NoRecording {
         /// The cluster.
@@ -114,13 +128,38 @@ pub enum Gap {
     },
     /// Part of the end lies outside of the watched clusters.
     Beyond(String),
+    /// Any port of the row is enough, and one of them cannot be seen.
+    OtherPort,
+    /// A flow that may be the cell's, of a socket whose workload the recording does not know.
+    UnknownWorkload,
+    /// So many arrivals that may be the cell's, from addresses that do not tell.
+    UnknownSource(u64),
     /// The expectation asks for more than this flowdrift judges.
     Expectation(&'static str),
+}
+
+impl Gap {
+    /// The cluster that nobody recorded, or could say to have recorded, where that is the gap.
+    pub(super) fn unrecorded(&self) -> Option<&str> {
+        match self {
+            Self::NoRoster { cluster } | Self::NoRecording { cluster, .. } => Some(cluster),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Gap {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::NoRoster { cluster } => {
+                write!(formatter, "{cluster} has no roster: nobody can say that all of it was watched")
+            }
+            Self::OtherPort => {
+                formatter.write_str("another port of the row would be enough, and cannot be seen")
+            }
+            Self::UnknownWorkload => formatter.write_str("a flow's workload is not known"),
+            Self::UnknownSource(1) => formatter.write_str("1 arrival whose source cannot be told"),
+            Self::UnknownSource(count) => write!(formatter, "{count} arrivals whose source cannot be told"),
             Self::NoRecording { cluster, node } => write!(formatter, "no recording from {cluster}/{node}"),
             Self::Coverage { cluster, node, gap } => write!(formatter, "{cluster}/{node}: {gap}"),
             Self::Beyond(end) => write!(formatter, "{end} is not watched as a whole"),
@@ -136,7 +175,7 @@ pub enum FlowVerdict {
     Declared {
         /// Indices, sorted.
         cells: Vec<usize>,
-        /// A proxy stands between: which of them it was for cannot be told.
+        /// A proxy or NAT stands between, or the workload is not known: which of them it was cannot be told.
         source_hidden: bool,
     },
     /// This row of the baseline covers it.

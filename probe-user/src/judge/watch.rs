@@ -1,6 +1,6 @@
 //! What the recordings cover, and so what may be denied (invariant 2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::verdict::Gap;
 use crate::{
@@ -14,9 +14,15 @@ const ACCEPT_LOSSES: [&str; 1] = ["ring-full-accepted"];
 const CONNECT_LOSSES: [&str; 5] =
     ["ring-full-attempt", "ring-full-connected", "ring-full-failed", "ring-full-unrouted", "unpaired-full"];
 
-/// Less than this share of the audited span is not the whole of it: nine tenths, since recorders of many nodes
-/// are not started in one instant.
-const WHOLE: (i64, i64) = (9, 10);
+/// Recorders of many nodes are not started in one instant: this much may be unwatched without a word,
+/// nanoseconds.
+const UNSYNCHRONISED: i64 = 5_000_000_000;
+
+/// What may go unwatched of an audit of this length before silence proves nothing: a hundredth, or what a start
+/// takes, and never more than a tenth.
+fn tolerance(span: i64) -> i64 {
+    (span / 100).max(UNSYNCHRONISED).min(span / 10)
+}
 
 /// Which end's facts are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +42,14 @@ pub struct ClusterWatch {
     attempts: Vec<Gap>,
     /// Why a missing arrival may not be claimed.
     arrivals: Vec<Gap>,
+    /// What went unwatched, though so little of it that a claim stands.
+    tolerated: Vec<Gap>,
     /// Why somebody accepts that it is not recorded.
-    acknowledged: Option<String>,
-    /// What all its nodes were watched for: nanoseconds since the Unix epoch.
-    span: Option<(i64, i64)>,
+    pub acknowledged: Option<String>,
+    /// Nodes of which only namespaces were watched: each stands for the whole node.
+    pub limits: BTreeMap<String, BTreeSet<String>>,
+    /// For how long each of its recorded nodes was watched at the least, nanoseconds; `None` without any.
+    length: Option<i64>,
 }
 
 impl ClusterWatch {
@@ -54,7 +64,7 @@ impl ClusterWatch {
     /// For how long every node was watched, nanoseconds.
     #[must_use]
     pub fn length(&self) -> i64 {
-        self.span.map_or(0, |(start, end)| end - start)
+        self.length.unwrap_or(0)
     }
 }
 
@@ -72,7 +82,7 @@ pub struct Watches {
 impl Watches {
     pub(super) fn new(inventory: &Inventory, windows: &[Window]) -> Self {
         let start = windows.iter().map(|window| window.start).min().unwrap_or(0);
-        let end = windows.iter().map(|window| window.end).max().unwrap_or(0);
+        let end = windows.iter().map(|window| window.end).max().unwrap_or(0).max(start);
         let watch = |(name, cluster): (&String, &Cluster)| {
             (name.clone(), of_cluster((name, cluster), windows, (start, end)))
         };
@@ -82,8 +92,9 @@ impl Watches {
     /// Every gap of every cluster, for the report; an absence that somebody accepts is none.
     #[must_use]
     pub fn all_gaps(&self) -> Vec<Gap> {
-        let both =
-            |watch: &ClusterWatch| watch.attempts.iter().chain(&watch.arrivals).cloned().collect::<Vec<_>>();
+        let both = |watch: &ClusterWatch| {
+            [&watch.attempts, &watch.arrivals, &watch.tolerated].map(Vec::clone).concat()
+        };
         let is_open = |watch: &&ClusterWatch| watch.acknowledged.is_none() || watch.recorded > 0;
         let mut gaps: Vec<Gap> = self.clusters.values().filter(is_open).flat_map(both).collect();
         gaps.sort();
@@ -98,45 +109,66 @@ fn of_cluster((name, cluster): (&str, &Cluster), windows: &[Window], whole: (i64
         acknowledged: cluster.acknowledged.clone(),
         ..ClusterWatch::default()
     };
+    if cluster.nodes.is_empty() {
+        watch.open(Gap::NoRoster { cluster: name.to_owned() });
+    }
     for node in cluster.nodes.keys() {
-        let mine: Vec<&Window> =
-            windows.iter().filter(|window| window.cluster == name && &window.node == node).collect();
+        let is_mine = |window: &&Window| window.cluster == name && &window.node == node;
+        let mine: Vec<&Window> = windows.iter().filter(is_mine).collect();
         if mine.is_empty() {
-            let gap = Gap::NoRecording { cluster: name.to_owned(), node: node.clone() };
-            watch.attempts.push(gap.clone());
-            watch.arrivals.push(gap);
-            continue;
+            watch.open(Gap::NoRecording { cluster: name.to_owned(), node: node.clone() });
+        } else {
+            watch.add((name, node), &mine, whole);
         }
-        watch.recorded += 1;
-        for (asked, gaps) in [(Asked::Attempts, &mut watch.attempts), (Asked::Arrivals, &mut watch.arrivals)]
-        {
-            let words = node_gaps(&mine, asked, whole);
-            gaps.extend(words.into_iter().map(|gap| Gap::Coverage {
-                cluster: name.to_owned(),
-                node: node.clone(),
-                gap,
-            }));
-        }
-        watch.span = Some(mine.iter().fold(watch.span.unwrap_or(whole), |(start, end), window| {
-            (start.max(window.start), end.min(window.end))
-        }));
     }
     watch
 }
 
-fn node_gaps(windows: &[&Window], asked: Asked, (start, end): (i64, i64)) -> Vec<String> {
-    let unseen = match asked {
-        Asked::Attempts => ACCEPT_LOSSES.as_slice(),
-        Asked::Arrivals => CONNECT_LOSSES.as_slice(),
-    };
-    let mut gaps: Vec<String> =
-        windows.iter().flat_map(|window| window.coverage.gaps_beside(unseen)).collect();
-    let watched: i64 = windows.iter().map(|window| window.end - window.start).sum();
-    let (part, of) = WHOLE;
-    if watched.saturating_mul(of) < (end - start).saturating_mul(part) {
-        gaps.push(format!("watched {} of the {} audited", seconds(watched), seconds(end - start)));
+impl ClusterWatch {
+    /// Notes a gap that could hide anything.
+    fn open(&mut self, gap: Gap) {
+        self.attempts.push(gap.clone());
+        self.arrivals.push(gap);
     }
-    gaps
+
+    /// Adds a node's windows. They may follow each other, or be parts of the node that were watched side by side.
+    fn add(&mut self, (cluster, node): (&str, &str), windows: &[&Window], (start, end): (i64, i64)) {
+        let gap = |gap| Gap::Coverage { cluster: cluster.to_owned(), node: node.to_owned(), gap };
+        let lost = |unseen: &[&str]| {
+            let gaps: BTreeSet<String> =
+                windows.iter().flat_map(|window| window.coverage.gaps_beside(unseen)).collect();
+            gaps.into_iter().map(gap).collect::<Vec<Gap>>()
+        };
+        self.recorded += 1;
+        self.attempts.extend(lost(&ACCEPT_LOSSES));
+        self.arrivals.extend(lost(&CONNECT_LOSSES));
+        let (watched, span) = (watched(windows), end.saturating_sub(start));
+        let unwatched = span.saturating_sub(watched);
+        let short = || gap(format!("watched {} of the {} audited", seconds(watched), seconds(span)));
+        if watched == 0 || unwatched > tolerance(span) {
+            self.open(short());
+        } else if unwatched > UNSYNCHRONISED {
+            self.tolerated.push(short());
+        }
+        self.length = Some(self.length.map_or(watched, |length| length.min(watched)));
+        let namespaces = windows.iter().flat_map(|window| window.coverage.namespaces());
+        let namespaces: BTreeSet<String> = namespaces.map(str::to_owned).collect();
+        if !namespaces.is_empty() {
+            self.limits.insert(node.to_owned(), namespaces);
+        }
+    }
+}
+
+/// How much time the windows cover together, nanoseconds.
+fn watched(windows: &[&Window]) -> i64 {
+    let mut spans: Vec<(i64, i64)> = windows.iter().map(|window| (window.start, window.end)).collect();
+    spans.sort_unstable();
+    let (mut sum, mut covered) = (0_i64, i64::MIN);
+    for (start, end) in spans {
+        sum = sum.saturating_add(end.saturating_sub(start.max(covered)).max(0));
+        covered = covered.max(end);
+    }
+    sum
 }
 
 fn seconds(nanoseconds: i64) -> String {

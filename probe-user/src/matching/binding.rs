@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use super::cell::{Cell, Place};
+use super::hidden::is_concealed;
 use super::rows::Rows;
 use crate::event::Protocol;
 use crate::matrix::Ports;
@@ -47,10 +48,20 @@ impl Rows {
         }
     }
 
-    /// Whether the destination sees a proxy instead of the source: it has an ingress for a declared port, and
-    /// the source is not that ingress or its front.
+    /// Whether the destination sees somebody else instead of the source: translation hides it, or the
+    /// destination has an ingress for a declared port, and the source is not that ingress or its front.
     #[must_use]
     pub fn source_hidden_at_destination(&self, cell: &Cell) -> bool {
+        let at = cell.destination.cluster();
+        let concealed = |endpoint: &Endpoint| is_concealed(&self.inventory, endpoint, at);
+        let endpoint = match &cell.source {
+            Place::Endpoint { name, .. } => self.inventory.endpoints.get(name),
+            _ => None,
+        };
+        endpoint.is_some_and(concealed) || self.proxied(cell)
+    }
+
+    fn proxied(&self, cell: &Cell) -> bool {
         let Place::Cluster(cluster) = &cell.destination else { return false };
         let ingress = self.inventory.clusters.get(cluster).and_then(|cluster| cluster.ingress.as_ref());
         let Some(ingress) = ingress else { return false };
@@ -97,10 +108,12 @@ impl Rows {
         Binding { unbound: (!bound).then(reason), ..self.of_cluster(cluster) }
     }
 
-    /// An endpoint outside of the clusters is shown by those whose nodes it consists of.
+    /// An endpoint outside of the clusters is shown by those whose nodes it consists of; one that only cgroups
+    /// bind may be in any.
     fn of_endpoint(&self, endpoint: &Endpoint) -> Binding {
         let clusters: Vec<String> = match &endpoint.cluster {
             Some(cluster) => vec![cluster.clone()],
+            None if !endpoint.cgroups.is_empty() => self.every_cluster(),
             None => {
                 let clusters = self.inventory.clusters.iter();
                 clusters

@@ -127,7 +127,8 @@ pub(super) fn split(index: usize, row: &Row, inventory: &Inventory) -> Vec<Cell>
     let destinations = places(&row.to, inventory);
     let mut cells = Vec::new();
     for source in places(&row.from, inventory) {
-        for destination in &destinations {
+        let asked = |destination: &&Place| !is_self_pair(row, &source, destination, inventory);
+        for destination in destinations.iter().filter(asked) {
             cells.extend(row.ports.iter().map(|port| Cell {
                 row: index,
                 source: source.beside(destination),
@@ -137,6 +138,17 @@ pub(super) fn split(index: usize, row: &Row, inventory: &Inventory) -> Vec<Cell>
         }
     }
     cells
+}
+
+/// A row from a role to the same role speaks of its clusters among themselves: where there are several, it does
+/// not ask that each also talks to itself, unless the row names that cluster by a name of its own.
+fn is_self_pair(row: &Row, source: &Place, destination: &Place, inventory: &Inventory) -> bool {
+    let Place::Cluster(cluster) = source else { return false };
+    let means = |name: &EndpointName| inventory.clusters_named(name).any(|one| one == cluster);
+    let alone = |name: &EndpointName| inventory.clusters_named(name).count() == 1;
+    let by_role = |names: &[EndpointName]| !names.iter().any(|name| means(name) && alone(name));
+    let is_common = |name: &EndpointName| row.to.contains(name) && means(name);
+    source == destination && row.from.iter().any(is_common) && by_role(&row.from) && by_role(&row.to)
 }
 
 /// A name that two names of the list mean is one place.

@@ -29,31 +29,47 @@ pub(super) fn fit(reach: Reach<'_>, cell: &Cell) -> Option<(Leg, bool)> {
     match &cell.destination {
         Place::Cluster(cluster) => fit_cluster(reach, cell, cluster),
         destination => {
-            let ends = reach.holds(&cell.source, reach.tuple.client())
-                && reach.holds(destination, reach.tuple.server());
-            (ends && admits(reach, cell)).then_some((Leg::Direct, false))
+            let hidden = source(reach, cell)?;
+            (reach.goes_to(destination) && admits(reach, cell)).then_some((Leg::Direct, hidden))
         }
     }
+}
+
+/// Whether the cell's source is hidden; `None` when the client cannot be it.
+fn source(reach: Reach<'_>, cell: &Cell) -> Option<bool> {
+    let client = reach.tuple.client();
+    if reach.holds(&cell.source, client) {
+        return Some(false);
+    }
+    reach.may_be(&cell.source, client).then_some(true)
 }
 
 fn fit_cluster(reach: Reach<'_>, cell: &Cell, cluster: &str) -> Option<(Leg, bool)> {
     let behind_ingress = matches!(cell.source, Place::Ingress { .. });
     let outer = if behind_ingress { None } else { fit_outer(reach, cell, cluster) };
-    outer.or_else(|| to_pod(reach, cell, cluster).then_some((Leg::IngressToPod, !behind_ingress)))
+    outer
+        .or_else(|| to_pod(reach, cell, cluster).then_some((Leg::IngressToPod, !behind_ingress)))
+        .or_else(|| (!behind_ingress).then_some((fit_open(reach, cell, cluster)?, source(reach, cell)?)))
+}
+
+/// The leg on which the destination is met as it is declared, whoever the source is.
+fn fit_open(reach: Reach<'_>, cell: &Cell, cluster: &str) -> Option<Leg> {
+    let server = reach.tuple.server();
+    let leg = match () {
+        () if reach.at_home(cluster, server) => Leg::Direct,
+        () if reach.at_front(cluster, server) => Leg::ClientToFront,
+        () => return None,
+    };
+    cell.port.ports.hold(reach.tuple.port).then_some(leg)
 }
 
 fn fit_outer(reach: Reach<'_>, cell: &Cell, cluster: &str) -> Option<(Leg, bool)> {
     let (client, server, port) = (reach.tuple.client(), reach.tuple.server(), reach.tuple.port);
     let source = reach.holds(&cell.source, client);
-    let home = reach.at_home(cluster, server);
-    if source && cell.port.ports.hold(port) {
-        if home {
-            return Some((Leg::Direct, false));
-        }
-        if reach.at_front(cluster, server) {
-            return Some((Leg::ClientToFront, false));
-        }
+    if let Some(leg) = fit_open(reach, cell, cluster).filter(|_| source) {
+        return Some((leg, false));
     }
+    let home = reach.at_home(cluster, server);
     let ingress = reach.ingress(cluster)?;
     let listens = || listener(ingress, &cell.port, port) && hold(&ingress.proxies, client.address);
     (home && listens()).then_some((Leg::FrontToListener, !source))

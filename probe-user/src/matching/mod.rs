@@ -7,6 +7,7 @@
 mod binding;
 mod cell;
 mod exempt;
+mod hidden;
 mod leg;
 mod near;
 mod placement;

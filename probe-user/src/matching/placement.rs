@@ -35,6 +35,11 @@ pub struct Placed {
 }
 
 impl Placed {
+    /// Whether the inventory has no name for its address but the Internet's.
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.cluster.is_none() && self.narrowest.is_none()
+    }
+
     /// The best name for a reader: the endpoint, else the node, else the cluster, else the address.
     #[must_use]
     pub fn label(&self) -> String {

@@ -28,7 +28,7 @@ impl<'a> Reach<'a> {
     /// Whether `side` is at `place`.
     pub(super) fn holds(&self, place: &Place, side: Side) -> bool {
         match place {
-            Place::Any => true,
+            Place::Any => !self.tuple.on_loopback_address(),
             Place::Cluster(name) => {
                 self.at_home(name, side) || self.at_front(name, side) || self.leaves(name, side)
             }
@@ -40,6 +40,38 @@ impl<'a> Reach<'a> {
             }
             Place::Local(kind) => self.at_local(*kind, side),
         }
+    }
+
+    /// Whether the tuple's server is at `place`. What stays within one cluster does not go to whoever may be
+    /// anywhere: only an endpoint whose own block is within that cluster is meant by it. Otherwise a row for
+    /// the Internet would be observed by a node that talks to its own pods.
+    pub(super) fn goes_to(&self, place: &Place) -> bool {
+        let server = self.tuple.server();
+        let stays = self.tuple.is_loopback() || self.at_home(self.tuple.cluster, self.remote());
+        self.holds(place, server)
+            && match place {
+                Place::Any => !stays,
+                Place::Endpoint { name, cluster: None } if stays => {
+                    self.inventory.endpoints.get(name).is_some_and(|endpoint| self.means(endpoint, server))
+                }
+                _ => true,
+            }
+    }
+
+    fn remote(&self) -> Side {
+        let (client, server) = (self.tuple.client(), self.tuple.server());
+        if client.local { server } else { client }
+    }
+
+    /// Whether the endpoint means something within the reporter's cluster.
+    fn means(&self, endpoint: &Endpoint, side: Side) -> bool {
+        let own = self.inventory.clusters.get(self.tuple.cluster);
+        let is_own = |block: &IpNet| {
+            let is_node = |address: &IpAddr| IpNet::from(*address) == *block;
+            own.is_some_and(|own| is_inner(own, block) || own.nodes.values().flatten().any(is_node))
+        };
+        (side.local && self.in_cgroup(&endpoint.cgroups))
+            || endpoint.cidrs.iter().any(|block| block.contains(&side.address) && is_own(block))
     }
 
     /// Whether `side` is inside the cluster: by its report, by its roster, or by an address that counts.
@@ -89,7 +121,9 @@ impl<'a> Reach<'a> {
         }
         match home {
             Some(cluster) => self.in_blocks(cluster, &endpoint.cidrs, side),
-            None => hold(&endpoint.cidrs, side.address) && !(side.local && self.is_private(side.address)),
+            None => {
+                hold_beyond(&endpoint.cidrs, side.address) && !(side.local && self.is_private(side.address))
+            }
         }
     }
 
@@ -142,12 +176,18 @@ impl<'a> Reach<'a> {
     }
 }
 
+/// The same for a block that lies anywhere: it holds no loopback address unless it is a loopback block.
+fn hold_beyond(blocks: &[IpNet], address: IpAddr) -> bool {
+    let means = |block: &&IpNet| !address.is_loopback() || block.network().is_loopback();
+    blocks.iter().filter(means).any(|block| block.contains(&address))
+}
+
 /// Whether the roster has the address.
 pub(super) fn is_node(cluster: &Cluster, address: IpAddr) -> bool {
     cluster.nodes.values().flatten().any(|node| *node == address)
 }
 
 /// Whether the block lies within the addresses that other clusters may use too.
-fn is_inner(cluster: &Cluster, block: &IpNet) -> bool {
+pub(super) fn is_inner(cluster: &Cluster, block: &IpNet) -> bool {
     cluster.pods.iter().chain(&cluster.services).any(|inner| inner.contains(block))
 }

@@ -408,3 +408,45 @@ fn the_baseline_covers_what_a_cluster_does_by_itself() {
     assert_eq!(row(out("view", "10.10.0.11", "192.0.2.2", 443)), is("image-pulls"));
     assert_eq!(row(out("view", "192.168.0.7", "192.0.2.2", 443)), None);
 }
+
+#[test]
+fn a_source_that_translation_hides_may_be_whoever_leaves_there() {
+    let rows = rows("from: [db, gui], to: [run-eu, git], ports: [443/tcp]");
+    let hidden = ["db -> run-eu Direct hidden", "gui -> run-eu Direct hidden"];
+    assert_eq!(told(&rows, seen("run-eu", "10.30.0.11", "10.10.0.11", 443)), hidden);
+    assert_eq!(told(&rows, seen("run-eu", "10.30.0.11", "203.0.113.1", 443)), hidden);
+    assert_eq!(told(&rows, seen("run-eu", "10.30.0.11", "10.40.0.11", 443)), NOTHING);
+    // Their own node knows its pods by their address, and a cgroup only where the recording has one.
+    assert_eq!(told(&rows, out("view", "10.10.0.11", "192.0.2.1", 443)), ["gui -> git Direct hidden"]);
+    let known = Tuple { cgroup: Some("/other"), ..out("view", "10.10.0.11", "192.0.2.1", 443) };
+    assert_eq!(told(&rows, known), NOTHING);
+}
+
+#[test]
+fn what_stays_within_a_cluster_goes_to_nobody_in_particular() {
+    let rows = rows("from: [run-us], to: [any, everywhere, build-api], ports: [any/tcp]");
+    assert_eq!(told(&rows, out("run-us", "127.0.0.1", "127.0.0.1", 443)), NOTHING);
+    assert_eq!(told(&rows, out("run-us", "10.40.0.11", "192.168.0.7", 443)), NOTHING);
+    assert_eq!(told(&rows, out("run-us", "192.168.0.7", "10.40.0.11", 443)), ["run-us -> build-api Direct"]);
+    let abroad = told(&rows, out("run-us", "192.168.0.7", "198.51.100.7", 443));
+    assert_eq!(abroad, ["run-us -> any Direct", "run-us -> everywhere Direct"]);
+}
+
+#[test]
+fn a_role_of_several_does_not_ask_each_for_itself() {
+    let pairs = |text: &str| {
+        let rows = rows(text);
+        rows.cells().iter().map(|cell| format!("{} {}", cell.source, cell.destination)).collect::<Vec<_>>()
+    };
+    assert_eq!(pairs("from: [run], to: [run], ports: [443/tcp]"), ["run-eu run-us", "run-us run-eu"]);
+    assert_eq!(pairs("from: [view], to: [view], ports: [443/tcp]"), ["view view"]);
+    let named = pairs("from: [run], to: [run, run-us], ports: [443/tcp]");
+    assert_eq!(named, ["run-eu run-us", "run-us run-eu", "run-us run-us"]);
+}
+
+#[test]
+fn any_and_the_internet_are_wide_and_a_cluster_is_not() {
+    let rows = rows("from: [any, everywhere, run-eu], to: [view, git], ports: [443/tcp]");
+    let wide: Vec<bool> = (0..rows.cells().len()).map(|cell| rows.is_wide(cell)).collect();
+    assert_eq!(wide, [true, true, true, true, false, false]);
+}

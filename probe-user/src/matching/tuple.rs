@@ -56,6 +56,11 @@ impl Tuple<'_> {
 
     /// Whether it never left its node.
     pub(super) fn is_loopback(&self) -> bool {
-        self.local == self.remote || self.local.is_loopback() || self.remote.is_loopback()
+        self.local == self.remote || self.on_loopback_address()
+    }
+
+    /// Whether an end has an address that means itself only.
+    pub(super) fn on_loopback_address(&self) -> bool {
+        self.local.is_loopback() || self.remote.is_loopback()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ipnet::IpNet;
 
 use super::cell::{Cell, LocalKind, Place};
-use super::rows::Match;
+use super::rows::{Match, Rows};
 use crate::matrix::Ports;
 use crate::matrix::inventory::{Cluster, Endpoint, Inventory};
 
@@ -36,6 +36,43 @@ impl Width {
             source: addresses(&cell.source, inventory),
             ports: ports(cell, inventory),
         }
+    }
+}
+
+impl Rows {
+    /// Whether the cell describes an end so loosely that it describes nobody: `any`, or an endpoint with a /8
+    /// of IPv4 or a /32 of IPv6 among its blocks. A cluster is what it is, however large.
+    ///
+    /// # Panics
+    /// When there is no such cell.
+    #[must_use]
+    pub fn is_wide(&self, cell: usize) -> bool {
+        is_wide(&self.cells[cell].source, &self.inventory) || self.is_wide_destination(cell)
+    }
+
+    /// Whether that is so of its destination.
+    ///
+    /// # Panics
+    /// When there is no such cell.
+    #[must_use]
+    pub fn is_wide_destination(&self, cell: usize) -> bool {
+        is_wide(&self.cells[cell].destination, &self.inventory)
+    }
+}
+
+fn is_wide(place: &Place, inventory: &Inventory) -> bool {
+    const WIDE_V4: u8 = 8;
+    const WIDE_V6: u8 = 32;
+    let is_wide = |block: &IpNet| {
+        let limit = if block.addr().is_ipv4() { WIDE_V4 } else { WIDE_V6 };
+        block.prefix_len() <= limit && !block.network().is_loopback()
+    };
+    match place {
+        Place::Any => true,
+        Place::Endpoint { name, .. } => {
+            inventory.endpoints.get(name).is_some_and(|endpoint| endpoint.cidrs.iter().any(is_wide))
+        }
+        _ => false,
     }
 }
 

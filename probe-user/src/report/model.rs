@@ -41,6 +41,9 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Flows and connections by verdict, the quiet ones too.
     pub counts: BTreeMap<String, Count>,
+    /// What each row of the baseline covered, by its id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub baseline_rows: BTreeMap<String, Count>,
 }
 
 /// The verdict on the whole.
@@ -136,6 +139,9 @@ pub struct ClusterCoverage {
     pub recorded: usize,
     /// Nodes in the roster.
     pub roster: usize,
+    /// The network namespaces of nodes of which nothing else was watched, by node: they stand for the whole.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limited: BTreeMap<String, Vec<String>>,
 }
 
 /// A row of a matrix, told by its place.
@@ -248,9 +254,9 @@ pub struct Evidence {
     /// Attempts that came to nothing, by cause.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<String, u64>,
-    /// Whether both ends saw connections.
+    /// Whether both ends saw the same connections.
     pub both_ends: bool,
-    /// Arrivals behind a proxy, which may or may not have been these: its two connections are never joined.
+    /// Arrivals behind a proxy or NAT, which may or may not have been these: they cannot be joined.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub behind_proxy: u64,
     /// The hops that were seen.

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::{
     Report, escape,
-    model::{Document, Finding, NearMiss, Row, RowPlace},
+    model::{Count, Document, Finding, NearMiss, Row, RowPlace},
+    words,
 };
 
 /// Lines that are collected; every word from outside is escaped as it comes in.
@@ -48,8 +49,8 @@ fn head(page: &mut Page, report: &Report) {
     page.line(&format!("{}: {found}", summary.verdict.to_uppercase()));
     page.line("");
     for matrix in &report.matrix {
-        let rows = report.rows.iter().filter(|row| row.place.file == matrix.file).count();
-        page.labelled("matrix", &format!("{}, {rows} rows", document(matrix)));
+        let rows = report.rows.iter().filter(|row| row.place.file == matrix.file).count() as u64;
+        page.labelled("matrix", &format!("{}, {}", document(matrix), words::plural(rows, "row")));
     }
     page.labelled("inventory", &document(&report.inventory));
     page.labelled("baseline", &document(&report.baseline));
@@ -83,8 +84,19 @@ fn coverage(page: &mut Page, report: &Report) {
     let older: u64 = report.coverage.iter().map(|node| node.older_connections).sum();
     page.labelled(
         "",
-        &format!("{} facts, {lost} lost; {older} connections older than the audit", completeness.events),
+        &format!(
+            "{}, {lost} lost; {} older than the audit",
+            words::plural(completeness.events, "fact"),
+            words::plural(older, "connection")
+        ),
     );
+    for cluster in &report.clusters {
+        for (node, namespaces) in &cluster.limited {
+            let name = &cluster.cluster;
+            let limit = namespaces.join(", ");
+            page.labelled("", &format!("{name}/{node} limited to netns {limit}: stands for the whole node"));
+        }
+    }
     for reason in &completeness.reasons {
         page.labelled("", &format!("gap: {reason}"));
     }
@@ -197,19 +209,32 @@ fn groups(report: &Report) -> Vec<Group<'_>> {
 }
 
 fn left_out(page: &mut Page, report: &Report) {
-    page.line("");
-    page.line("LEFT OUT");
+    let mut lines = Vec::new();
     for (kind, words) in [
         ("baseline", "covered by the baseline"),
         ("exempt", "covered by an exception"),
-        ("declared_behind_a_proxy", "a proxy's hop of declared traffic, whose source it hides"),
+        ("declared_behind_a_proxy", "declared, but a proxy, NAT or unknown workload hides the source"),
         ("out_of_scope", "traffic that the matrix does not speak of"),
     ] {
         let Some(count) = report.counts.get(kind).filter(|count| count.flows > 0) else { continue };
-        let failed = if count.failed > 0 { format!(", {} failed", count.failed) } else { String::new() };
-        page.line(&format!("{} flows, {} connections{failed}: {words}", count.flows, count.connections));
+        lines.push(format!("{}: {words}", counted(count)));
+        if kind == "baseline" {
+            let rows = report.baseline_rows.iter();
+            lines.extend(rows.map(|(row, count)| format!("  {}: {row}", counted(count))));
+        }
     }
-    for blind in &report.completeness.blind {
-        page.line(&format!("not visible: {blind}"));
+    lines.extend(report.completeness.blind.iter().map(|blind| format!("not visible: {blind}")));
+    if lines.is_empty() {
+        return;
     }
+    page.line("");
+    page.line("LEFT OUT");
+    lines.iter().for_each(|line| page.line(line));
+}
+
+fn counted(count: &Count) -> String {
+    let failed = if count.failed > 0 { format!(", {} failed", count.failed) } else { String::new() };
+    let (flows, connections) =
+        (words::plural(count.flows, "flow"), words::plural(count.connections, "connection"));
+    format!("{flows}, {connections}{failed}")
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     flow::Outcomes,
     judge::{Claim, Evidence, FarEnd, Gap, Verdict},
-    matching::{Leg, Rows},
+    matching::{Leg, Matcher, Rows},
 };
 
 /// A moment, RFC 3339 in UTC, whole milliseconds.
@@ -28,6 +28,10 @@ pub(super) fn length(nanoseconds: i64) -> String {
 /// A count with its noun.
 pub(super) fn plural(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+fn fit(count: u64) -> &'static str {
+    if count == 1 { "fits" } else { "fit" }
 }
 
 /// Attempts that came to nothing, by cause. Errnos of asm-generic/errno.h, as `sk_err` has them.
@@ -80,15 +84,19 @@ fn legs(evidence: &Evidence) -> String {
 pub(super) fn reason(rows: &Rows, verdict: &Verdict, evidence: &Evidence) -> String {
     match verdict {
         Verdict::Observed => observed(evidence),
-        Verdict::Shared(group) if evidence.shared > 0 => {
-            format!("{} fit equally: {}", plural(evidence.shared, "connection"), names(rows, group))
+        Verdict::Shared(group) if evidence.shared.count() > 0 => {
+            let shared = plural(evidence.shared.count(), "connection");
+            match group.len() {
+                1 => format!("{shared} of {} cannot be told apart", among(rows, &evidence.among)),
+                _ => format!("{shared} {} equally: {}", fit(evidence.shared.count()), names(rows, group)),
+            }
         }
         Verdict::Shared(group) => ceded(rows, group, evidence),
         Verdict::Degraded => {
             let stood = plural(evidence.succeeded(), "connection");
             format!("{stood} stood, {}{}", failure_list(&evidence.client), failing_nodes(evidence))
         }
-        Verdict::Failing(far) => format!("{}; {}", failure_list(&evidence.client), far_end(*far, evidence)),
+        Verdict::Failing(far) => format!("{}; {}", failure_list(&evidence.client), stops(*far, evidence)),
         Verdict::Missing(Claim::Ceded(group)) | Verdict::Unused(Claim::Ceded(group)) => {
             ceded(rows, group, evidence)
         }
@@ -101,21 +109,40 @@ pub(super) fn reason(rows: &Rows, verdict: &Verdict, evidence: &Evidence) -> Str
     }
 }
 
-fn names(rows: &Rows, group: &BTreeSet<usize>) -> String {
+/// Cells that the same evidence fits: `a → b 443/tcp and c → b 443/tcp`.
+pub(super) fn among(rows: &Rows, cells: &BTreeSet<usize>) -> String {
+    let cells = cells.iter().map(|cell| &rows.cells()[*cell]);
+    let words = cells.map(|cell| format!("{} → {} {}", cell.source, cell.destination, cell.port));
+    words.collect::<Vec<_>>().join(" and ")
+}
+
+/// Rows by their ids; only the baseline takes without one.
+pub(super) fn names(rows: &Rows, group: &BTreeSet<usize>) -> String {
+    if group.is_empty() {
+        return "the baseline".to_owned();
+    }
     group.iter().map(|row| rows.row(*row).id.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn ceded(rows: &Rows, group: &BTreeSet<usize>, evidence: &Evidence) -> String {
-    format!("{} fit more narrowly: {}", plural(evidence.ceded, "connection"), names(rows, group))
+    let what = match (evidence.ceded, evidence.ceded_failed) {
+        (0, failed) => plural(failed, "failed attempt"),
+        (stood, 0) => plural(stood, "connection"),
+        (stood, failed) => {
+            format!("{} and {}", plural(stood, "connection"), plural(failed, "failed attempt"))
+        }
+    };
+    let fit = fit(evidence.ceded + evidence.ceded_failed);
+    format!("{what} {fit} more narrowly: {}", names(rows, group))
 }
 
 fn observed(evidence: &Evidence) -> String {
-    let ends = match (evidence.both_ends(), evidence.client.succeeded() > 0) {
+    let ends = match (evidence.both_ends, evidence.client.succeeded() > 0) {
         (true, _) => "seen at both ends",
         (false, true) => "seen at the connecting end",
         (false, false) => "seen at the listening end",
     };
-    format!("{}, {ends} ({})", plural(evidence.proven, "connection"), legs(evidence))
+    format!("{}, {ends} ({})", plural(evidence.proven.count(), "connection"), legs(evidence))
 }
 
 fn failing_nodes(evidence: &Evidence) -> String {
@@ -124,7 +151,20 @@ fn failing_nodes(evidence: &Evidence) -> String {
     if names.is_empty() { String::new() } else { format!("; only failures on {}", names.join(", ")) }
 }
 
-/// Where the claim about a failure stops.
+/// Where the claim about a failure stops. What never left the node, or was given up there, says nothing of an
+/// end that nobody watched.
+fn stops(far: FarEnd, evidence: &Evidence) -> String {
+    let client = &evidence.client;
+    let given_up = client.failed.get(&0).copied().unwrap_or_default();
+    if client.unrouted == client.unsuccessful() {
+        return "never left this node".to_owned();
+    }
+    if far == FarEnd::Unwatched && given_up + client.unrouted == client.unsuccessful() {
+        return "given up before an answer".to_owned();
+    }
+    far_end(far, evidence)
+}
+
 fn far_end(far: FarEnd, evidence: &Evidence) -> String {
     /// `ECONNREFUSED` (asm-generic/errno.h).
     const REFUSED: u16 = 111;
@@ -138,6 +178,9 @@ fn far_end(far: FarEnd, evidence: &Evidence) -> String {
             "far end watched: nothing arrived, so it is dropped on the way or by the far end's own firewall"
                 .to_owned()
         }
+        FarEnd::CannotTell(count) => {
+            format!("far end watched: it took {} whose source cannot be told", plural(count, "connection"))
+        }
         FarEnd::Arrived(count) => format!("the far end took {}", plural(count, "connection")),
     }
 }
@@ -145,15 +188,25 @@ fn far_end(far: FarEnd, evidence: &Evidence) -> String {
 /// On what "none" rests.
 pub(super) fn claim(claim: &Claim) -> String {
     match claim {
-        Claim::NeverAttempted { nodes, span } => {
-            format!("no attempt on {nodes}/{nodes} nodes, in these {}", length(*span))
+        Claim::NeverAttempted { nodes, span, limited } => {
+            format!("no attempt {}", watched(*nodes, *span, *limited))
         }
-        Claim::NeverArrived { nodes, span } => {
-            format!("nothing arrived on {nodes}/{nodes} nodes, in these {}", length(*span))
+        Claim::NeverArrived { nodes, span, limited } => {
+            format!("nothing arrived {}", watched(*nodes, *span, *limited))
         }
+        Claim::OtherPortTried => "another port of the row was tried".to_owned(),
         Claim::Ceded(_) => "narrower rows take the credit".to_owned(),
         Claim::OtherPort => "another port of the row is in use".to_owned(),
     }
+}
+
+fn watched(nodes: usize, span: i64, limited: usize) -> String {
+    let limit = match limited {
+        0 => String::new(),
+        limited if limited == nodes => "; of each node only a network namespace was watched".to_owned(),
+        limited => format!("; of {} only a network namespace was watched", plural(limited as u64, "node")),
+    };
+    format!("on {nodes}/{nodes} nodes, in these {}{limit}", length(span))
 }
 
 fn gap_list(gaps: &[Gap]) -> String {

@@ -1,5 +1,7 @@
 //! Findings, in words and in data.
 
+use std::collections::BTreeSet;
+
 use super::{cell_evidence, moments, place, severity};
 use crate::{
     flow::Outcomes,
@@ -58,6 +60,17 @@ fn of_cell(rows: &Rows, result: &CellResult, finding: &mut Finding) {
         said.split_once("; ").map_or((said.as_str(), None), |(said, rest)| (said, Some(rest)));
     finding.message = format!("{source} → {destination} {ports}: {said}");
     finding.remarks.extend(remark.map(str::to_owned));
+    let others: BTreeSet<usize> =
+        result.evidence.among.iter().copied().filter(|cell| *cell != result.cell).collect();
+    if !others.is_empty() && !matches!(result.verdict, Verdict::Missing(_)) {
+        let of_rows = others.iter().map(|cell| rows.cells()[*cell].row).filter(|row| *row != declared.row);
+        let of_rows: BTreeSet<usize> = of_rows.collect();
+        let cells = words::among(rows, &others);
+        finding.remarks.push(match of_rows.is_empty() {
+            true => format!("cannot be told apart from {cells}"),
+            false => format!("fits equally: {}", words::names(rows, &of_rows)),
+        });
+    }
     finding.cluster = declared.source.cluster().map(str::to_owned);
     finding.row = Some(place(rows, declared.row));
     finding.evidence = Some(cell_evidence(&result.evidence));
@@ -108,7 +121,7 @@ fn flow_evidence(flow: &UndeclaredFlow) -> Evidence {
         connected,
         accepted,
         failures: words::failures(&flow.client),
-        both_ends: connected > 0 && accepted > 0,
+        both_ends: flow.both_ends,
         behind_proxy: 0,
         legs: Vec::new(),
         processes: flow.processes.iter().cloned().collect(),

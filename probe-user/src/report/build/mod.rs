@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     flow::Window,
-    judge::{self, Case, CellResult, FlowVerdict, Judgement, RowResult},
+    judge::{self, Case, CellResult, FlowVerdict, Judgement, Observation, RowResult},
     matching::{Matcher, Rows},
     matrix::Expect,
 };
@@ -51,6 +51,7 @@ pub fn build(case: &Case<'_>, judgement: &Judgement<'_>, sources: Sources) -> Re
         findings: judgement.findings.iter().map(|one| finding::finding(case, judgement, one)).collect(),
         rows: judgement.rows.iter().map(|result| row(rows, result)).collect(),
         counts: counts(judgement),
+        baseline_rows: baseline_rows(case.baseline, judgement),
     }
 }
 
@@ -128,6 +129,11 @@ fn clusters(judgement: &Judgement<'_>) -> Vec<ClusterCoverage> {
         cluster: name.clone(),
         recorded: watch.recorded,
         roster: watch.roster,
+        limited: watch
+            .limits
+            .iter()
+            .map(|(node, namespaces)| (node.clone(), namespaces.iter().cloned().collect()))
+            .collect(),
     };
     judgement.watches.clusters.iter().map(coverage).collect()
 }
@@ -144,12 +150,25 @@ fn counts(judgement: &Judgement<'_>) -> BTreeMap<String, Count> {
             FlowVerdict::Undeclared => "undeclared",
             FlowVerdict::OutOfScope => "out_of_scope",
         };
-        let count = counts.entry(kind.to_owned()).or_default();
-        count.flows += 1;
-        count.connections += observation.succeeded();
-        count.failed += observation.client_outcomes().unsuccessful();
+        add(counts.entry(kind.to_owned()).or_default(), observation);
     }
     counts
+}
+
+fn baseline_rows(baseline: &Rows, judgement: &Judgement<'_>) -> BTreeMap<String, Count> {
+    let mut counts = BTreeMap::new();
+    for (observation, verdict) in judgement.observations.iter().zip(&judgement.flows) {
+        if let FlowVerdict::Baseline(row) = verdict {
+            add(counts.entry(baseline.row(*row).id.clone()).or_default(), observation);
+        }
+    }
+    counts
+}
+
+fn add(count: &mut Count, observation: &Observation<'_>) {
+    count.flows += 1;
+    count.connections += observation.succeeded();
+    count.failed += observation.client_outcomes().unsuccessful();
 }
 
 fn place(rows: &Rows, row: usize) -> RowPlace {
@@ -211,7 +230,7 @@ fn cell_evidence(seen: &judge::Evidence) -> Evidence {
         connected: seen.client.succeeded(),
         accepted: seen.server.succeeded(),
         failures: words::failures(&seen.client),
-        both_ends: seen.both_ends(),
+        both_ends: seen.both_ends,
         behind_proxy: seen.hidden,
         legs: seen.legs.iter().map(|leg| words::leg(*leg).to_owned()).collect(),
         processes: seen.processes.iter().cloned().collect(),

@@ -1,0 +1,153 @@
+//! Flows that no row allows: one finding for a workload, a peer and a port.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Finding, FindingKind, Severity};
+use crate::{
+    event::Protocol,
+    flow::{Direction, Outcomes},
+    judge::{Case, Observation, ObservedEnd, verdict::FlowVerdict},
+    matching::{NearMiss, Placement},
+    workload,
+};
+
+/// Flows of one workload to one peer that no row allows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UndeclaredFlow {
+    /// Where both ends are.
+    pub placement: Placement,
+    /// Stable name of the connecting workload, where its end was seen.
+    pub workload: Option<String>,
+    /// The server's port.
+    pub port: u16,
+    /// The transport.
+    pub protocol: Protocol,
+    /// How the connecting end fared.
+    pub client: Outcomes,
+    /// What the listening end took.
+    pub server: Outcomes,
+    /// Connections that stood.
+    pub connections: u64,
+    /// Whether the same connections were seen at both ends.
+    pub both_ends: bool,
+    /// Names of the processes that connected.
+    pub processes: BTreeSet<String>,
+    /// Nodes that reported it, `cluster/node`.
+    pub nodes: BTreeSet<String>,
+    /// Wall-clock time of the first and last fact, nanoseconds since the Unix epoch.
+    pub seen: (i64, i64),
+    /// Every connection is older than the audit and no listener says which end connected.
+    pub direction_unknown: bool,
+    /// The row that it almost fits.
+    pub near_miss: Option<NearMiss>,
+}
+
+/// What the undeclared flows give: one finding for a workload, a peer and a port, however many nodes saw it.
+pub(in crate::judge) fn of_flows(
+    case: &Case<'_>,
+    observations: &[Observation<'_>],
+    verdicts: &[FlowVerdict],
+) -> Vec<Finding> {
+    let mut grouped: BTreeMap<[String; 4], UndeclaredFlow> = BTreeMap::new();
+    for (observation, verdict) in observations.iter().zip(verdicts) {
+        if *verdict != FlowVerdict::Undeclared {
+            continue;
+        }
+        let Some(flow) = undeclared(case, observation) else { continue };
+        let key = identity(&flow);
+        match grouped.get_mut(&key) {
+            Some(known) => merge(known, flow),
+            None => {
+                grouped.insert(key, flow);
+            }
+        }
+    }
+    let grouped = adopt_arrivals(grouped);
+    let finding = |(key, flow): ([String; 4], UndeclaredFlow)| {
+        let severity = severity(&flow);
+        let parts: Vec<&str> = key.iter().map(String::as_str).collect();
+        Finding::new(FindingKind::Undeclared(Box::new(flow)), severity, &parts)
+    };
+    grouped.into_iter().map(finding).collect()
+}
+
+/// Arrivals that no recorded workload made go to the one that made others like them, if it is only one.
+fn adopt_arrivals(
+    mut grouped: BTreeMap<[String; 4], UndeclaredFlow>,
+) -> BTreeMap<[String; 4], UndeclaredFlow> {
+    let orphans = grouped.iter().filter(|(_, flow)| flow.client == Outcomes::default());
+    let orphans: Vec<[String; 4]> = orphans.map(|(key, _)| key.clone()).collect();
+    for orphan in orphans {
+        let [source, _, peer, port] = &orphan;
+        let is_alike =
+            |key: &&[String; 4]| **key != orphan && [&key[0], &key[2], &key[3]] == [source, peer, port];
+        let mut alike = grouped.keys().filter(is_alike).cloned();
+        if let (Some(key), None) = (alike.next(), alike.next())
+            && let Some(flow) = grouped.remove(&orphan)
+            && let Some(known) = grouped.get_mut(&key)
+        {
+            merge(known, flow);
+        }
+    }
+    grouped
+}
+
+fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> Option<UndeclaredFlow> {
+    let end = observation.ends().next()?;
+    let tuple = end.tuple();
+    let clients = || observation.clients.iter();
+    let names = |end: &ObservedEnd<'_>| format!("{}/{}", end.window.cluster, end.window.node);
+    let processes = clients().flat_map(|end| &end.flow.processes).map(|process| process.command.clone());
+    Some(UndeclaredFlow {
+        placement: case.declared.place(&tuple),
+        workload: clients()
+            .find_map(|end| end.flow.key.workload.cgroup.as_deref())
+            .map(workload::stable_name),
+        port: tuple.port,
+        protocol: tuple.protocol,
+        client: observation.client_outcomes(),
+        server: observation.server_outcomes(),
+        connections: observation.succeeded(),
+        both_ends: observation.both_ends(),
+        processes: processes.collect(),
+        nodes: observation.ends().map(names).collect(),
+        seen: observation.seen(),
+        direction_unknown: observation.ends().all(|end| end.flow.key.direction == Direction::Unknown),
+        near_miss: case.declared.nearest(&tuple),
+    })
+}
+
+/// Never a process id, cookie, container id or time. A client outside of every cluster counts by its block.
+fn identity(flow: &UndeclaredFlow) -> [String; 4] {
+    let Placement { client, server } = &flow.placement;
+    let source = client.cluster.clone().unwrap_or_else(|| client.label());
+    let workload = flow.workload.clone().unwrap_or_default();
+    let peer = match (&server.cluster, server.names.first()) {
+        (_, Some(name)) => name.to_string(),
+        (Some(cluster), None) => cluster.clone(),
+        (None, None) => server.address.to_string(),
+    };
+    [source, workload, peer, format!("{}/{}", flow.port, flow.protocol)]
+}
+
+fn merge(known: &mut UndeclaredFlow, other: UndeclaredFlow) {
+    known.client.add(&other.client);
+    known.server.add(&other.server);
+    // One end alone saw some of them, and the other end some: they may be the same.
+    known.connections = known.client.succeeded().max(known.server.succeeded());
+    known.both_ends |= other.both_ends;
+    known.processes.extend(other.processes);
+    known.nodes.extend(other.nodes);
+    known.direction_unknown &= other.direction_unknown;
+    known.seen = (known.seen.0.min(other.seen.0), known.seen.1.max(other.seen.1));
+}
+
+fn severity(flow: &UndeclaredFlow) -> Severity {
+    let Placement { client, server } = &flow.placement;
+    let inside = client.cluster.is_some() && client.cluster == server.cluster;
+    match (flow.connections > 0, inside) {
+        (false, _) => Severity::Low,
+        (true, true) => Severity::Medium,
+        (true, false) => Severity::High,
+    }
+}

@@ -1,0 +1,81 @@
+//! Sources that a listener cannot know by their address, and arrivals from addresses that say nothing.
+//!
+//! Pods whose addresses mean nothing elsewhere arrive from their node's or their cluster's egress address, and
+//! so does everybody else there; a cgroup is on no wire at all. What arrives from such an address may have been
+//! theirs, so it is neither undeclared nor proof, and "nothing arrived" may not be said beside it.
+
+use super::cell::{Cell, Place};
+use super::leg;
+use super::placement::placed;
+use super::reach::{Reach, hold, is_inner};
+use super::rows::Rows;
+use super::tuple::{Side, Tuple};
+use crate::flow::Direction;
+use crate::matrix::inventory::{Endpoint, Inventory};
+
+/// Whether a listener in the cluster `at` cannot know the endpoint by the address that it connects from.
+pub(super) fn is_concealed(inventory: &Inventory, endpoint: &Endpoint, at: Option<&str>) -> bool {
+    let home = endpoint.cluster.as_deref();
+    let cluster = home.and_then(|home| inventory.clusters.get(home));
+    let is_translated = cluster.is_some_and(|cluster| {
+        !cluster.routable && endpoint.cidrs.iter().any(|block| is_inner(cluster, block))
+    });
+    !endpoint.cgroups.is_empty() || (is_translated && home != at)
+}
+
+impl Reach<'_> {
+    /// Whether the client may be at `place` though nothing shows that it is: the listener sees a node or the
+    /// egress of its cluster, or the client's own node does not know the socket's workload.
+    pub(super) fn may_be(&self, place: &Place, client: Side) -> bool {
+        let Place::Endpoint { name, .. } = place else { return false };
+        let Some(endpoint) = self.inventory.endpoints.get(name) else { return false };
+        let home = endpoint.cluster.as_deref();
+        if client.local {
+            let is_here = home.is_none_or(|home| home == self.tuple.cluster);
+            return is_here && !endpoint.cgroups.is_empty() && self.tuple.cgroup.is_none();
+        }
+        let clusters =
+            self.inventory.clusters.iter().filter(|(name, _)| home.is_none_or(|home| home == *name));
+        let mut clusters = clusters;
+        is_concealed(self.inventory, endpoint, Some(self.tuple.cluster))
+            && clusters
+                .any(|(name, cluster)| self.at_home(name, client) || hold(&cluster.egress, client.address))
+    }
+}
+
+impl Rows {
+    /// Cells to whose destination and port the tuple came from an address that places nobody, or that a proxy
+    /// has: a source of theirs may be behind it.
+    #[must_use]
+    pub fn unplaced_arrivals(&self, tuple: &Tuple<'_>) -> Vec<usize> {
+        let reach = self.reach(tuple);
+        let client = placed(reach, tuple.client());
+        let proxies = || self.inventory.clusters.values().filter_map(|cluster| cluster.ingress.as_ref());
+        let is_proxy = || proxies().any(|ingress| hold(&ingress.proxies, client.address));
+        if tuple.direction != Direction::Inbound || !(client.is_nowhere() || is_proxy()) {
+            return Vec::new();
+        }
+        let arrives = |cell: &Cell| {
+            let from_anybody = Cell { source: Place::Any, ..cell.clone() };
+            leg::fit(reach, &from_anybody).is_some()
+        };
+        let cells = self.cells.iter().enumerate().filter(|(_, cell)| arrives(cell));
+        cells.map(|(index, _)| index).collect()
+    }
+
+    /// Whether a row names the tuple's server as an endpoint, with its port. What a socket says to its own
+    /// loopback address is nobody's access.
+    #[must_use]
+    pub fn names_port_of_endpoint(&self, tuple: &Tuple<'_>) -> bool {
+        let reach = self.reach(tuple);
+        let names = |cell: &Cell| {
+            matches!(cell.destination, Place::Endpoint { .. })
+                && cell.port.carries(tuple.protocol)
+                && reach.goes_to(&cell.destination)
+                && leg::admits(reach, cell)
+        };
+        let mut cells = self.cells.iter().enumerate();
+        !tuple.on_loopback_address()
+            && cells.any(|(index, cell)| !self.is_wide_destination(index) && names(cell))
+    }
+}
