@@ -21,6 +21,12 @@ pub(crate) fn install(packages: &[&str], why: &str) -> Result<()> {
     process::run(apt_get().args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages))
 }
 
+/// Installs iproute2 where `ip` is missing: labs and tests make network namespaces with it.
+pub(crate) fn ensure_iproute2(why: &str) -> Result<()> {
+    let has_ip = Command::new("ip").arg("-V").stdin(Stdio::null()).stdout(Stdio::null()).status().is_ok();
+    if has_ip { Ok(()) } else { install(&["iproute2"], why) }
+}
+
 fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null());

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use nix::unistd::geteuid;
 
-use crate::{ebpf, process};
+use crate::{apt, ebpf, process};
 
 /// Arguments of `cargo xtask test`.
 #[derive(Args)]
@@ -22,6 +22,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     if let Some(reason) = no_privileges() {
         eprintln!("privileged tests (kernel hooks, network namespaces) will be skipped: {reason}");
     }
+    if no_privileges().is_none() {
+        apt::ensure_iproute2("making the tests' network namespaces")?;
+    }
+    // The tests run the binaries as users do, and cargo builds for a test only its own package's.
+    let flags =
+        options.rest.iter().filter(|word| ["--locked", "--release", "--offline"].contains(&word.as_str()));
+    process::run(process::cargo().current_dir(root).arg("build").args(flags))?;
     process::run(process::cargo().current_dir(root).arg("test").args(&options.rest))
 }
 

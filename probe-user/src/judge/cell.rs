@@ -54,6 +54,9 @@ impl Judging<'_> {
             (true, false) => self.shared(),
             (false, true) => Verdict::Failing(self.far_end()),
             (false, false) if self.evidence.ceded + self.evidence.ceded_failed > 0 => self.ceded(),
+            (false, false) if self.evidence.client.pending > 0 => {
+                Verdict::Inconclusive(vec![Gap::Pending(self.evidence.client.pending)])
+            }
             (false, false) => self.nothing_seen(),
         }
     }

@@ -132,6 +132,8 @@ pub enum Gap {
     OtherPort,
     /// A flow that may be the cell's, of a socket whose workload the recording does not know.
     UnknownWorkload,
+    /// So many attempts were under way when the window closed.
+    Pending(u64),
     /// So many arrivals that may be the cell's, from addresses that do not tell.
     UnknownSource(u64),
     /// The expectation asks for more than this flowdrift judges.
@@ -156,6 +158,10 @@ impl std::fmt::Display for Gap {
             }
             Self::OtherPort => {
                 formatter.write_str("another port of the row would be enough, and cannot be seen")
+            }
+            Self::Pending(1) => formatter.write_str("1 attempt was under way when the window closed"),
+            Self::Pending(count) => {
+                write!(formatter, "{count} attempts were under way when the window closed")
             }
             Self::UnknownWorkload => formatter.write_str("a flow's workload is not known"),
             Self::UnknownSource(1) => formatter.write_str("1 arrival whose source cannot be told"),

@@ -18,9 +18,7 @@ pub(super) struct Network(());
 impl Network {
     /// Removes what an earlier lab left behind, then lays out a new one.
     pub(super) fn make() -> Result<Self> {
-        if !Path::new("/usr/sbin/ip").exists() && !Path::new("/sbin/ip").exists() {
-            apt::install(&["iproute2"], "making the lab's network")?;
-        }
+        apt::ensure_iproute2("making the lab's network")?;
         remove_all()?;
         // From here on a failure half-way is cleaned up as well.
         let network = Self(());

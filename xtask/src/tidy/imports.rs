@@ -82,8 +82,11 @@ mod tests {
     }
 
     #[test]
-    fn a_renderer_that_asks_the_flow_table_is_a_fault() {
-        assert_eq!(faults("probe-user/src/report/text.rs", "use crate::judge::X;\nuse crate::flow::Y;"), [2]);
+    fn a_renderer_that_asks_the_kernel_is_a_fault() {
+        assert_eq!(
+            faults("probe-user/src/report/text.rs", "use crate::judge::X;\nuse crate::capture::Y;"),
+            [2]
+        );
     }
 
     #[test]
