@@ -89,9 +89,11 @@ fn replace_pending(record: Record) {
     // SAFETY: this CPU's slot. The socket is written last: until then the slot is empty for every reader.
     unsafe {
         if (*slot).record.socket != 0 {
-            emit::attempt(*slot, Loss::Unrouted);
+            let unclaimed = *slot;
+            // Out first: another connect() that comes in between must not hand it over as well.
+            (&raw mut (*slot).record.socket).write_volatile(0);
+            emit::attempt(unclaimed, Loss::Unrouted);
         }
-        (&raw mut (*slot).record.socket).write_volatile(0);
         (&raw mut (*slot).thread).write_volatile(thread);
         (*slot).process = process;
         (*slot).command = command;
@@ -101,7 +103,8 @@ fn replace_pending(record: Record) {
         if (&raw const (*slot).thread).read_volatile() == thread {
             (&raw mut (*slot).record.socket).write_volatile(record.socket);
         } else {
-            emit::lost(Loss::Unrouted);
+            (&raw mut (*slot).record.socket).write_volatile(0);
+            emit::lost(Loss::Unrouted, 0);
         }
     }
 }

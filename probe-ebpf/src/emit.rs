@@ -5,7 +5,7 @@ use aya_ebpf::{
     helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid},
 };
 use aya_log_ebpf::debug;
-use probe_common::{AttemptRecord, COMMAND_LENGTH, Loss, Record};
+use probe_common::{AttemptRecord, COMMAND_LENGTH, Loss, Record, kind};
 
 use crate::{
     maps::{EVENTS, LOSSES},
@@ -59,7 +59,8 @@ pub(crate) fn record(socket: &Socket, tuple: &Tuple, fact: &Fact) -> Record {
 /// Hands over the outcome of a connection.
 #[inline(always)]
 pub(crate) fn outcome(record: Record, loss: Loss) {
-    let Some(mut slot) = EVENTS.reserve_untyped::<Record>(0) else { return lost(loss) };
+    let row = row_of(record.kind);
+    let Some(mut slot) = EVENTS.reserve_untyped::<Record>(0) else { return lost(loss, row) };
     slot.write(record);
     slot.submit(u64::from(BPF_RB_NO_WAKEUP));
 }
@@ -67,18 +68,26 @@ pub(crate) fn outcome(record: Record, loss: Loss) {
 /// Hands over an attempt with its caller.
 #[inline(always)]
 pub(crate) fn attempt(attempt: AttemptRecord, loss: Loss) {
-    let Some(mut slot) = EVENTS.reserve(0) else { return lost(loss) };
+    let row = row_of(attempt.record.kind);
+    let Some(mut slot) = EVENTS.reserve(0) else { return lost(loss, row) };
     slot.write(attempt);
     slot.submit(u64::from(BPF_RB_NO_WAKEUP));
 }
 
+/// The row of [`LOSSES`] of the program that writes a record of this kind.
+#[inline(always)]
+pub(crate) const fn row_of(kind: u8) -> u32 {
+    if kind & kind::RESCUED == 0 { 0 } else { Loss::ALL.len() as u32 }
+}
+
 /// Counts one loss.
 #[inline(always)]
-pub(crate) fn lost(reason: Loss) {
+pub(crate) fn lost(reason: Loss, row: u32) {
     debug!(&(), "lost: reason {}", reason as u32);
-    if let Some(count) = LOSSES.get_ptr_mut(reason as u32) {
-        // SAFETY: this CPU's slot, and each reason is counted by one family of hooks. There is no 64-bit
-        // fetch_add for this target; a task that preempts another right here could cost one count of two.
+    if let Some(count) = LOSSES.get_ptr_mut(row + reason as u32) {
+        // SAFETY: this CPU's slot. There is no 64-bit fetch_add for this target: a connect() that preempts another
+        // right here could cost one count of two; the TCP programs have rows of their own and cannot interrupt
+        // themselves.
         unsafe { *count += 1 };
     }
 }

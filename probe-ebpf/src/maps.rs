@@ -14,10 +14,10 @@ const RING_BYTES: usize = 16 << 20;
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<AttemptRecord, RING_BYTES> = RingBuf::new();
 
-/// What did not reach the ring: a slot for each [`Loss`]. Written where the loss happens, read by user space;
-/// never reset.
+/// What did not reach the ring: a slot for each [`Loss`], and a second row of them for the second TCP program,
+/// which interrupts the first. Written where the loss happens, read by user space; never reset.
 #[btf_map]
-pub(crate) static LOSSES: PerCpuArray<u64, { Loss::ALL.len() }> = PerCpuArray::new();
+pub(crate) static LOSSES: PerCpuArray<u64, { 2 * Loss::ALL.len() }> = PerCpuArray::new();
 
 /// What the hooks keep per CPU; each field of [`CpuState`] tells who writes and who reads it. Never full.
 #[btf_map]

@@ -75,10 +75,13 @@ fn attempted(socket: &Socket, cpu: *mut CpuState, rescued: u8) {
     let pending = unsafe { &raw mut (*cpu).pending };
     match claim(pending, cookie) {
         Some(mut attempt) => {
-            // The address and port were chosen since.
+            // The own address was chosen since, and a socket load-balancer may have chosen another peer.
             let tuple = Tuple::of(socket);
             attempt.record.local = tuple.local.octets();
+            attempt.record.remote = tuple.remote.octets();
             attempt.record.local_port = tuple.local_port;
+            attempt.record.remote_port = tuple.remote_port;
+            attempt.record.family = tuple.family;
             attempt.record.kind = kind::ATTEMPT | rescued;
             emit::attempt(attempt, Loss::Attempt);
         }
@@ -110,9 +113,9 @@ static CONNECT_HOOKS: Global<u8> = Global::new(1);
 #[inline(always)]
 fn unhooked_attempt(socket: &Socket, cookie: u64, rescued: u8) -> AttemptRecord {
     let time = now();
-    // A kernel socket's or a subflow's attempt passes no connect hook and comes here too; user space sweeps it.
+    // An attempt that passed no connect hook comes here too; user space sweeps its mark.
     if CONNECT_HOOKS.load() != 0 && UNPAIRED.insert(cookie, time, 0).is_err() {
-        emit::lost(Loss::Unpaired);
+        emit::lost(Loss::Unpaired, emit::row_of(rescued));
     }
     let tuple = Tuple::of(socket);
     let fact = Fact { kind: kind::ATTEMPT | rescued, error: 0, cookie, time };

@@ -1,10 +1,10 @@
 //! Which program goes where, and what is not seen where it cannot.
 
-use std::io;
+use std::{io, time::Duration};
 
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, ProgramError},
+    programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Program, ProgramError},
 };
 
 use super::{cgroups::CgroupTree, error::StartError};
@@ -37,6 +37,33 @@ pub(super) fn attach_all(
     }
     hooks.extend(CONNECT_HOOKS.map(|name| attach_connect(ebpf, name, tree)));
     Ok(hooks)
+}
+
+/// Detaches everything in the reverse order: a `connect()` that a hook has noted must still show its SYN, and the
+/// second program must not be there without the first.
+pub(super) fn detach_all(ebpf: &mut Ebpf) {
+    /// From the connect hook to the SYN is one system call.
+    const UNDER_WAY: Duration = Duration::from_millis(20);
+    for name in CONNECT_HOOKS {
+        unload::<CgroupSockAddr>(ebpf, name, CgroupSockAddr::unload);
+    }
+    std::thread::sleep(UNDER_WAY);
+    for name in TCP_PROGRAMS.iter().rev() {
+        unload::<BtfTracePoint>(ebpf, name, BtfTracePoint::unload);
+    }
+}
+
+fn unload<'a, Kind: 'a>(
+    ebpf: &'a mut Ebpf,
+    name: &str,
+    unload: impl FnOnce(&mut Kind) -> Result<(), ProgramError>,
+) where
+    &'a mut Kind: TryFrom<&'a mut Program>,
+{
+    // One that was never loaded has nothing to detach; any other goes with the process at the latest.
+    if let Some(Ok(program)) = ebpf.program_mut(name).map(TryInto::try_into) {
+        let _ = unload(program);
+    }
 }
 
 fn attach_tcp(ebpf: &mut Ebpf, name: &'static str) -> Result<HookState, StartError> {

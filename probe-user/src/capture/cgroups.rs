@@ -60,6 +60,12 @@ impl CgroupTree {
         File::open(&self.root)
     }
 
+    /// A group's path below the root, also where it was given below the mount point.
+    #[must_use]
+    pub fn below(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.root).unwrap_or(path).to_owned()
+    }
+
     /// Id and level of a group: `path` is absolute, or as /proc/PID/cgroup shows it.
     ///
     /// # Errors

@@ -27,7 +27,10 @@ impl Scope {
         let group = |path: &PathBuf| {
             let what = format!("cgroup {}", path.display());
             let none = || io::Error::other("there is no cgroup-v2 tree");
-            tree.ok_or_else(none).and_then(|tree| tree.group(path)).map_err(fault(what))
+            tree.ok_or_else(none)
+                .and_then(|tree| tree.group(path))
+                .and_then(not_too_deep)
+                .map_err(fault(what))
         };
         let mut cgroups = options.cgroups.iter().map(group).collect::<Result<Vec<_>, _>>()?;
         if let (false, Some(tree)) = (cgroups.is_empty(), tree) {
@@ -57,6 +60,18 @@ fn fill(ebpf: &mut Ebpf, map: &'static str, keys: impl Iterator<Item = u64>) -> 
         set.insert(key, 1, 0).map_err(unusable(map))?;
     }
     Ok(())
+}
+
+/// The kernel side looks at so many ancestors of a socket's group (`LEVELS` in `probe-ebpf/src/scope.rs`).
+fn not_too_deep((id, level): (u64, u32)) -> io::Result<(u64, u32)> {
+    const LEVELS: u32 = 8;
+    if level < LEVELS {
+        return Ok((id, level));
+    }
+    Err(io::Error::other(format!(
+        "it lies {level} levels below the root, and {} is the deepest that can be watched",
+        LEVELS - 1
+    )))
 }
 
 /// Loads the object; nothing is attached yet.

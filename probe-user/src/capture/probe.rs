@@ -10,7 +10,7 @@ use aya_log::EbpfLogger;
 use probe_common::Loss;
 
 use super::{
-    attach::{HookState, TCP_PROGRAMS, attach_all},
+    attach::{HookState, TCP_PROGRAMS, attach_all, detach_all},
     btf::KernelTypes,
     cgroups::CgroupTree,
     cpus::Cpus,
@@ -102,17 +102,25 @@ impl Probe {
         })
     }
 
-    /// Gives every record that the ring holds, in order, and returns how many there were.
+    /// Gives every record that the ring held at `now` (`CLOCK_BOOTTIME`, nanoseconds), in order, and returns how
+    /// many there were. Later ones wait, so that a producer that is faster than its consumer cannot keep it here.
     ///
     /// Attempts that died on their route are held back until [`Self::settle`] knows that they did.
-    pub fn drain(&mut self, mut take: impl FnMut(Event)) -> usize {
+    pub fn drain(&mut self, now: u64, mut take: impl FnMut(Event)) -> usize {
         let mut count = 0;
         while let Some(record) = self.ring.next() {
             count += 1;
-            match decode(&record) {
-                Ok(event) if event.kind == Kind::Unrouted => self.unrouted.suspect(event),
-                Ok(event) => take(event),
-                Err(_) => self.undecodable += 1,
+            let Ok(event) = decode(&record) else {
+                self.undecodable += 1;
+                continue;
+            };
+            let is_later = event.time > now;
+            match event.kind {
+                Kind::Unrouted => self.unrouted.suspect(event),
+                _ => take(event),
+            }
+            if is_later {
+                break;
             }
         }
         count
@@ -133,7 +141,9 @@ impl Probe {
 
     /// Detaches every hook; what the ring still holds can be drained.
     pub fn detach(&mut self) {
-        self.ebpf = None;
+        if let Some(mut ebpf) = self.ebpf.take() {
+            detach_all(&mut ebpf);
+        }
     }
 
     /// Whether an attempt is held back until [`Self::settle`] can tell.
@@ -153,7 +163,10 @@ impl Probe {
     pub fn losses(&self) -> io::Result<BTreeMap<String, u64>> {
         let mut losses = BTreeMap::new();
         for loss in Loss::ALL {
-            losses.insert(loss.name().to_owned(), sum(&self.losses, loss as u32)?);
+            // One row of counters for each of the two programs that can interrupt each other.
+            let rows = [loss as u32, loss as u32 + Loss::ALL.len() as u32];
+            let count = sum(&self.losses, rows[0])? + sum(&self.losses, rows[1])?;
+            losses.insert(loss.name().to_owned(), count);
         }
         losses.insert("undecodable".to_owned(), self.undecodable);
         losses.retain(|_, count| *count > 0);

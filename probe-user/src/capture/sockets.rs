@@ -149,14 +149,21 @@ fn dump(family: u8, mut take: impl FnMut(&InetResponse)) -> io::Result<()> {
     }
 }
 
+/// Not by its kind: `ENOENT` here means that the kernel has no tcp_diag, and must not look like a missing file.
+fn refused(errno: i32) -> io::Error {
+    io::Error::other(format!("sock_diag: {}", io::Error::from_raw_os_error(errno)))
+}
+
 /// Whether the dump is done.
 fn read_datagram(mut bytes: &[u8], take: &mut impl FnMut(&InetResponse)) -> io::Result<bool> {
     while !bytes.is_empty() {
         let message = NetlinkMessage::<SockDiagMessage>::deserialize(bytes).map_err(io::Error::other)?;
         match message.payload {
             NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => take(&response),
+            // A dump that fails half-way says so at its end (net/netlink/af_netlink.c, netlink_dump_done).
+            NetlinkPayload::Done(done) if done.code < 0 => return Err(refused(-done.code)),
             NetlinkPayload::Done(_) => return Ok(true),
-            NetlinkPayload::Error(error) => return Err(error.to_io()),
+            NetlinkPayload::Error(error) => return Err(refused(-error.raw_code())),
             _ => {}
         }
         let aligned = (message.header.length as usize).next_multiple_of(4).min(bytes.len());

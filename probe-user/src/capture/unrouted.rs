@@ -27,18 +27,21 @@ pub(super) struct Unrouted {
     /// Per CPU, the attempt that was taken out of its slot last, so that the hook's own hand-over of the same
     /// one, at the next `connect()`, is not a second.
     taken: Map<usize, (u64, u64)>,
+    /// Per CPU, what stood in its slot at the last look.
+    seen: Map<usize, (u64, u64)>,
     last_sweep: u64,
 }
 
 impl Unrouted {
     pub(super) fn new(unpaired: HashMap<MapData, u64, u64>) -> Self {
-        Self { unpaired, suspects: Vec::new(), taken: Map::new(), last_sweep: 0 }
+        Self { unpaired, suspects: Vec::new(), taken: Map::new(), seen: Map::new(), last_sweep: 0 }
     }
 
     /// Takes a hand-over of the connect hook.
     pub(super) fn suspect(&mut self, event: Event) {
         let key = (event.socket, event.time);
-        if !self.taken.values().any(|taken| *taken == key) {
+        let waits = |known: &Event| (known.socket, known.time) == key;
+        if !self.taken.values().any(|taken| *taken == key) && !self.suspects.iter().any(waits) {
             self.suspects.push(event);
         }
     }
@@ -69,7 +72,9 @@ impl Unrouted {
         for (cpu, event) in cpus.pending()? {
             let key = (event.socket, event.time);
             let is_new = self.taken.get(&cpu) != Some(&key);
-            if now.saturating_sub(event.time) >= GRACE && is_new {
+            // Another CPU's slot may be half written while it is read: what stands there twice is whole.
+            let stands = self.seen.insert(cpu, key) == Some(key);
+            if now.saturating_sub(event.time) >= GRACE && is_new && stands {
                 self.taken.insert(cpu, key);
                 self.suspects.push(event);
             }

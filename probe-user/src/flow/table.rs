@@ -186,7 +186,7 @@ impl FlowTable {
         let began = attempt.as_ref().map_or(event.time, |attempt| attempt.time);
         let process = attempt.as_ref().and_then(|attempt| attempt.process.as_ref());
         let mut key = outbound(event);
-        if let Some(attempt) = &attempt {
+        if let (Kind::Failed(_), Some(attempt)) = (event.kind, &attempt) {
             // A failed socket may have lost its destination already; the attempt has it for certain.
             key.remote = attempt.remote.address;
             key.port = attempt.remote.port;

@@ -8,8 +8,8 @@ use crate::{
     event::{Event, Kind},
 };
 
-/// How long a known connection may take to be seen.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a known connection may take to be seen: behind a full ring it waits for the consumer.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the ring is looked at meanwhile.
 const STEP: Duration = Duration::from_millis(1);
 
@@ -43,7 +43,7 @@ pub(super) fn prove(watch: &mut Watch) -> Result<(), StartError> {
     let places = canary_places(&watch.settings.probe)?;
     for place in &places {
         // A full ring would lose the connection's records, and count them as somebody's.
-        watch.drain();
+        watch.drain().map_err(StartError::system("reading the clock"))?;
         let canary = Canary::sing(place).map_err(|cause| StartError::System {
             doing: format!("a known loopback connection in {}", place.label()),
             cause,
@@ -52,7 +52,7 @@ pub(super) fn prove(watch: &mut Watch) -> Result<(), StartError> {
     }
     let began = Instant::now();
     while !watch.canaries.iter().all(CanaryWatch::is_seen) && began.elapsed() < PATIENCE {
-        watch.drain();
+        watch.drain().map_err(StartError::system("reading the clock"))?;
         std::thread::sleep(STEP);
     }
     let canaries = std::mem::take(&mut watch.canaries);

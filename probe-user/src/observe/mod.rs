@@ -163,7 +163,7 @@ impl Watch {
     ///
     /// When a map cannot be read.
     pub fn tick(&mut self) -> io::Result<usize> {
-        let drained = self.drain();
+        let drained = self.drain()?;
         let now = Anchor::now()?;
         if now.boot().saturating_sub(self.last_settled.boot()) >= SETTLE.as_nanos() as u64 {
             self.last_settled = now;
@@ -181,20 +181,33 @@ impl Watch {
         let canary = alive::prove(&mut self).is_ok();
         let end = Anchor::now()?;
         self.names.anchor(end);
-        let (waiting, dumped) = self.unanswered()?;
+        let (read, listed) = self.listed_now()?;
         self.probe.detach();
-        self.drain();
+        // Nothing comes any more: all that is there is taken.
+        self.drain_until(u64::MAX);
         self.settle_last()?;
         let coverage = self.coverage(canary)?;
-        let is_waiting = |attempt: &Event| attempt.time >= dumped || waiting.contains(&attempt.socket);
+        let waiting: HashSet<u64> =
+            read.found.iter().filter(|one| one.is_attempt).map(|one| one.older.socket).collect();
+        // No record says that an attempt ended; what began since, or where nobody could look, waits.
+        let is_waiting = |attempt: &Event| {
+            let was_looked_at = attempt.netns.is_some_and(|cookie| read.cookies.contains(&cookie));
+            attempt.time >= listed || !was_looked_at || waiting.contains(&attempt.socket)
+        };
         let flows = self.table.close(end.boot(), is_waiting, &self.names);
         let Settings { cluster, node, .. } = self.settings;
         Ok(Window { cluster, node, start: self.start.wall(), end: end.wall(), coverage, flows })
     }
 
-    fn drain(&mut self) -> usize {
+    /// Takes what the ring holds now.
+    fn drain(&mut self) -> io::Result<usize> {
+        let now = Anchor::now()?.boot();
+        Ok(self.drain_until(now))
+    }
+
+    fn drain_until(&mut self, moment: u64) -> usize {
         let Self { probe, table, names, canaries, .. } = self;
-        let drained = probe.drain(|event| take(event, table, names, canaries));
+        let drained = probe.drain(moment, |event| take(event, table, names, canaries));
         names.resolve_new();
         drained
     }
@@ -221,29 +234,24 @@ impl Watch {
         let now = Anchor::now().map_err(StartError::system("reading the clock"))?;
         let read = snapshot::read(&self.namespaces, now.boot());
         // Whatever became established before it was listed has its record in the ring by now.
-        self.drain();
+        self.drain().map_err(StartError::system("reading the clock"))?;
         let names = &mut self.names;
         let in_scope = read.found.iter().filter(|one| names.is_in_scope(one.older.cgroup));
         let (waiting, standing): (Vec<_>, Vec<_>) = in_scope.partition(|one| one.is_attempt);
         waiting.iter().for_each(|one| self.table.adopt_attempt(&one.older));
         let standing: Vec<_> = standing.iter().map(|one| one.older).collect();
         self.snapshot = Snapshot {
-            namespaces: self.namespaces.len() as u64 - read.unread.len() as u64,
+            namespaces: read.cookies.len() as u64,
             connections: self.table.merge_older(&standing),
             unread: read.unread,
         };
         Ok(())
     }
 
-    /// Sockets in SYN_SENT, and when they were listed. The attempts of a namespace that cannot be read are
-    /// taken to wait: no record says otherwise.
-    fn unanswered(&mut self) -> io::Result<(HashSet<u64>, u64)> {
-        let dumped = Anchor::now()?.boot();
-        if !self.table.has_attempts() {
-            return Ok((HashSet::new(), dumped));
-        }
-        let read = snapshot::read(&self.namespaces_now(), dumped);
-        Ok((read.found.iter().filter(|one| one.is_attempt).map(|one| one.older.socket).collect(), dumped))
+    /// The sockets that exist now, and when they were listed.
+    fn listed_now(&self) -> io::Result<(snapshot::Read, u64)> {
+        let listed = Anchor::now()?.boot();
+        Ok((snapshot::read(&self.namespaces_now(), listed), listed))
     }
 
     fn namespaces_now(&self) -> Vec<Namespace> {

@@ -37,7 +37,8 @@ impl NameBook {
         if let Ok(cookie) = own.cookie() {
             namespaces.insert(cookie, None);
         }
-        let limits = options.cgroups.iter().map(|path| limit(path)).collect();
+        let below = |path: &std::path::Path| tree.as_ref().map_or(path.to_owned(), |tree| tree.below(path));
+        let limits = options.cgroups.iter().map(|path| limit(&below(path))).collect();
         let mut book = Self {
             tree,
             cgroups: HashMap::new(),

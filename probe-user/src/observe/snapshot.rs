@@ -1,6 +1,6 @@
 //! The sockets that exist now, in every watched namespace.
 
-use std::io;
+use std::{collections::HashSet, io};
 
 use crate::{
     capture::{
@@ -22,6 +22,8 @@ pub(super) struct Found {
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) found: Vec<Found>,
+    /// Cookies of the namespaces that were read.
+    pub(super) cookies: HashSet<u64>,
     /// Namespaces that could not be read, with the reason.
     pub(super) unread: Vec<String>,
 }
@@ -32,6 +34,7 @@ pub(super) fn read(namespaces: &[Namespace], time: u64) -> Read {
     for namespace in namespaces {
         match namespace.enter(|| Ok((current_cookie()?, Listing::of_current_namespace()?))) {
             Ok((cookie, listing)) => {
+                read.cookies.insert(cookie);
                 read.found.extend(listing.sockets.iter().map(|one| found(one, &listing, (cookie, time))));
             }
             // A namespace that went meanwhile took its sockets along.
