@@ -11,7 +11,8 @@ pub const COMMAND_LENGTH: usize = 16;
 
 /// What a record states. The numbers are part of the wire format and are never reused.
 pub mod kind {
-    /// `connect()` got a route and sent its SYN: CLOSE → SYN_SENT, in the caller's context.
+    /// `connect()` got a route and sends its SYN (CLOSE → SYN_SENT); the outcome, if there is one, comes in a
+    /// record of its own. Most attempts need none: their outcome carries what `connect()` knew.
     pub const ATTEMPT: u8 = 1;
     /// The attempt succeeded: SYN_SENT → ESTABLISHED (or 2 → 3 → 1, a self-connect).
     pub const CONNECTED: u8 = 2;
@@ -21,6 +22,9 @@ pub mod kind {
     pub const ACCEPTED: u8 = 4;
     /// `connect()` was called and no state change followed: the kernel found no route, or a policy refused.
     pub const UNROUTED: u8 = 5;
+    /// `connect()` was called, and whether a state change follows is not known yet. If one does, another record of
+    /// the same socket tells.
+    pub const BEGUN: u8 = 6;
     /// Added to one of the others: the record comes from the second program of the tracepoint, because the
     /// first was interrupted on that CPU; in rare cases it repeats one.
     pub const RESCUED: u8 = 0x80;
@@ -43,7 +47,8 @@ pub mod family {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Nanoseconds on `CLOCK_BOOTTIME`.
+    /// Nanoseconds on `CLOCK_BOOTTIME`: when `connect()` was called in a record that knows its caller, otherwise
+    /// when the state changed.
     pub time: u64,
     /// Socket cookie (`bpf_get_socket_cookie`), unique for the life of the kernel; sock_diag reports the same.
     pub socket: u64,
@@ -67,7 +72,7 @@ pub struct Record {
     pub family: u8,
 }
 
-/// A [`Record`] whose process is known, because the hook ran in the context of `connect()`.
+/// A [`Record`] whose process is known, because a hook ran in the context of `connect()`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptRecord {
@@ -75,41 +80,55 @@ pub struct AttemptRecord {
     pub record: Record,
     /// Process id in the initial PID namespace (`tgid`).
     pub process: u32,
-    /// Thread id in the initial PID namespace (`pid`).
-    pub thread: u32,
-    /// Name of the calling thread (`comm`), NUL-padded, any bytes.
-    pub command: [u8; COMMAND_LENGTH],
+    /// Microseconds from `connect()` to the failure, at most [`u32::MAX`]; 0 in every other kind.
+    pub elapsed: u32,
+    /// Name of the calling thread (`comm`), [`COMMAND_LENGTH`] bytes in the order of memory, NUL-padded, any bytes. Two
+    /// words, since the kernel side would copy bytes one by one.
+    pub command: [u64; COMMAND_LENGTH / size_of::<u64>()],
 }
 
-/// How many marks of state changes a CPU keeps; a power of two.
-pub const MARKS: usize = 16;
+/// How many attempts under way have a slot; a power of two. One that loses its slot to another costs a record
+/// more, and nothing else.
+pub const ATTEMPTS: usize = 256;
 
-/// What the hooks keep per CPU, in one place so that a handler looks it up once.
+/// A place for an attempt under way.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CpuState {
-    /// The `connect()` that began last on this CPU and has shown no state change yet; its socket is 0 when there
-    /// is none. Written by the connect hooks; cleared by the socket's SYN_SENT, which normally follows in the
-    /// same system call. Whatever is still there when the next one begins died on its route: it goes to the ring
-    /// as [`kind::UNROUTED`]. User space reads what stays behind.
-    pub pending: AttemptRecord,
-    /// State changes that the second TCP program took because the first was not run. Written by it, read by user
-    /// space: the first one's recursion misses less this are lost.
-    pub rescued: u64,
-    /// A word for each of the two TCP programs, to make a number of a pointer.
-    pub scratch: [u64; 2],
-    /// State changes that the first TCP program was run for, by a hash of socket and state. Written by it, read
-    /// and cleared by the second; a mark that is overwritten before costs a repetition.
-    pub marks: [u64; MARKS],
+pub struct AttemptSlot {
+    /// Cookie of the socket whose attempt this is; 0 when it is free, [`Self::BEING_WRITTEN`] when a hook owns it.
+    pub holder: u64,
+    /// The attempt, of kind [`kind::BEGUN`] until its SYN and then [`kind::ATTEMPT`]; rubbish when the slot is free.
+    pub record: AttemptRecord,
+}
+
+impl AttemptSlot {
+    /// In place of a cookie, which count up from 1: a hook is reading or writing the record.
+    pub const BEING_WRITTEN: u64 = u64::MAX;
 }
 
 const _: () = {
-    assert!(MARKS.is_power_of_two());
-    assert!(size_of::<CpuState>() == 96 + 8 + 16 + 8 * MARKS);
-    assert!(offset_of!(CpuState, pending) == 0);
-    assert!(offset_of!(CpuState, rescued) == 96);
-    assert!(offset_of!(CpuState, scratch) == 104);
-    assert!(offset_of!(CpuState, marks) == 120);
+    assert!(size_of::<AttemptSlot>() == 104);
+    assert!(offset_of!(AttemptSlot, holder) == 0);
+    assert!(offset_of!(AttemptSlot, record) == 8);
+};
+
+/// What the two TCP programs keep per CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuState {
+    /// The sockets whose change of state the first program was run for and the second not yet, the latest first.
+    /// One context can interrupt another between the two programs, so there are two.
+    pub marks: [u64; 2],
+    /// State changes that the second program took because the first was not run. Written by it, read by user
+    /// space: the first one's recursion misses less this are lost.
+    pub rescued: u64,
+}
+
+const _: () = {
+    assert!(ATTEMPTS.is_power_of_two());
+    assert!(size_of::<CpuState>() == 24);
+    assert!(offset_of!(CpuState, marks) == 0);
+    assert!(offset_of!(CpuState, rescued) == 16);
 };
 
 const _: () = {
@@ -128,7 +147,7 @@ const _: () = {
     assert!(size_of::<AttemptRecord>() == 96);
     assert!(offset_of!(AttemptRecord, record) == 0);
     assert!(offset_of!(AttemptRecord, process) == 72);
-    assert!(offset_of!(AttemptRecord, thread) == 76);
+    assert!(offset_of!(AttemptRecord, elapsed) == 76);
     assert!(offset_of!(AttemptRecord, command) == 80);
 };
 
@@ -136,7 +155,8 @@ const _: () = {
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Loss {
-    /// Ring full: an attempt, which costs its outcome the process; an unrouted one would be lost wholly.
+    /// Ring full: an attempt that had lost its slot. It costs the outcome its process; while no outcome comes, it
+    /// costs the attempt.
     Attempt = 0,
     /// Ring full: a success.
     Connected = 1,
@@ -146,14 +166,11 @@ pub enum Loss {
     Accepted = 3,
     /// Ring full: an attempt that died before any state change.
     Unrouted = 4,
-    /// `UNPAIRED` full: an attempt may be counted as unrouted and again by its outcome.
-    Unpaired = 5,
 }
 
 impl Loss {
     /// Every reason, in the order of their slots.
-    pub const ALL: [Self; 6] =
-        [Self::Attempt, Self::Connected, Self::Failed, Self::Accepted, Self::Unrouted, Self::Unpaired];
+    pub const ALL: [Self; 5] = [Self::Attempt, Self::Connected, Self::Failed, Self::Accepted, Self::Unrouted];
 
     /// The name that reports and recordings use.
     #[must_use]
@@ -164,7 +181,6 @@ impl Loss {
             Self::Failed => "ring-full-failed",
             Self::Accepted => "ring-full-accepted",
             Self::Unrouted => "ring-full-unrouted",
-            Self::Unpaired => "unpaired-full",
         }
     }
 }

@@ -1,93 +1,73 @@
-//! Hand-over to user space: straight into the ring's reservation, and each loss counted once.
+//! Hand-over to user space, and each loss counted once.
 
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
-    helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid},
+    helpers::{
+        bpf_get_current_comm, bpf_get_current_pid_tgid,
+        generated::{bpf_get_current_task_btf, bpf_ktime_get_boot_ns},
+    },
 };
 use aya_log_ebpf::debug;
-use probe_common::{AttemptRecord, COMMAND_LENGTH, Loss, Record, kind};
+use probe_common::{COMMAND_LENGTH, Loss};
 
 use crate::{
+    atomics,
     maps::{EVENTS, LOSSES},
-    socket::Socket,
-    tuple::Tuple,
+    offsets::OFFSET_TASK_COMMAND,
+    socket::load,
 };
+
+type Command = [u64; COMMAND_LENGTH / size_of::<u64>()];
 
 /// The task that runs.
 pub(crate) struct Caller {
     pub(crate) process: u32,
-    pub(crate) thread: u32,
-    pub(crate) command: [u8; COMMAND_LENGTH],
+    pub(crate) command: Command,
 }
 
 impl Caller {
     /// The current task; only meaningful in process context.
     #[inline(always)]
     pub(crate) fn current() -> Self {
-        let both = bpf_get_current_pid_tgid();
-        let command = bpf_get_current_comm().unwrap_or([0; COMMAND_LENGTH]);
-        Self { process: (both >> 32) as u32, thread: both as u32, command }
+        Self { process: (bpf_get_current_pid_tgid() >> 32) as u32, command: command() }
     }
 }
 
-/// What a record says beside the socket's own fields.
-pub(crate) struct Fact {
-    pub(crate) kind: u8,
-    pub(crate) error: u16,
-    pub(crate) cookie: u64,
-    pub(crate) time: u64,
-}
-
-/// The record of a fact about a socket.
+/// The current task's name: read in place, which costs a third of the helper that copies it.
 #[inline(always)]
-pub(crate) fn record(socket: &Socket, tuple: &Tuple, fact: &Fact) -> Record {
-    Record {
-        time: fact.time,
-        socket: fact.cookie,
-        cgroup: socket.cgroup(),
-        netns: socket.netns(),
-        local: tuple.local.octets(),
-        remote: tuple.remote.octets(),
-        local_port: tuple.local_port,
-        remote_port: tuple.remote_port,
-        error: fact.error,
-        kind: fact.kind,
-        family: tuple.family,
+fn command() -> Command {
+    match OFFSET_TASK_COMMAND.optional() {
+        // SAFETY: a BTF pointer to `struct task_struct` (5.11), with a field of sixteen bytes there.
+        Some(offset) => unsafe { load(bpf_get_current_task_btf().cast(), offset) },
+        None => {
+            let bytes = bpf_get_current_comm().unwrap_or([0; COMMAND_LENGTH]);
+            // SAFETY: sixteen bytes without padding either way.
+            unsafe { core::mem::transmute::<[u8; COMMAND_LENGTH], Command>(bytes) }
+        }
     }
 }
 
-/// Hands over the outcome of a connection.
+/// Hands over a record. Copying it from the stack costs less than a reservation: one call instead of two.
 #[inline(always)]
-pub(crate) fn outcome(record: Record, loss: Loss) {
-    let row = row_of(record.kind);
-    let Some(mut slot) = EVENTS.reserve_untyped::<Record>(0) else { return lost(loss, row) };
-    slot.write(record);
-    slot.submit(u64::from(BPF_RB_NO_WAKEUP));
-}
-
-/// Hands over an attempt with its caller.
-#[inline(always)]
-pub(crate) fn attempt(attempt: AttemptRecord, loss: Loss) {
-    let row = row_of(attempt.record.kind);
-    let Some(mut slot) = EVENTS.reserve(0) else { return lost(loss, row) };
-    slot.write(attempt);
-    slot.submit(u64::from(BPF_RB_NO_WAKEUP));
-}
-
-/// The row of [`LOSSES`] of the program that writes a record of this kind.
-#[inline(always)]
-pub(crate) const fn row_of(kind: u8) -> u32 {
-    if kind & kind::RESCUED == 0 { 0 } else { Loss::ALL.len() as u32 }
+pub(crate) fn hand_over<const LENGTH: usize>(words: &[u64; LENGTH], loss: Loss) {
+    if EVENTS.output_untyped::<[u64; LENGTH]>(words, u64::from(BPF_RB_NO_WAKEUP)).is_err() {
+        lost(loss);
+    }
 }
 
 /// Counts one loss.
 #[inline(always)]
-pub(crate) fn lost(reason: Loss, row: u32) {
+fn lost(reason: Loss) {
     debug!(&(), "lost: reason {}", reason as u32);
-    if let Some(count) = LOSSES.get_ptr_mut(row + reason as u32) {
-        // SAFETY: this CPU's slot. There is no 64-bit fetch_add for this target: a connect() that preempts another
-        // right here could cost one count of two; the TCP programs have rows of their own and cannot interrupt
-        // themselves.
-        unsafe { *count += 1 };
+    if let Some(count) = LOSSES.get_ptr_mut(reason as u32) {
+        // SAFETY: a map's value. This CPU's alone, but one hook can interrupt another between reading and writing.
+        unsafe { atomics::increment(count) };
     }
+}
+
+/// Nanoseconds on `CLOCK_BOOTTIME` (5.8).
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_ktime_get_boot_ns() }
 }

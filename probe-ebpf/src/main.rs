@@ -4,16 +4,20 @@
 //! - `connect.rs`: `connect()` calls (`cgroup/connect4`, `cgroup/connect6`)
 //!
 //! What they share: `offsets.rs` (where the running kernel keeps a field), `socket.rs` (reading one),
-//! `tuple.rs` (the only byte-order code), `rescue.rs` (interrupted handlers), `scope.rs` (what the user asked to watch), `emit.rs` (hand-over and
-//! loss) and `maps.rs`.
+//! `tuple.rs` (the only byte-order code), `record.rs` (building one), `attempts.rs` (from `connect()` to its outcome), `rescue.rs` (interrupted
+//! handlers), `scope.rs` (what the user asked to watch), `emit.rs` (hand-over and loss), `atomics.rs` and `maps.rs`.
 #![no_std]
 #![no_main]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![expect(unsafe_code, reason = "kernel memory, helpers and maps are only reached by unsafe calls")]
 
+mod atomics;
+mod attempts;
 mod connect;
 mod emit;
 mod maps;
 mod offsets;
+mod record;
 mod rescue;
 mod scope;
 mod socket;

@@ -1,10 +1,10 @@
 //! The probe's maps: who writes, who reads, when an entry goes, what happens when it is full.
 
 use aya_ebpf::{
-    btf_maps::{HashMap, PerCpuArray, RingBuf},
+    btf_maps::{Array, HashMap, PerCpuArray, RingBuf},
     macros::btf_map,
 };
-use probe_common::{AttemptRecord, CpuState, Loss};
+use probe_common::{ATTEMPTS as SLOTS, AttemptRecord, AttemptSlot, CpuState, Loss};
 
 /// Size of the ring in bytes; the loader may set another (a power of two, at least a page).
 const RING_BYTES: usize = 16 << 20;
@@ -14,12 +14,17 @@ const RING_BYTES: usize = 16 << 20;
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<AttemptRecord, RING_BYTES> = RingBuf::new();
 
-/// What did not reach the ring: a slot for each [`Loss`], and a second row of them for the second TCP program,
-/// which interrupts the first. Written where the loss happens, read by user space; never reset.
+/// What did not reach the ring: a slot for each [`Loss`]. Written where the loss happens, read by user space; never
+/// reset.
 #[btf_map]
-pub(crate) static LOSSES: PerCpuArray<u64, { 2 * Loss::ALL.len() }> = PerCpuArray::new();
+pub(crate) static LOSSES: PerCpuArray<u64, { Loss::ALL.len() }> = PerCpuArray::new();
 
-/// What the hooks keep per CPU; each field of [`CpuState`] tells who writes and who reads it. Never full.
+/// Attempts under way, by their socket's cookie (`attempts.rs`). Written by every hook, freed by the outcome; read by
+/// user space for the attempts that have none. Two attempts for one slot: the older goes to [`EVENTS`].
+#[btf_map]
+pub(crate) static ATTEMPTS: Array<AttemptSlot, SLOTS> = Array::new();
+
+/// What the TCP programs keep per CPU; each field of [`CpuState`] tells who writes and who reads it. Never full.
 #[btf_map]
 static CPUS: PerCpuArray<CpuState, 1> = PerCpuArray::new();
 
@@ -28,13 +33,6 @@ static CPUS: PerCpuArray<CpuState, 1> = PerCpuArray::new();
 pub(crate) fn cpu() -> Option<*mut CpuState> {
     CPUS.get_ptr_mut(0)
 }
-
-/// Sockets whose SYN_SENT did not find them in [`CpuState::pending`], because the task changed its CPU or another took
-/// the slot in between: their `UNROUTED` record, if there is one, is void. Value: time of the SYN_SENT on
-/// `CLOCK_BOOTTIME`. Written by the TCP hook, read and deleted by user space, which also deletes what nobody
-/// claimed. When it is full, [`Loss::Unpaired`] grows.
-#[btf_map]
-pub(crate) static UNPAIRED: HashMap<u64, u64, 65_536> = HashMap::new();
 
 /// Network namespaces to watch, by cookie, when the user named any. Written before attaching, only read here.
 #[btf_map]

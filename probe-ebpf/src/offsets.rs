@@ -57,6 +57,8 @@ offsets! {
     OFFSET_SOCK_REMOTE_V6
     /// `sock.sk_protocol`, u16 (u8 and a bit-field before 5.6)
     OFFSET_SOCK_PROTOCOL
+    /// `sock.__sk_common.skc_cookie`, u64 within its atomic type
+    OFFSET_SOCK_COOKIE
     /// `sock.sk_err`, int
     OFFSET_SOCK_ERROR
     /// `sock.__sk_common.skc_net.net`, a pointer
@@ -73,4 +75,6 @@ offsets! {
     OFFSET_CGROUP_ANCESTORS
     /// `kernfs_node.id`, u64
     OFFSET_KERNFS_ID
+    /// `task_struct.comm`, 16 bytes
+    OFFSET_TASK_COMMAND
 }

@@ -6,53 +6,39 @@
 //! would be missed. So the tracepoint has two programs: the first marks what it was run for, and the second,
 //! which is idle while the first is interrupted, takes whatever bears no mark.
 //!
-//! A mark can be overwritten by an interrupt between the two programs; then the second reports again, with
-//! [`probe_common::kind::RESCUED`] set, and user space drops the repetition by its socket cookie.
+//! Whoever interrupts has ended before the interrupted goes on, so the marks are a stack; two are enough, since TCP
+//! changes states in process context and in softirq, and no deeper. Only an interrupt in the second program's
+//! first instructions can push a mark out; then the second reports again, with [`probe_common::kind::RESCUED`] set,
+//! and user space drops the repetition by its socket cookie.
 
 use core::ffi::c_void;
 
-use probe_common::{CpuState, MARKS};
+use probe_common::CpuState;
 
 /// Marks a state change as seen.
 #[inline(always)]
-pub(crate) fn mark(cpu: *mut CpuState, socket: *const c_void, state: i32) {
-    let identity = identity(cpu, socket, state, 0);
-    // SAFETY: this CPU's state, at an index below its length.
-    unsafe { (&raw mut (*cpu).marks[slot_of(identity)]).write_volatile(identity) };
+pub(crate) fn mark(cpu: *mut CpuState, socket: *const c_void) {
+    // SAFETY: this CPU's state. The verifier takes the pointer as a number once it is in a map.
+    unsafe {
+        let marks = (&raw mut (*cpu).marks).cast::<*const c_void>();
+        let below = (&raw const (*cpu).marks[0]).read_volatile();
+        (&raw mut (*cpu).marks[1]).write_volatile(below);
+        marks.write_volatile(socket);
+    }
 }
 
 /// Whether the first program was not run for this state change; takes the mark away.
 #[inline(always)]
-pub(crate) fn is_missed(cpu: *mut CpuState, socket: *const c_void, state: i32) -> bool {
-    let identity = identity(cpu, socket, state, 1);
+pub(crate) fn is_missed(cpu: *mut CpuState, socket: *const c_void) -> bool {
     // SAFETY: as above; only the second program counts, and it cannot interrupt itself.
     unsafe {
-        let mark = &raw mut (*cpu).marks[slot_of(identity)];
-        if mark.read_volatile() == identity {
-            mark.write_volatile(0);
+        let latest = (&raw const (*cpu).marks).cast::<*const c_void>();
+        if latest.read_volatile() == socket {
+            let below = (&raw const (*cpu).marks[1]).read_volatile();
+            (&raw mut (*cpu).marks[0]).write_volatile(below);
             return false;
         }
         (*cpu).rescued += 1;
     }
     true
-}
-
-/// The socket's address as a number, with the state. The verifier forbids arithmetic on a pointer, so it goes
-/// through the map; each program has its own word there and cannot interrupt itself.
-#[inline(always)]
-fn identity(cpu: *mut CpuState, socket: *const c_void, state: i32, program: usize) -> u64 {
-    // SAFETY: this CPU's state.
-    let address = unsafe {
-        let word = &raw mut (*cpu).scratch[program];
-        word.cast::<*const c_void>().write_volatile(socket);
-        word.read_volatile()
-    };
-    // Kernel addresses have their top byte set to ff.
-    address ^ (state as u64) << 56
-}
-
-/// Sockets come from a slab: their addresses differ above bit 6.
-#[inline(always)]
-fn slot_of(identity: u64) -> usize {
-    (identity >> 6 ^ identity >> 11) as usize & (MARKS - 1)
 }

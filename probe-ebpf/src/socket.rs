@@ -6,7 +6,7 @@ use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_probe_read_kernel};
 
 use crate::offsets::{
     OFFSET_CGROUP_ANCESTORS, OFFSET_CGROUP_LEVEL, OFFSET_CGROUP_NODE, OFFSET_KERNFS_ID, OFFSET_NET_COOKIE,
-    OFFSET_SOCK_CGROUP, OFFSET_SOCK_NET, Offset,
+    OFFSET_SOCK_CGROUP, OFFSET_SOCK_COOKIE, OFFSET_SOCK_NET, Offset,
 };
 
 /// Loads a value at an offset that the verifier knows as a constant.
@@ -16,7 +16,7 @@ use crate::offsets::{
 /// `base` must be a pointer that the verifier tracks by its BTF type (it rejects the program otherwise); a
 /// fault while following it reads as zero (BPF_PROBE_MEM).
 #[inline(always)]
-unsafe fn load<T: Copy>(base: *const c_void, offset: usize) -> T {
+pub(crate) unsafe fn load<T: Copy>(base: *const c_void, offset: usize) -> T {
     // SAFETY: the caller's promise; fields are aligned as their types ask.
     unsafe { base.byte_add(offset).cast::<T>().read() }
 }
@@ -47,11 +47,21 @@ impl Socket {
         Some(unsafe { load(self.0, offset) })
     }
 
+    /// The cookie, or 0 while nobody has asked for it.
+    #[inline(always)]
+    pub(crate) fn known_cookie(&self) -> u64 {
+        self.load_optional(&OFFSET_SOCK_COOKIE).unwrap_or(0)
+    }
+
     /// The cookie; given at first asking and kept for the socket's life.
     #[inline(always)]
     pub(crate) fn cookie(&self) -> u64 {
-        // SAFETY: the helper takes a BTF socket pointer (5.12 for tracing programs).
-        unsafe { bpf_get_socket_cookie(self.0.cast_mut()) }
+        match self.known_cookie() {
+            // SAFETY: the helper takes a BTF socket pointer (5.12 for tracing programs).
+            0 => unsafe { bpf_get_socket_cookie(self.0.cast_mut()) },
+            // The load costs a tenth of the call.
+            known => known,
+        }
     }
 
     /// Cookie of the network namespace, 0 where the kernel has none.

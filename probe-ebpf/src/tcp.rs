@@ -5,19 +5,17 @@
 //! | CLOSE → SYN_SENT | attempt; `connect()`'s caller is the current task |
 //! | SYN_SENT → ESTABLISHED | success |
 //! | SYN_SENT → CLOSE | failure, with `sk_err` |
-//! | SYN_RECV → ESTABLISHED | accept, or the end of a self-connect or simultaneous open |
+//! | SYN_RECV → ESTABLISHED | accept, or the success of a self-connect or simultaneous open |
 
-use aya_ebpf::{
-    Global,
-    helpers::{bpf_get_current_pid_tgid, generated::bpf_ktime_get_boot_ns},
-    programs::BtfTracePointContext,
-};
-use probe_common::{AttemptRecord, CpuState, Loss, kind};
+use aya_ebpf::programs::BtfTracePointContext;
+use probe_common::{Loss, kind};
 
 use crate::{
-    emit::{self, Caller, Fact},
-    maps::{self, UNPAIRED},
-    offsets::{OFFSET_SOCK_ERROR, OFFSET_SOCK_PROTOCOL},
+    attempts,
+    emit::{self, Caller},
+    maps,
+    offsets::{OFFSET_SOCK_ERROR, OFFSET_SOCK_LOCAL_PORT, OFFSET_SOCK_PROTOCOL},
+    record::{self, AttemptWords, Fact, Words},
     rescue, scope,
     socket::Socket,
     tuple::Tuple,
@@ -36,22 +34,21 @@ const TCP: u16 = 6;
 #[inline(always)]
 pub(crate) fn state_changed(context: &BtfTracePointContext) -> i32 {
     let Some(cpu) = maps::cpu() else { return 0 };
-    rescue::mark(cpu, context.arg(0), context.arg(2));
-    report(context, cpu, 0)
+    rescue::mark(cpu, context.arg(0));
+    report(context, 0)
 }
 
 /// Reports a change of state that the first program was not run for.
 #[inline(always)]
 pub(crate) fn state_change_missed(context: &BtfTracePointContext) -> i32 {
     let Some(cpu) = maps::cpu() else { return 0 };
-    let is_missed = rescue::is_missed(cpu, context.arg(0), context.arg(2));
-    if is_missed { report(context, cpu, kind::RESCUED) } else { 0 }
+    if rescue::is_missed(cpu, context.arg(0)) { report(context, kind::RESCUED) } else { 0 }
 }
 
 #[inline(always)]
-fn report(context: &BtfTracePointContext, cpu: *mut CpuState, rescued: u8) -> i32 {
+fn report(context: &BtfTracePointContext, rescued: u8) -> i32 {
     match (context.arg::<i32>(1), context.arg::<i32>(2)) {
-        (CLOSE, SYN_SENT) => with_tcp(context, |socket| attempted(socket, cpu, rescued)),
+        (CLOSE, SYN_SENT) => with_tcp(context, |socket| attempted(socket, rescued)),
         (SYN_SENT, ESTABLISHED) => with_tcp(context, |socket| connected(socket, rescued)),
         (SYN_SENT, CLOSE) => with_tcp(context, |socket| failed(socket, rescued)),
         (SYN_RECV, ESTABLISHED) => with_tcp(context, |socket| accepted(socket, rescued)),
@@ -69,88 +66,78 @@ fn with_tcp(context: &BtfTracePointContext, report: impl FnOnce(&Socket)) {
 }
 
 #[inline(always)]
-fn attempted(socket: &Socket, cpu: *mut CpuState, rescued: u8) {
+fn attempted(socket: &Socket, rescued: u8) {
     let cookie = socket.cookie();
-    // SAFETY: this CPU's state.
-    let pending = unsafe { &raw mut (*cpu).pending };
-    match claim(pending, cookie) {
-        Some(mut attempt) => {
-            // The own address was chosen since, and a socket load-balancer may have chosen another peer.
-            let tuple = Tuple::of(socket);
-            attempt.record.local = tuple.local.octets();
-            attempt.record.remote = tuple.remote.octets();
-            attempt.record.local_port = tuple.local_port;
-            attempt.record.remote_port = tuple.remote_port;
-            attempt.record.family = tuple.family;
-            attempt.record.kind = kind::ATTEMPT | rescued;
-            emit::attempt(attempt, Loss::Attempt);
-        }
-        None => emit::attempt(unhooked_attempt(socket, cookie, rescued), Loss::Attempt),
-    }
-}
-
-/// Takes the attempt that the connect hook has noted. The socket goes out first, so that a task which preempts
-/// this one finds none; the thread proves that no such task has written into it.
-#[inline(always)]
-fn claim(pending: *mut AttemptRecord, cookie: u64) -> Option<AttemptRecord> {
-    // SAFETY: this CPU's slot.
-    unsafe {
-        if (*pending).record.socket != cookie {
-            return None;
-        }
-        (&raw mut (*pending).record.socket).write_volatile(0);
-        let mut attempt = pending.read();
-        attempt.record.socket = cookie;
-        (attempt.thread == bpf_get_current_pid_tgid() as u32).then_some(attempt)
-    }
-}
-
-/// 1 when the connect hooks will be attached; otherwise there is nothing to claim.
-#[unsafe(no_mangle)]
-static CONNECT_HOOKS: Global<u8> = Global::new(1);
-
-/// An attempt that no connect hook has noted, or that another CPU's has: then its mark voids what that one says.
-#[inline(always)]
-fn unhooked_attempt(socket: &Socket, cookie: u64, rescued: u8) -> AttemptRecord {
-    let time = now();
-    // An attempt that passed no connect hook comes here too; user space sweeps its mark.
-    if CONNECT_HOOKS.load() != 0 && UNPAIRED.insert(cookie, time, 0).is_err() {
-        emit::lost(Loss::Unpaired, emit::row_of(rescued));
-    }
     let tuple = Tuple::of(socket);
-    let fact = Fact { kind: kind::ATTEMPT | rescued, error: 0, cookie, time };
-    let Caller { process, thread, command } = Caller::current();
-    AttemptRecord { record: emit::record(socket, &tuple, &fact), process, thread, command }
+    // The own address was chosen since, and a socket load-balancer may have chosen another peer.
+    let change = |attempt: &mut AttemptWords| record::set_tuple(attempt, &tuple, kind::ATTEMPT);
+    if !attempts::update(cookie, change) {
+        // No connect hook, or the slot went to another: the record goes alone.
+        let mut words: AttemptWords = [0; _];
+        record::write(&mut words, &fact(socket, cookie, kind::ATTEMPT | rescued), &tuple);
+        record::write_caller(&mut words, &Caller::current());
+        emit::hand_over(&words, Loss::Attempt);
+    }
+}
+
+/// A fact that only the socket tells, now.
+#[inline(always)]
+fn fact(socket: &Socket, cookie: u64, kind: u8) -> Fact {
+    Fact { time: emit::now(), socket: cookie, cgroup: socket.cgroup(), netns: socket.netns(), kind, error: 0 }
 }
 
 #[inline(always)]
 fn connected(socket: &Socket, rescued: u8) {
-    outcome(socket, (kind::CONNECTED, rescued), Loss::Connected);
+    let cookie = socket.cookie();
+    if !succeeded(socket, cookie, rescued) {
+        stands(socket, &fact(socket, cookie, kind::CONNECTED | rescued), Loss::Connected);
+    }
 }
 
 #[inline(always)]
 fn accepted(socket: &Socket, rescued: u8) {
-    outcome(socket, (kind::ACCEPTED, rescued), Loss::Accepted);
+    match socket.known_cookie() {
+        // Nobody has asked for its cookie yet: it has passed no connect hook.
+        0 => stands(socket, &fact(socket, socket.cookie(), kind::ACCEPTED | rescued), Loss::Accepted),
+        // Both ends called connect() at once (RFC 9293, 3.5), or it talks to itself.
+        known if succeeded(socket, known, rescued) => {}
+        known if Tuple::of(socket).is_self_connected() => {
+            stands(socket, &fact(socket, known, kind::CONNECTED | rescued), Loss::Connected);
+        }
+        known => stands(socket, &fact(socket, known, kind::ACCEPTED | rescued), Loss::Accepted),
+    }
 }
 
+/// The success of an attempt that is in its slot; whether it was.
 #[inline(always)]
-fn outcome(socket: &Socket, (kind, rescued): (u8, u8), loss: Loss) {
-    let tuple = Tuple::of(socket);
-    let kind = rescued | if tuple.is_self_connected() { kind::CONNECTED } else { kind };
-    let fact = Fact { kind, error: 0, cookie: socket.cookie(), time: now() };
-    emit::outcome(emit::record(socket, &tuple, &fact), loss);
+fn succeeded(socket: &Socket, cookie: u64, rescued: u8) -> bool {
+    // The SYN has told the addresses; the own port is chosen after it.
+    let port = socket.load(&OFFSET_SOCK_LOCAL_PORT);
+    let change = |attempt: &mut AttemptWords| record::set_success(attempt, kind::CONNECTED | rescued, port);
+    attempts::conclude(cookie, Loss::Connected, change)
+}
+
+/// The outcome by itself.
+#[inline(always)]
+fn stands(socket: &Socket, fact: &Fact, loss: Loss) {
+    let mut words: Words = [0; _];
+    record::write(&mut words, fact, &Tuple::of(socket));
+    emit::hand_over(&words, loss);
 }
 
 #[inline(always)]
 fn failed(socket: &Socket, rescued: u8) {
+    let cookie = socket.cookie();
     let error = socket.load_optional::<i32>(&OFFSET_SOCK_ERROR).unwrap_or(0) as u16;
-    let fact = Fact { kind: kind::FAILED | rescued, error, cookie: socket.cookie(), time: now() };
-    emit::outcome(emit::record(socket, &Tuple::of(socket), &fact), Loss::Failed);
-}
-
-/// Nanoseconds on `CLOCK_BOOTTIME` (5.8).
-#[inline(always)]
-pub(crate) fn now() -> u64 {
-    // SAFETY: a helper without arguments.
-    unsafe { bpf_ktime_get_boot_ns() }
+    let kind = kind::FAILED | rescued;
+    let time = emit::now();
+    let is_noted = attempts::conclude(cookie, Loss::Failed, |attempt| {
+        // The socket may have lost its addresses already; the attempt keeps them.
+        let microseconds = time.wrapping_sub(record::time(attempt)) / 1_000;
+        let elapsed = if microseconds < u64::from(u32::MAX) { microseconds as u32 } else { u32::MAX };
+        record::set_failure(attempt, kind, error, elapsed);
+    });
+    if !is_noted {
+        stands(socket, &Fact { error, ..fact(socket, cookie, kind) }, Loss::Failed);
+    }
 }

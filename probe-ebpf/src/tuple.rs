@@ -42,9 +42,9 @@ impl Address {
         self.words[0] == 0 && self.words[1] == 0 && self.words[2] == MAPPED
     }
 
-    /// The bytes, for the record.
+    /// The two words of it in a record.
     #[inline(always)]
-    pub(crate) const fn octets(self) -> [u8; 16] {
+    pub(crate) const fn words(self) -> [u64; 2] {
         // SAFETY: sixteen bytes without padding either way.
         unsafe { core::mem::transmute(self.words) }
     }

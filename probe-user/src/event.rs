@@ -67,8 +67,11 @@ pub enum Kind {
 pub struct Event {
     /// What happened.
     pub kind: Kind,
-    /// Nanoseconds on the reporting node's `CLOCK_BOOTTIME`.
+    /// Nanoseconds on the reporting node's `CLOCK_BOOTTIME`: when `connect()` was called if the process is known,
+    /// otherwise when the state changed.
     pub time: u64,
+    /// Nanoseconds from then to the failure, in steps of 1,000; 0 in every other kind.
+    pub elapsed: u64,
     /// Socket cookie: the same for an attempt, its outcome and sock_diag's view of the socket.
     pub socket: u64,
     /// cgroup-v2 id of the socket, where known.

@@ -21,12 +21,31 @@ pub enum DecodeError {
     Kind(u8),
 }
 
+/// What one record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// Something that happened.
+    Fact(Event),
+    /// `connect()` was called; [`Kind::Unrouted`], unless its socket shows a change of state.
+    Begun(Event),
+}
+
+impl Decoded {
+    /// The event, certain or not.
+    #[must_use]
+    pub fn event(&self) -> &Event {
+        match self {
+            Self::Fact(event) | Self::Begun(event) => event,
+        }
+    }
+}
+
 /// Reads one record; the layout is `probe_common::Record`, in this machine's byte order.
 ///
 /// # Errors
 ///
 /// When the length or the kind is not one that the probe writes.
-pub fn decode(mut bytes: &[u8]) -> Result<Event, DecodeError> {
+pub fn decode(mut bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let found = bytes.len();
     if found != size_of::<Record>() && found != size_of::<AttemptRecord>() {
         return Err(DecodeError::Length { found });
@@ -42,11 +61,13 @@ pub fn decode(mut bytes: &[u8]) -> Result<Event, DecodeError> {
     let error = bytes.get_u16_ne();
     let kind = bytes.get_u8();
     let may_repeat = kind & kind::RESCUED != 0;
+    let is_begun = kind == kind::BEGUN;
     let kind = kind_of(kind & !kind::RESCUED, error)?;
     let _family = bytes.get_u8();
-    let process =
-        (bytes.len() >= size_of::<AttemptRecord>() - size_of::<Record>()).then(|| process(&mut bytes));
-    Ok(Event { kind, time, socket, cgroup, netns, local, remote, may_repeat, process })
+    let caller = (found == size_of::<AttemptRecord>()).then(|| caller(&mut bytes));
+    let (process, elapsed) = caller.map_or((None, 0), |(process, elapsed)| (Some(process), elapsed));
+    let event = Event { kind, time, elapsed, socket, cgroup, netns, local, remote, may_repeat, process };
+    Ok(if is_begun { Decoded::Begun(event) } else { Decoded::Fact(event) })
 }
 
 fn known(id: u64) -> Option<u64> {
@@ -65,18 +86,19 @@ fn kind_of(kind: u8, error: u16) -> Result<Kind, DecodeError> {
         kind::CONNECTED => Kind::Connected,
         kind::FAILED => Kind::Failed(error),
         kind::ACCEPTED => Kind::Accepted,
-        kind::UNROUTED => Kind::Unrouted,
+        kind::UNROUTED | kind::BEGUN => Kind::Unrouted,
         unknown => return Err(DecodeError::Kind(unknown)),
     })
 }
 
-fn process(bytes: &mut &[u8]) -> Process {
+/// The caller, and the nanoseconds from its call to its failure.
+fn caller(bytes: &mut &[u8]) -> (Process, u64) {
     let id = bytes.get_u32_ne();
-    let _thread = bytes.get_u32_ne();
+    let elapsed = u64::from(bytes.get_u32_ne()) * 1_000;
     let mut command = [0; COMMAND_LENGTH];
     bytes.copy_to_slice(&mut command);
     let end = command.iter().position(|byte| *byte == 0).unwrap_or(COMMAND_LENGTH);
-    Process { id, command: String::from_utf8_lossy(&command[..end]).into_owned() }
+    (Process { id, command: String::from_utf8_lossy(&command[..end]).into_owned() }, elapsed)
 }
 
 #[cfg(test)]
@@ -99,7 +121,9 @@ mod tests {
 
     #[test]
     fn a_mapped_address_becomes_ipv4_and_zero_ids_are_unknown() {
-        let event = decode(&failed_attempt()).expect("well-formed");
+        let Decoded::Fact(event) = decode(&failed_attempt()).expect("well-formed") else {
+            panic!("a failure is certain");
+        };
         assert_eq!(event.kind, Kind::Failed(111));
         assert_eq!((event.time, event.socket, event.cgroup, event.netns), (7, 8, Some(9), None));
         assert_eq!(event.local, End { address: "10.0.0.1".parse().expect("IPv4"), port: 40_000 });
@@ -114,8 +138,19 @@ mod tests {
         bytes.extend(12u32.to_ne_bytes());
         bytes.extend(13u32.to_ne_bytes());
         bytes.extend(*b"ba\xffd\0tail of old");
-        let process = decode(&bytes).expect("well-formed").process.expect("an attempt has one");
-        assert_eq!(process, Process { id: 12, command: "ba\u{fffd}d".into() });
+        let decoded = decode(&bytes).expect("well-formed");
+        let event = decoded.event();
+        assert_eq!(event.process, Some(Process { id: 12, command: "ba\u{fffd}d".into() }));
+        assert_eq!(event.elapsed, 13_000);
+    }
+
+    #[test]
+    fn what_has_only_begun_is_no_fact_yet() {
+        let mut bytes = failed_attempt();
+        bytes[70] = kind::BEGUN;
+        assert!(matches!(decode(&bytes), Ok(Decoded::Begun(Event { kind: Kind::Unrouted, .. }))));
+        bytes[70] = kind::UNROUTED;
+        assert!(matches!(decode(&bytes), Ok(Decoded::Fact(Event { kind: Kind::Unrouted, .. }))));
     }
 
     #[test]

@@ -14,6 +14,8 @@ enum Need {
     Required,
     /// A named piece of coverage.
     Optional(&'static str),
+    /// Nothing but time: a helper of the kernel tells the same.
+    Faster,
 }
 
 struct Field {
@@ -31,6 +33,10 @@ const fn optional(global: &'static str, path: &'static str, width: u32, loses: &
     Field { global, path, width, need: Need::Optional(loses) }
 }
 
+const fn faster(global: &'static str, path: &'static str, width: u32) -> Field {
+    Field { global, path, width, need: Need::Faster }
+}
+
 const NETNS: &str = "network namespaces: equal addresses in two namespaces cannot be told apart";
 const CGROUP: &str = "cgroups: a flow's workload is not known";
 const ANCESTORS: &str = "limits to a cgroup";
@@ -44,6 +50,7 @@ const FIELDS: &[Field] = &[
     required("OFFSET_SOCK_LOCAL_V6", "sock.__sk_common.skc_v6_rcv_saddr", 16),
     required("OFFSET_SOCK_REMOTE_V6", "sock.__sk_common.skc_v6_daddr", 16),
     required("OFFSET_SOCK_PROTOCOL", "sock.sk_protocol", 2),
+    faster("OFFSET_SOCK_COOKIE", "sock.__sk_common.skc_cookie", 8),
     optional("OFFSET_SOCK_ERROR", "sock.sk_err", 4, "causes: why an attempt failed"),
     optional("OFFSET_SOCK_NET", "sock.__sk_common.skc_net.net", 8, NETNS),
     optional("OFFSET_NET_COOKIE", "net.net_cookie", 8, NETNS),
@@ -53,6 +60,7 @@ const FIELDS: &[Field] = &[
     optional("OFFSET_CGROUP_LEVEL", "cgroup.level", 4, ANCESTORS),
     // A flexible array has no width of its own.
     optional("OFFSET_CGROUP_ANCESTORS", "cgroup.ancestors", 0, ANCESTORS),
+    faster("OFFSET_TASK_COMMAND", "task_struct.comm", 16),
 ];
 
 /// One global of the probe and its value.
@@ -85,6 +93,7 @@ pub(super) fn resolve(types: &KernelTypes) -> Result<(Vec<Offset>, Vec<MissingFi
         let value = match (types.place_of_width(path, *width), need) {
             (Ok(place), _) => place.offset,
             (Err(cause), Need::Required) => return Err(StartError::Field(cause)),
+            (Err(_), Need::Faster) => ABSENT,
             (Err(cause), Need::Optional(loses)) => {
                 missing.push(MissingField { cause, loses });
                 ABSENT

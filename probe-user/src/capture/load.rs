@@ -75,15 +75,9 @@ fn not_too_deep((id, level): (u64, u32)) -> io::Result<(u64, u32)> {
 }
 
 /// Loads the object; nothing is attached yet.
-pub(super) fn load(
-    options: &Options,
-    offsets: &[fields::Offset],
-    scope: &Scope,
-    with_connect_hooks: bool,
-) -> Result<Ebpf, StartError> {
+pub(super) fn load(options: &Options, offsets: &[fields::Offset], scope: &Scope) -> Result<Ebpf, StartError> {
     let limit_netns = u8::from(!scope.namespaces.is_empty());
     let levels = scope.levels();
-    let connect_hooks = u8::from(with_connect_hooks);
     // Level 0 removes the diagnostics from the loaded programs: the verifier sees a constant.
     let log_level = if options.diagnostics { 5u8 } else { 0u8 };
     let mut loader = EbpfLoader::new();
@@ -93,7 +87,6 @@ pub(super) fn load(
     loader
         .override_global("LIMIT_NETNS", &limit_netns, true)
         .override_global("LIMIT_CGROUP_LEVELS", &levels, true)
-        .override_global("CONNECT_HOOKS", &connect_hooks, true)
         .override_global("AYA_LOG_LEVEL", &log_level, true)
         .map_max_entries("EVENTS", options.ring_bytes);
     loader.load(object()).map_err(|cause| StartError::Load(Box::new(cause)))

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs::File, io, path::PathBuf};
 
 use aya::{
     Ebpf,
-    maps::{HashMap, MapData, MapType, PerCpuArray, RingBuf},
+    maps::{Array, MapData, MapType, PerCpuArray, RingBuf},
 };
 use aya_log::EbpfLogger;
 use probe_common::Loss;
@@ -14,13 +14,14 @@ use super::{
     btf::KernelTypes,
     cgroups::CgroupTree,
     cpus::Cpus,
-    decode::decode,
+    decode::{Decoded, decode},
     diagnostics::Diagnostics,
     error::StartError,
     fields::{self, MissingField},
     load::{Scope, load, take, unusable},
     namespaces::Namespace,
     rights::Rights,
+    slots::Slots,
     statistics::{ProgramStatistics, program_files, statistics},
     unrouted::Unrouted,
 };
@@ -45,11 +46,30 @@ impl Default for Options {
     }
 }
 
+/// State changes that the first TCP program was not run for, because it was interrupted on that CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recursion {
+    /// By the kernel's count.
+    missed: u64,
+    /// By the second program's, which takes them; it counts what is repeated, too.
+    rescued: u64,
+}
+
+impl Recursion {
+    /// Those that neither program was run for; few of them would have been a fact. `repetitions` are the records
+    /// that were dropped as said twice.
+    #[must_use]
+    pub fn lost(&self, repetitions: u64) -> u64 {
+        self.missed.saturating_sub(self.rescued.saturating_sub(repetitions))
+    }
+}
+
 /// An attached probe. Dropping it detaches everything.
 pub struct Probe {
     ring: RingBuf<MapData>,
     losses: PerCpuArray<MapData, u64>,
     cpus: Cpus,
+    slots: Slots,
     unrouted: Unrouted,
     undecodable: u64,
     hooks: Vec<HookState>,
@@ -77,7 +97,7 @@ impl Probe {
         }
         let (offsets, missing_fields) = fields::resolve(&types)?;
         let scope = Scope::resolve(options, tree.ok())?;
-        let mut ebpf = load(options, &offsets, &scope, tree.is_ok())?;
+        let mut ebpf = load(options, &offsets, &scope)?;
         scope.apply(&mut ebpf)?;
         let logger = match options.diagnostics {
             true => {
@@ -90,9 +110,8 @@ impl Probe {
             ring: RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(unusable("EVENTS"))?,
             losses: PerCpuArray::try_from(take(&mut ebpf, "LOSSES")?).map_err(unusable("LOSSES"))?,
             cpus: Cpus::new(PerCpuArray::try_from(take(&mut ebpf, "CPUS")?).map_err(unusable("CPUS"))?),
-            unrouted: Unrouted::new(
-                HashMap::try_from(take(&mut ebpf, "UNPAIRED")?).map_err(unusable("UNPAIRED"))?,
-            ),
+            slots: Slots::new(Array::try_from(take(&mut ebpf, "ATTEMPTS")?).map_err(unusable("ATTEMPTS"))?),
+            unrouted: Unrouted::default(),
             undecodable: 0,
             programs: program_files(&ebpf)?,
             hooks,
@@ -110,14 +129,19 @@ impl Probe {
         let mut count = 0;
         while let Some(record) = self.ring.next() {
             count += 1;
-            let Ok(event) = decode(&record) else {
+            let Ok(decoded) = decode(&record) else {
                 self.undecodable += 1;
                 continue;
             };
-            let is_later = event.time > now;
-            match event.kind {
-                Kind::Unrouted => self.unrouted.suspect(event),
-                _ => take(event),
+            let is_later = decoded.event().time > now;
+            match decoded {
+                Decoded::Begun(event) => self.unrouted.suspect(event),
+                Decoded::Fact(event) if event.kind == Kind::Unrouted && self.unrouted.has_counted(&event) => {
+                }
+                Decoded::Fact(event) => {
+                    self.unrouted.clear(&event);
+                    take(event);
+                }
             }
             if is_later {
                 break;
@@ -136,7 +160,7 @@ impl Probe {
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
-        self.unrouted.settle(&self.cpus, now, take)
+        self.unrouted.settle(&self.slots, now, take)
     }
 
     /// Detaches every hook; what the ring still holds can be drained.
@@ -152,39 +176,49 @@ impl Probe {
     ///
     /// When a map cannot be read.
     pub fn is_unsettled(&self) -> io::Result<bool> {
-        self.unrouted.is_unsettled(&self.cpus)
+        self.unrouted.is_unsettled(&self.slots)
     }
 
-    /// What did not arrive, by reason; reasons that did not occur are left out.
+    /// The attempts whose outcome has not come, after [`Self::detach`].
+    ///
+    /// # Errors
+    ///
+    /// When a map cannot be read.
+    pub fn waiting(&self) -> io::Result<impl Iterator<Item = Event>> {
+        self.slots.waiting()
+    }
+
+    /// What did not arrive, by reason; reasons that did not occur are left out. `unconcluded` are the attempts whose
+    /// outcome was missed: those that the ring's losses do not explain are a reason of their own.
     ///
     /// # Errors
     ///
     /// When the counters cannot be read.
-    pub fn losses(&self) -> io::Result<BTreeMap<String, u64>> {
+    pub fn losses(&self, unconcluded: u64) -> io::Result<BTreeMap<String, u64>> {
         let mut losses = BTreeMap::new();
         for loss in Loss::ALL {
-            // One row of counters for each of the two programs that can interrupt each other.
-            let rows = [loss as u32, loss as u32 + Loss::ALL.len() as u32];
-            let count = sum(&self.losses, rows[0])? + sum(&self.losses, rows[1])?;
-            losses.insert(loss.name().to_owned(), count);
+            let counts = self.losses.get(&(loss as u32), 0).map_err(io::Error::other)?;
+            losses.insert(loss.name().to_owned(), counts.iter().sum());
         }
         losses.insert("undecodable".to_owned(), self.undecodable);
+        let of = |loss: Loss| losses.get(loss.name()).copied().unwrap_or(0);
+        let explained = of(Loss::Connected) + of(Loss::Failed);
+        losses.insert("outcome-unseen".to_owned(), unconcluded.saturating_sub(explained));
         losses.retain(|_, count| *count > 0);
         Ok(losses)
     }
 
-    /// State changes that neither TCP program was run for, because both were interrupted on that CPU; few of
-    /// them would have been a fact. `repetitions` are the records that user space dropped as said twice.
+    /// What the two TCP programs took from each other until now.
     ///
     /// # Errors
     ///
     /// When a counter cannot be read.
-    pub fn recursion_losses(&self, repetitions: u64) -> io::Result<u64> {
+    pub fn recursion(&self) -> io::Result<Recursion> {
         let statistics = self.statistics()?;
         let first = statistics.iter().find(|program| program.name == TCP_PROGRAMS[0]);
+        // In this order: one that is missed meanwhile does not look lost.
         let missed = first.map_or(0, |program| program.recursion_misses);
-        let rescued = self.cpus.rescued()?.saturating_sub(repetitions);
-        Ok(missed.saturating_sub(rescued))
+        Ok(Recursion { missed, rescued: self.cpus.rescued()? })
     }
 
     /// The kernel's statistics of every program.
@@ -207,8 +241,4 @@ impl Probe {
     pub fn missing_fields(&self) -> &[MissingField] {
         &self.missing_fields
     }
-}
-
-fn sum(counters: &PerCpuArray<MapData, u64>, slot: u32) -> io::Result<u64> {
-    Ok(counters.get(&slot, 0).map_err(io::Error::other)?.iter().sum())
 }

@@ -1,7 +1,8 @@
 //! Events folded into flows, as they come.
 //!
-//! An attempt waits under its socket cookie for its outcome, which takes the process from it. Names are put in
-//! when the window closes: until then a flow is known by the kernel's ids.
+//! Most outcomes carry their caller. An attempt that came by itself waits under its socket cookie for its outcome,
+//! which takes the process from it. Names are put in when the window closes: until then a flow is known by the
+//! kernel's ids.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -143,6 +144,7 @@ impl FlowTable {
         self.attempts.entry(one.socket).or_insert_with(|| Event {
             kind: Kind::Attempted,
             time: one.time,
+            elapsed: 0,
             socket: one.socket,
             cgroup: one.cgroup,
             netns: one.netns,
@@ -159,9 +161,14 @@ impl FlowTable {
         !self.attempts.is_empty()
     }
 
+    /// Attempts whose outcome never came, though their socket waits no longer: it was lost on the way.
+    pub fn unconcluded(&self, is_waiting: impl Fn(&Event) -> bool) -> u64 {
+        self.attempts.values().filter(|attempt| !is_waiting(attempt)).count() as u64
+    }
+
     /// Closes the table at `now` (`CLOCK_BOOTTIME`, nanoseconds). An attempt without an outcome is unanswered if
     /// `is_waiting` says that its socket still waits, and merely pending while even its first SYN might yet be
-    /// answered; otherwise its outcome is among the losses and it counts nowhere.
+    /// answered; otherwise it is [`Self::unconcluded`] and counts nowhere.
     pub fn close(mut self, now: u64, is_waiting: impl Fn(&Event) -> bool, names: &impl Naming) -> Vec<Flow> {
         for attempt in std::mem::take(&mut self.attempts).into_values().filter(is_waiting) {
             let folded =
@@ -183,15 +190,16 @@ impl FlowTable {
     fn conclude(&mut self, event: &Event, count: impl FnOnce(&mut Outcomes)) {
         self.remember(event.socket);
         let attempt = self.attempts.remove(&event.socket);
-        let began = attempt.as_ref().map_or(event.time, |attempt| attempt.time);
-        let process = attempt.as_ref().and_then(|attempt| attempt.process.as_ref());
+        let began = attempt.as_ref().map_or(event.time, |attempt| attempt.time.min(event.time));
+        let of_attempt = || attempt.as_ref().and_then(|attempt| attempt.process.as_ref());
+        let process = event.process.as_ref().or_else(of_attempt);
         let mut key = outbound(event);
         if let (Kind::Failed(_), Some(attempt)) = (event.kind, &attempt) {
             // A failed socket may have lost its destination already; the attempt has it for certain.
             key.remote = attempt.remote.address;
             key.port = attempt.remote.port;
         }
-        count(&mut self.fold(key, (began, event.time), process).outcomes);
+        count(&mut self.fold(key, (began, event.time + event.elapsed), process).outcomes);
     }
 
     fn accept(&mut self, event: &Event) {
@@ -303,6 +311,7 @@ mod tests {
         Event {
             kind,
             time,
+            elapsed: 0,
             socket,
             cgroup: Some(1),
             netns: Some(2),

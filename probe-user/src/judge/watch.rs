@@ -12,7 +12,7 @@ use crate::{
 const ACCEPT_LOSSES: [&str; 1] = ["ring-full-accepted"];
 /// Losses that only the connecting end can suffer: they cannot hide an arrival.
 const CONNECT_LOSSES: [&str; 5] =
-    ["ring-full-attempt", "ring-full-connected", "ring-full-failed", "ring-full-unrouted", "unpaired-full"];
+    ["ring-full-attempt", "ring-full-connected", "ring-full-failed", "ring-full-unrouted", "outcome-unseen"];
 
 /// Recorders of many nodes are not started in one instant: this much may be unwatched without a word,
 /// nanoseconds.

@@ -8,16 +8,12 @@ mod alive;
 mod names;
 mod snapshot;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    io,
-    time::Duration,
-};
+use std::{collections::HashSet, io, time::Duration};
 
 use crate::{
     capture::{
-        CgroupTree, HookState, Namespace, Options, Probe, ProgramStatistics, StartError, clock::Anchor,
-        namespaces,
+        CgroupTree, HookState, Namespace, Options, Probe, ProgramStatistics, Recursion, StartError,
+        clock::Anchor, namespaces,
     },
     event::Event,
     flow::{Coverage, FlowTable, Hook, Snapshot, Window},
@@ -182,11 +178,13 @@ impl Watch {
         let end = Anchor::now()?;
         self.names.anchor(end);
         let (read, listed) = self.listed_now()?;
+        // While the programs go one by one, what one misses the other cannot take: the window has ended by then.
+        let recursion = self.probe.recursion()?;
         self.probe.detach();
         // Nothing comes any more: all that is there is taken.
         self.drain_until(u64::MAX);
         self.settle_last()?;
-        let coverage = self.coverage(canary)?;
+        self.take_waiting()?;
         let waiting: HashSet<u64> =
             read.found.iter().filter(|one| one.is_attempt).map(|one| one.older.socket).collect();
         // No record says that an attempt ended; what began since, or where nobody could look, waits.
@@ -194,6 +192,7 @@ impl Watch {
             let was_looked_at = attempt.netns.is_some_and(|cookie| read.cookies.contains(&cookie));
             attempt.time >= listed || !was_looked_at || waiting.contains(&attempt.socket)
         };
+        let coverage = self.coverage(canary, self.table.unconcluded(is_waiting), recursion)?;
         let flows = self.table.close(end.boot(), is_waiting, &self.names);
         let Settings { cluster, node, .. } = self.settings;
         Ok(Window { cluster, node, start: self.start.wall(), end: end.wall(), coverage, flows })
@@ -230,6 +229,14 @@ impl Watch {
         Ok(())
     }
 
+    /// Takes the attempts that are still under way in the kernel.
+    fn take_waiting(&mut self) -> io::Result<()> {
+        let Self { probe, table, names, canaries, .. } = self;
+        probe.waiting()?.for_each(|event| take(event, table, names, canaries));
+        names.resolve_new();
+        Ok(())
+    }
+
     fn take_snapshot(&mut self) -> Result<(), StartError> {
         let now = Anchor::now().map_err(StartError::system("reading the clock"))?;
         let read = snapshot::read(&self.namespaces, now.boot());
@@ -258,9 +265,8 @@ impl Watch {
         watched_namespaces(&self.settings.probe).unwrap_or_else(|_| self.namespaces.clone())
     }
 
-    fn coverage(&self, canary: bool) -> io::Result<Coverage> {
-        let mut lost: BTreeMap<String, u64> = self.probe.losses()?;
-        lost.retain(|_, count| *count > 0);
+    fn coverage(&self, canary: bool, unconcluded: u64, recursion: Recursion) -> io::Result<Coverage> {
+        let lost = self.probe.losses(unconcluded)?;
         let limits =
             self.settings.probe.namespaces.iter().map(|namespace| format!("netns {}", namespace.label()));
         let groups = self.settings.probe.cgroups.iter().map(|path| format!("cgroup {}", path.display()));
@@ -269,7 +275,7 @@ impl Watch {
         Ok(Coverage {
             hooks: self.probe.hooks().iter().map(hook).collect(),
             lost,
-            recursion_misses: self.probe.recursion_losses(self.table.repetitions())?,
+            recursion_misses: recursion.lost(self.table.repetitions()),
             events: self.table.events(),
             snapshot: Some(self.snapshot.clone()),
             canary,

@@ -1,0 +1,58 @@
+//! The two atomic operations that the probe needs, on map values.
+//!
+//! Rust's `AtomicU64` has no read-modify-write operations for this target, so they are written as the
+//! instructions themselves (BPF_ATOMIC; `cmpxchg` since 5.12, RFC 9669, 5.3). Both are full barriers on every
+//! machine (kernel/bpf, "Atomic operations"): what was written before is seen before.
+
+/// Puts `new` where `expected` stands; whether it did.
+///
+/// # Safety
+///
+/// `word` lies in a map's value and is aligned to eight bytes; the verifier rejects the program otherwise.
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+pub(crate) unsafe fn exchange(word: *mut u64, expected: u64, new: u64) -> bool {
+    let found: u64;
+    // SAFETY: the caller's promise. R0 holds what is expected before and what was found after.
+    unsafe {
+        core::arch::asm!(
+            "r0 = cmpxchg_64({word} + 0, r0, {new})",
+            word = in(reg) word,
+            new = in(reg) new,
+            inlateout("r0") expected => found,
+        );
+    }
+    found == expected
+}
+
+/// Adds one.
+///
+/// # Safety
+///
+/// As for [`exchange`].
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+pub(crate) unsafe fn increment(word: *mut u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        core::arch::asm!("lock *(u64 *)({word} + 0) += {one}", word = in(reg) word, one = in(reg) 1_u64);
+    }
+}
+
+/// For the lints, which look at this crate as built for their own machine.
+#[cfg(not(target_arch = "bpf"))]
+mod elsewhere {
+    use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+    pub(crate) unsafe fn exchange(word: *mut u64, expected: u64, new: u64) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { AtomicU64::from_ptr(word) }.compare_exchange(expected, new, SeqCst, SeqCst).is_ok()
+    }
+
+    pub(crate) unsafe fn increment(word: *mut u64) {
+        // SAFETY: the caller's promise.
+        unsafe { AtomicU64::from_ptr(word) }.fetch_add(1, SeqCst);
+    }
+}
+#[cfg(not(target_arch = "bpf"))]
+pub(crate) use elsewhere::{exchange, increment};

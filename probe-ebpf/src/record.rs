@@ -1,0 +1,154 @@
+//! Records as the words that they consist of.
+//!
+//! The compiler copies a structure with small fields byte by byte on this target, which costs more than all the rest
+//! of a handler; words it keeps in registers. `probe_common` proves the layout, and the places here come from it.
+
+use core::mem::{offset_of, size_of};
+
+use probe_common::{AttemptRecord, Record};
+
+use crate::{emit::Caller, tuple::Tuple};
+
+/// A [`Record`].
+pub(crate) type Words = [u64; size_of::<Record>() / 8];
+/// An [`AttemptRecord`].
+pub(crate) type AttemptWords = [u64; size_of::<AttemptRecord>() / 8];
+
+const TIME: usize = offset_of!(Record, time) / 8;
+const SOCKET: usize = offset_of!(Record, socket) / 8;
+const CGROUP: usize = offset_of!(Record, cgroup) / 8;
+const NETNS: usize = offset_of!(Record, netns) / 8;
+const LOCAL: usize = offset_of!(Record, local) / 8;
+const REMOTE: usize = offset_of!(Record, remote) / 8;
+const REST: usize = offset_of!(Record, local_port) / 8;
+const CALLER: usize = offset_of!(AttemptRecord, process) / 8;
+const COMMAND: usize = offset_of!(AttemptRecord, command) / 8;
+
+/// What a record says beside its socket's addresses.
+pub(crate) struct Fact {
+    pub(crate) time: u64,
+    pub(crate) socket: u64,
+    pub(crate) cgroup: u64,
+    pub(crate) netns: u64,
+    pub(crate) kind: u8,
+    pub(crate) error: u16,
+}
+
+/// Writes a fact about a socket; of the length of either record.
+#[inline(always)]
+pub(crate) fn write<const LENGTH: usize>(words: &mut [u64; LENGTH], fact: &Fact, tuple: &Tuple) {
+    words[TIME] = fact.time;
+    words[SOCKET] = fact.socket;
+    words[CGROUP] = fact.cgroup;
+    words[NETNS] = fact.netns;
+    set_addresses(words, tuple);
+    words[REST] = rest(tuple, fact.error, fact.kind);
+}
+
+/// Writes the caller.
+#[inline(always)]
+pub(crate) fn write_caller(words: &mut AttemptWords, caller: &Caller) {
+    words[CALLER] = whole([caller.process, 0]);
+    [words[COMMAND], words[COMMAND + 1]] = caller.command;
+}
+
+/// The time of the record.
+#[inline(always)]
+pub(crate) fn time(words: &AttemptWords) -> u64 {
+    words[TIME]
+}
+
+/// The kind of the record.
+#[inline(always)]
+pub(crate) fn kind(words: &AttemptWords) -> u8 {
+    words[REST].to_ne_bytes()[KIND]
+}
+
+/// Changes the kind.
+#[inline(always)]
+pub(crate) fn set_kind(words: &mut AttemptWords, kind: u8) {
+    let mut bytes = words[REST].to_ne_bytes();
+    bytes[KIND] = kind;
+    words[REST] = u64::from_ne_bytes(bytes);
+}
+
+/// Changes the addresses and ports, and says what it is now.
+#[inline(always)]
+pub(crate) fn set_tuple(words: &mut AttemptWords, tuple: &Tuple, kind: u8) {
+    set_addresses(words, tuple);
+    words[REST] = rest(tuple, 0, kind);
+}
+
+/// Makes it a success, now that the socket has its own port.
+#[inline(always)]
+pub(crate) fn set_success(words: &mut AttemptWords, kind: u8, local_port: u16) {
+    let mut bytes = words[REST].to_ne_bytes();
+    [bytes[PORT], bytes[PORT + 1]] = local_port.to_ne_bytes();
+    bytes[KIND] = kind;
+    words[REST] = u64::from_ne_bytes(bytes);
+}
+
+/// Makes it a failure, some microseconds after `connect()`.
+#[inline(always)]
+pub(crate) fn set_failure(words: &mut AttemptWords, kind: u8, error: u16, elapsed: u32) {
+    let mut bytes = words[REST].to_ne_bytes();
+    [bytes[ERROR], bytes[ERROR + 1]] = error.to_ne_bytes();
+    bytes[KIND] = kind;
+    words[REST] = u64::from_ne_bytes(bytes);
+    let [process, _] = halves(words[CALLER]);
+    words[CALLER] = whole([process, elapsed]);
+}
+
+const KIND: usize = offset_of!(Record, kind) % 8;
+const ERROR: usize = offset_of!(Record, error) % 8;
+const PORT: usize = offset_of!(Record, local_port) % 8;
+
+#[inline(always)]
+fn set_addresses<const LENGTH: usize>(words: &mut [u64; LENGTH], tuple: &Tuple) {
+    [words[LOCAL], words[LOCAL + 1]] = tuple.local.words();
+    [words[REMOTE], words[REMOTE + 1]] = tuple.remote.words();
+}
+
+/// Ports, error, kind and family.
+#[inline(always)]
+fn rest(tuple: &Tuple, error: u16, kind: u8) -> u64 {
+    let kind_and_family = u16::from_ne_bytes([kind, tuple.family]);
+    whole([half(tuple.local_port, tuple.remote_port), half(error, kind_and_family)])
+}
+
+/// Two words of 16 bits, in the order of memory.
+#[inline(always)]
+fn half(first: u16, second: u16) -> u32 {
+    if cfg!(target_endian = "little") {
+        u32::from(second) << 16 | u32::from(first)
+    } else {
+        u32::from(first) << 16 | u32::from(second)
+    }
+}
+
+/// Two words of 32 bits, in the order of memory.
+#[inline(always)]
+fn whole([first, second]: [u32; 2]) -> u64 {
+    if cfg!(target_endian = "little") {
+        u64::from(second) << 32 | u64::from(first)
+    } else {
+        u64::from(first) << 32 | u64::from(second)
+    }
+}
+
+#[inline(always)]
+fn halves(word: u64) -> [u32; 2] {
+    if cfg!(target_endian = "little") {
+        [word as u32, (word >> 32) as u32]
+    } else {
+        [(word >> 32) as u32, word as u32]
+    }
+}
+
+const _: () = {
+    assert!(offset_of!(Record, remote_port) == offset_of!(Record, local_port) + 2);
+    assert!(offset_of!(Record, error) == offset_of!(Record, local_port) + 4);
+    assert!(offset_of!(Record, kind) == offset_of!(Record, local_port) + 6);
+    assert!(offset_of!(Record, family) == offset_of!(Record, local_port) + 7);
+    assert!(offset_of!(AttemptRecord, elapsed) == offset_of!(AttemptRecord, process) + 4);
+};
