@@ -3,16 +3,17 @@
 use std::{
     collections::BTreeMap,
     io,
-    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, SocketAddr, TcpListener},
     os::fd::{AsRawFd, OwnedFd},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU16, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
 };
 
+use crate::dial;
 use nix::{
     errno::Errno,
     libc,
@@ -59,7 +60,8 @@ impl Generated {
 /// A listener that takes and closes everything.
 pub struct Server {
     address: SocketAddr,
-    stop: Arc<AtomicBool>,
+    /// Port of the client whose connection is the last; 0 until there is one.
+    last: Arc<AtomicU16>,
     accepted: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
@@ -75,21 +77,21 @@ impl Server {
         // The standard library's backlog is too short for an open loop.
         nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(4096)?)?;
         let address = listener.local_addr()?;
-        let stop = Arc::new(AtomicBool::new(false));
+        let last = Arc::new(AtomicU16::new(0));
         let accepted = Arc::new(AtomicU64::new(0));
         let thread = {
-            let (stop, accepted) = (Arc::clone(&stop), Arc::clone(&accepted));
+            let (last, accepted) = (Arc::clone(&last), Arc::clone(&accepted));
             std::thread::Builder::new().name("fd-server".into()).spawn(move || {
-                while let Ok((stream, _)) = listener.accept() {
+                while let Ok((stream, client)) = listener.accept() {
                     accepted.fetch_add(1, Ordering::Relaxed);
                     drop(stream);
-                    if stop.load(Ordering::Acquire) {
+                    if last.load(Ordering::Acquire) == client.port() {
                         return;
                     }
                 }
             })?
         };
-        Ok(Self { address, stop, accepted, thread: Some(thread) })
+        Ok(Self { address, last, accepted, thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -108,10 +110,14 @@ impl Server {
         let mut before = None;
         while before != Some(self.accepted.load(Ordering::Relaxed)) {
             before = Some(self.accepted.load(Ordering::Relaxed));
-            std::thread::sleep(Duration::from_millis(200));
+            std::thread::sleep(Duration::from_millis(3));
         }
-        self.stop.store(true, Ordering::Release);
-        TcpStream::connect(self.address).expect("the server still listens");
+        // Bound first: the server knows the last one by its port, and takes whatever waits before it.
+        let waking = dial::socket_for(self.address);
+        let any = SocketAddr::new(self.address.ip(), 0);
+        waking.bind(&any.into()).expect("there is a free port");
+        self.last.store(dial::port_of(&waking), Ordering::Release);
+        waking.connect(&self.address.into()).expect("the server still listens");
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the server does not panic");
         }

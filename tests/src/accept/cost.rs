@@ -1,6 +1,7 @@
 //! Line 5: kernel time per loopback connection, both ends, net of an empty handler in the same run.
 
 use std::{
+    io::Read,
     net::Ipv4Addr,
     path::Path,
     process::{Child, Command, Stdio},
@@ -12,7 +13,6 @@ use serde_json::{Value, json};
 
 use super::{Line, Scale};
 use crate::{
-    dial,
     generator::{Ending, Server, closed_loop},
     kernel::{
         peers::{self, Peers},
@@ -157,12 +157,15 @@ fn show(hook: &Hook) {
 fn tcplife(object: &Path, count: u64, ending: Ending) -> Result<Option<Option<f64>>> {
     let _statistics = programs::statistics().context("run-time statistics")?;
     let _peers = Peers::attach(object, false)?;
-    let spawned = Command::new("tcplife").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let Ok(child) = spawned else { return Ok(Some(None)) };
-    let child = Guard(child);
-    dial::wait_for("tcplife's handlers", || {
-        programs::of_process(child.0.id()).is_ok_and(|all| !all.is_empty())
-    });
+    let Some(mut child) = start_tcplife()? else { return Ok(Some(None)) };
+    while programs::of_process(child.0.id()).is_ok_and(|all| all.is_empty()) {
+        if child.0.try_wait()?.is_some() {
+            let mut said = String::new();
+            child.0.stderr.take().context("it is piped")?.read_to_string(&mut said)?;
+            anyhow::bail!("tcplife does not start here: {}", said.trim());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
     // It attaches after it has loaded.
     std::thread::sleep(std::time::Duration::from_millis(500));
     let theirs = programs::of_process(child.0.id())?;
@@ -177,6 +180,19 @@ fn tcplife(object: &Path, count: u64, ending: Ending) -> Result<Option<Option<f6
     let theirs = hooks.iter().filter(|hook| theirs.iter().any(|one| one.name == hook.name));
     let net: f64 = theirs.map(|hook| hook.nanoseconds as f64 - hook.runs as f64 * empty).sum();
     Ok(Some(Some(net / 1000.0 / connections as f64)))
+}
+
+/// It attaches through tracefs, which is not mounted everywhere: in a mount namespace of its own it is. `None` where
+/// it is not installed.
+fn start_tcplife() -> Result<Option<Guard>> {
+    const SCRIPT: &str =
+        "mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing; exec tcplife";
+    if Command::new("tcplife").arg("--version").output().is_err() {
+        return Ok(None);
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", SCRIPT]).stdout(Stdio::null()).stderr(Stdio::piped());
+    Ok(Some(Guard(command.spawn().context("unshare")?)))
 }
 
 struct Guard(Child);
