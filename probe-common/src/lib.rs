@@ -20,7 +20,8 @@ pub mod kind {
     pub const FAILED: u8 = 3;
     /// A listener took a connection: SYN_RECV → ESTABLISHED, usually in softirq.
     pub const ACCEPTED: u8 = 4;
-    /// `connect()` was called and no state change followed: the kernel found no route, or a policy refused.
+    /// `connect()` was called and no state change followed: the kernel found no route, or another program of
+    /// the cgroup refused.
     pub const UNROUTED: u8 = 5;
     /// `connect()` was called, and whether a state change follows is not known yet. If one does, another record of
     /// the same socket tells.

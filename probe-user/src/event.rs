@@ -51,7 +51,8 @@ pub struct Process {
 pub enum Kind {
     /// `connect()` sent a SYN; the outcome follows under the same socket cookie.
     Attempted,
-    /// `connect()` died before any packet: no route, a prohibit or blackhole route, or a local policy.
+    /// `connect()` died before any packet: no route, a prohibit or blackhole route, or another
+    /// program of the cgroup that refused.
     Unrouted,
     /// The attempt succeeded.
     Connected,

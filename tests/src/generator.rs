@@ -18,7 +18,8 @@ use nix::{
     errno::Errno,
     libc,
     sys::socket::{
-        AddressFamily, SockFlag, SockType, SockaddrStorage, connect, getpeername, setsockopt, socket, sockopt,
+        AddressFamily, Shutdown, SockFlag, SockType, SockaddrStorage, connect, getpeername, setsockopt,
+        shutdown, socket, sockopt,
     },
 };
 
@@ -57,13 +58,17 @@ impl Generated {
     }
 }
 
+/// Threads that accept: so many keep up with the clients. A queue that overflows makes the kernel drop SYNs, and
+/// whoever waits a second for the next does not run at the machine's maximum.
+const ACCEPTORS: usize = 4;
+
 /// A listener that takes and closes everything.
 pub struct Server {
-    address: SocketAddr,
+    listener: Arc<TcpListener>,
     /// Port of the client whose connection is the last; 0 until there is one.
     last: Arc<AtomicU16>,
     accepted: Arc<AtomicU64>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -76,28 +81,41 @@ impl Server {
         let listener = TcpListener::bind((address, 0))?;
         // The standard library's backlog is too short for an open loop.
         nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(4096)?)?;
-        let address = listener.local_addr()?;
-        let last = Arc::new(AtomicU16::new(0));
-        let accepted = Arc::new(AtomicU64::new(0));
-        let thread = {
-            let (last, accepted) = (Arc::clone(&last), Arc::clone(&accepted));
-            std::thread::Builder::new().name("fd-server".into()).spawn(move || {
-                while let Ok((stream, client)) = listener.accept() {
-                    accepted.fetch_add(1, Ordering::Relaxed);
-                    drop(stream);
-                    if last.load(Ordering::Acquire) == client.port() {
-                        return;
-                    }
-                }
-            })?
+        let mut server = Self {
+            listener: Arc::new(listener),
+            last: Arc::default(),
+            accepted: Arc::default(),
+            threads: Vec::with_capacity(ACCEPTORS),
         };
-        Ok(Self { address, last, accepted, thread: Some(thread) })
+        for _ in 0..ACCEPTORS {
+            server.threads.push(server.acceptor()?);
+        }
+        Ok(server)
+    }
+
+    fn acceptor(&self) -> io::Result<JoinHandle<()>> {
+        let (listener, last) = (Arc::clone(&self.listener), Arc::clone(&self.last));
+        let accepted = Arc::clone(&self.accepted);
+        std::thread::Builder::new().name("fd-server".into()).spawn(move || {
+            while let Ok((stream, client)) = listener.accept() {
+                accepted.fetch_add(1, Ordering::Relaxed);
+                drop(stream);
+                if last.load(Ordering::Acquire) == client.port() {
+                    // Whoever still waits in accept() gets an error.
+                    let _ = shutdown(listener.as_raw_fd(), Shutdown::Both);
+                }
+            }
+        })
     }
 
     /// Where it listens.
+    ///
+    /// # Panics
+    ///
+    /// Never: the listener is bound.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.local_addr().expect("it is bound")
     }
 
     /// Stops listening once whatever the kernel still holds was accepted. The connection that wakes the thread
@@ -110,15 +128,16 @@ impl Server {
         let mut before = None;
         while before != Some(self.accepted.load(Ordering::Relaxed)) {
             before = Some(self.accepted.load(Ordering::Relaxed));
-            std::thread::sleep(Duration::from_millis(3));
+            std::thread::sleep(Duration::from_millis(200));
         }
         // Bound first: the server knows the last one by its port, and takes whatever waits before it.
-        let waking = dial::socket_for(self.address);
-        let any = SocketAddr::new(self.address.ip(), 0);
+        let address = self.address();
+        let waking = dial::socket_for(address);
+        let any = SocketAddr::new(address.ip(), 0);
         waking.bind(&any.into()).expect("there is a free port");
         self.last.store(dial::port_of(&waking), Ordering::Release);
-        waking.connect(&self.address.into()).expect("the server still listens");
-        if let Some(thread) = self.thread.take() {
+        waking.connect(&address.into()).expect("the server still listens");
+        for thread in self.threads.drain(..) {
             thread.join().expect("the server does not panic");
         }
         generated.attempted += 1;

@@ -11,7 +11,7 @@ use flowdrift::{
     flow::{Coverage, Window},
     source::recording,
 };
-use flowdrift_tests::{kernel::oldkernel, live::binary, needs};
+use flowdrift_tests::{group::TestGroup, kernel::oldkernel, live::binary, needs};
 
 /// A folder of the test, open to every user, gone with it.
 struct Folder(PathBuf);
@@ -125,6 +125,34 @@ fn a_kernel_without_btf_is_told() {
     let words = ["no kernel BTF at /sys/kernel/btf/vmlinux", "flowdrift does not guess"];
     assert_told(&output.expect("unshare runs"), &words, &["missing CAP", "ring buffer"]);
     assert_nothing_written(&folder);
+}
+
+/// In a cgroup namespace the tree's root is the group that the process was in.
+#[test]
+fn a_part_of_the_cgroup_tree_costs_the_connect_hooks_and_is_told() {
+    const TEST: &str = "a_part_of_the_cgroup_tree_costs_the_connect_hooks_and_is_told";
+    if !needs::root(TEST) || !needs::tool(TEST, "unshare") {
+        return;
+    }
+    let group = TestGroup::new("part");
+    let folder = Folder::new("part");
+    let script = "echo $$ > \"$1/cgroup.procs\" && shift && exec unshare --cgroup --mount sh -c \
+        'umount -l \"$1\" && mount -t cgroup2 none \"$1\" && shift && exec \"$@\"' sh \"$@\"";
+    let output = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(group.path())
+        .arg(group.path().parent().expect("it is below the root"))
+        .arg(binary())
+        .args(RECORD)
+        .arg(folder.output())
+        .output()
+        .expect("sh runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for hook in ["connect4", "connect6"] {
+        let words = format!("cgroup/{hook} not attached (no cgroup-v2 tree: only a part of");
+        assert!(said.contains(&words), "{said}");
+    }
 }
 
 #[test]

@@ -13,7 +13,8 @@ use super::{cgroups::CgroupTree, error::StartError};
 pub(super) const TCP_PROGRAMS: [&str; 2] = ["tcp_state", "tcp_rescue"];
 const TCP_HOOK: &str = "inet_sock_set_state";
 const CONNECT_HOOKS: [&str; 2] = ["connect4", "connect6"];
-const CONNECT_COST: &str = "attempts that die on their route (no route, prohibit, blackhole, local policy)";
+const CONNECT_COST: &str =
+    "attempts that die on their route (no route, prohibit, blackhole, a cgroup program that refuses)";
 
 /// One hook and whether it is attached.
 #[derive(Clone, Debug, PartialEq, Eq)]

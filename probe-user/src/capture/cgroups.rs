@@ -35,12 +35,24 @@ impl CgroupTree {
     ///
     /// # Errors
     ///
-    /// When the kernel has no cgroup v2, or the mount is refused.
+    /// When the kernel has no cgroup v2, the mount is refused, or only a part of the tree can be seen.
     pub fn find() -> io::Result<Self> {
-        match mounted()? {
-            Some(root) => Ok(Self { root, names: HashMap::new(), _private: None }),
-            None => Self::mount_private(),
-        }
+        let tree = match mounted()? {
+            Some(root) => Self { root, names: HashMap::new(), _private: None },
+            None => Self::mount_private()?,
+        };
+        tree.is_whole()?.then_some(tree).ok_or_else(|| {
+            io::Error::other(
+                "only a part of the cgroup-v2 tree is visible; run in the node's cgroup namespace",
+            )
+        })
+    }
+
+    /// Whether this is the node's whole tree: a hook on a part of it would see that part alone, and paths below it
+    /// would mean something else. The root's inode is 1 (fs/kernfs/dir.c), a cgroup namespace's root has another.
+    fn is_whole(&self) -> io::Result<bool> {
+        const ROOT: u64 = 1;
+        Ok(std::fs::metadata(&self.root)?.ino() == ROOT)
     }
 
     fn mount_private() -> io::Result<Self> {

@@ -27,7 +27,8 @@ pub struct Outcomes {
     /// Attempts so young when the window closed that their first SYN might yet be answered.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub pending: u64,
-    /// Attempts that died before any packet: no route, prohibit, blackhole, or a local policy.
+    /// Attempts that died before any packet: no route, prohibit, blackhole, or a cgroup's program that
+    /// refuses.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unrouted: u64,
 }

@@ -29,13 +29,14 @@ const IDLE: Duration = Duration::from_millis(50);
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// What no socket hook of this probe can see; in every report's coverage.
-pub(crate) const BLIND: [&str; 6] = [
+pub(crate) const BLIND: [&str; 7] = [
     "UDP and ICMP (not captured yet)",
     "raw and AF_PACKET sockets",
     "user-space network stacks",
     "sandboxed kernels (gVisor, Kata guests)",
     "forwarding without a socket (NodePort on a node that only forwards)",
     "connections reset before any byte count as connected",
+    "attempts that a security module or seccomp refuses before any socket hook",
 ];
 
 /// Whose window this is, and what to watch.
