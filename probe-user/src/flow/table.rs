@@ -4,7 +4,10 @@
 //! which takes the process from it. Names are put in when the window closes: until then a flow is known by the
 //! kernel's ids.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+};
 
 use hashbrown::{HashMap, HashSet};
 
@@ -13,6 +16,9 @@ use crate::event::{End, Event, Kind, Process, Protocol};
 
 /// When the kernel sends the SYN again (TCP_TIMEOUT_INIT, include/net/tcp.h: one second), nanoseconds.
 const RETRANSMISSION: u64 = 1_000_000_000;
+
+/// How many outcomes without a caller are remembered: what overtakes in the ring does so within microseconds.
+const ORPHANS: usize = 64;
 
 /// Who, towards whom, by the kernel's ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +80,8 @@ pub struct FlowTable {
     events: u64,
     latest: Latest,
     repetitions: u64,
+    /// Sockets of the latest outcomes that came without a caller.
+    orphans: VecDeque<u64>,
 }
 
 impl FlowTable {
@@ -103,9 +111,7 @@ impl FlowTable {
         }
         self.events += 1;
         match event.kind {
-            Kind::Attempted => {
-                self.attempts.insert(event.socket, event);
-            }
+            Kind::Attempted => self.attempt(event),
             Kind::Connected => self.conclude(&event, |outcomes| outcomes.connected += 1),
             Kind::Failed(error) => {
                 self.conclude(&event, |outcomes| *outcomes.failed.entry(error).or_default() += 1);
@@ -187,12 +193,36 @@ impl FlowTable {
         flows.into_values().collect()
     }
 
+    /// An attempt that leaves its slot on one CPU while its outcome comes on another may be the later of the two in the
+    /// ring: then it only tells the caller.
+    fn attempt(&mut self, event: Event) {
+        match self.orphans.iter().position(|socket| *socket == event.socket) {
+            Some(index) => {
+                self.orphans.swap_remove_back(index);
+                if let (Some(process), Some(folded)) = (&event.process, self.flows.get_mut(&outbound(&event)))
+                {
+                    folded.first = folded.first.min(event.time);
+                    ProcessSeen::note(&mut folded.processes, &process.command, process.id, 1);
+                }
+            }
+            None => {
+                self.attempts.insert(event.socket, event);
+            }
+        }
+    }
+
     fn conclude(&mut self, event: &Event, count: impl FnOnce(&mut Outcomes)) {
         self.remember(event.socket);
         let attempt = self.attempts.remove(&event.socket);
         let began = attempt.as_ref().map_or(event.time, |attempt| attempt.time.min(event.time));
         let of_attempt = || attempt.as_ref().and_then(|attempt| attempt.process.as_ref());
         let process = event.process.as_ref().or_else(of_attempt);
+        if process.is_none() && attempt.is_none() {
+            self.orphans.push_back(event.socket);
+            if self.orphans.len() > ORPHANS {
+                self.orphans.pop_front();
+            }
+        }
         let mut key = outbound(event);
         if let (Kind::Failed(_), Some(attempt)) = (event.kind, &attempt) {
             // A failed socket may have lost its destination already; the attempt has it for certain.
@@ -342,6 +372,25 @@ mod tests {
         assert_eq!(flows[0].outcomes, Outcomes { connected: 1, ..Outcomes::default() });
         assert_eq!(flows[0].processes[0].command, "curl");
         assert_eq!(flows[0].key.direction, Direction::Outbound);
+    }
+
+    #[test]
+    fn an_attempt_that_its_outcome_overtook_only_tells_the_caller() {
+        let mut table = FlowTable::default();
+        table.observe(event(Kind::Connected, 7, 150));
+        table.observe(event(Kind::Attempted, 7, 100));
+        assert_eq!(table.unconcluded(|_| false), 0);
+        let flows = close(table);
+        assert_eq!(flows[0].outcomes, Outcomes { connected: 1, ..Outcomes::default() });
+        assert_eq!(flows[0].processes[0].command, "curl");
+        assert_eq!((flows[0].first_seen, flows[0].last_seen), (100, 150));
+    }
+
+    #[test]
+    fn an_attempt_whose_outcome_never_came_is_unconcluded_unless_it_waits() {
+        let mut table = FlowTable::default();
+        table.observe(event(Kind::Attempted, 7, 100));
+        assert_eq!((table.unconcluded(|_| true), table.unconcluded(|_| false)), (0, 1));
     }
 
     #[test]
