@@ -131,7 +131,7 @@ impl Run {
     /// When the recorder fails.
     #[must_use]
     pub fn with_default_ring(self) -> Figures {
-        let server = Server::start(self.address()).expect("loopback is up");
+        let server = Server::start(self.address(), self.clients).expect("loopback is up");
         let port = server.address().port();
         let recorder = Recorder::start(&[]);
         let (generated, rate) = self.timed(server);
@@ -154,7 +154,7 @@ impl Run {
         recorder.signal(Signal::SIGSTOP);
         let began = Instant::now();
         let (port, (generated, rate)) = namespace.run(|| {
-            let server = Server::start(self.address()).expect("loopback is up");
+            let server = Server::start(self.address(), self.clients).expect("loopback is up");
             (server.address().port(), self.timed(server))
         });
         std::thread::sleep(pause.saturating_sub(began.elapsed()));

@@ -58,10 +58,6 @@ impl Generated {
     }
 }
 
-/// Threads that accept: so many keep up with the clients. A queue that overflows makes the kernel drop SYNs, and
-/// whoever waits a second for the next does not run at the machine's maximum.
-const ACCEPTORS: usize = 4;
-
 /// A listener that takes and closes everything.
 pub struct Server {
     listener: Arc<TcpListener>,
@@ -74,10 +70,13 @@ pub struct Server {
 impl Server {
     /// Listens on any port of a loopback address.
     ///
+    /// As many acceptors as clients keep up with them. When the queue overflows the kernel drops SYNs, and whoever
+    /// waits a second for the next does not run at the machine's maximum.
+    ///
     /// # Errors
     ///
     /// When the address is not there.
-    pub fn start(address: IpAddr) -> io::Result<Self> {
+    pub fn start(address: IpAddr, acceptors: u64) -> io::Result<Self> {
         let listener = TcpListener::bind((address, 0))?;
         // The standard library's backlog is too short for an open loop.
         nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(4096)?)?;
@@ -85,9 +84,9 @@ impl Server {
             listener: Arc::new(listener),
             last: Arc::default(),
             accepted: Arc::default(),
-            threads: Vec::with_capacity(ACCEPTORS),
+            threads: Vec::new(),
         };
-        for _ in 0..ACCEPTORS {
+        for _ in 0..acceptors {
             server.threads.push(server.acceptor()?);
         }
         Ok(server)

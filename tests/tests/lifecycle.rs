@@ -34,7 +34,7 @@ fn assert_nothing_stays() {
 
 /// Connections without a pause while `work` runs.
 fn under_load(work: impl FnOnce()) {
-    let server = Server::start(Ipv4Addr::LOCALHOST.into()).expect("loopback is up");
+    let server = Server::start(Ipv4Addr::LOCALHOST.into(), 1).expect("loopback is up");
     let (to, stop) = (server.address(), AtomicBool::new(false));
     std::thread::scope(|scope| {
         scope.spawn(|| {

@@ -228,7 +228,7 @@ fn readings_of(holders: &[u32], work: impl FnOnce() -> u64) -> Result<(Vec<Hook>
 }
 
 fn connect(count: u64, ending: Ending) -> u64 {
-    let server = Server::start(Ipv4Addr::LOCALHOST.into()).expect("loopback is up");
+    let server = Server::start(Ipv4Addr::LOCALHOST.into(), 1).expect("loopback is up");
     let mut generated = closed_loop(server.address(), count, ending).expect("sockets can be made");
     server.finish(&mut generated);
     assert_eq!(generated.connected, generated.attempted, "{generated:?}");
