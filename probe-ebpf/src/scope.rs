@@ -18,6 +18,11 @@ static LIMIT_NETNS: Global<u8> = Global::new(0);
 #[unsafe(no_mangle)]
 static LIMIT_CGROUP_LEVELS: Global<u32> = Global::new(0);
 
+/// The recorder's own group, this one alone and not what is below: the known connection is made there. Only read
+/// when groups are limited.
+#[unsafe(no_mangle)]
+static OWN_CGROUP: Global<u64> = Global::new(0);
+
 /// Whether this socket is to be reported. Without a limit the verifier removes the whole of it.
 #[inline(always)]
 pub(crate) fn watched(socket: &Socket) -> bool {
@@ -25,7 +30,7 @@ pub(crate) fn watched(socket: &Socket) -> bool {
         return false;
     }
     let levels = LIMIT_CGROUP_LEVELS.load();
-    levels == 0 || in_watched_group(socket, levels)
+    levels == 0 || in_watched_group(socket, levels) || socket.cgroup() == OWN_CGROUP.load()
 }
 
 #[inline(always)]

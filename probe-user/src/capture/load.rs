@@ -15,6 +15,8 @@ use super::{
 pub(super) struct Scope {
     namespaces: Vec<u64>,
     cgroups: Vec<(u64, u32)>,
+    /// Our own, where the known connection is made; 0 unless groups are limited.
+    own_group: u64,
 }
 
 impl Scope {
@@ -32,13 +34,15 @@ impl Scope {
                 .and_then(not_too_deep)
                 .map_err(fault(what))
         };
-        let mut cgroups = options.cgroups.iter().map(group).collect::<Result<Vec<_>, _>>()?;
-        if let (false, Some(tree)) = (cgroups.is_empty(), tree) {
-            // The known connection is made in our own group; user space takes out what else comes from there.
-            cgroups.push(tree.own_group().map_err(fault("the own cgroup".to_owned()))?);
-        }
+        let cgroups = options.cgroups.iter().map(group).collect::<Result<Vec<_>, _>>()?;
+        let own_group = match tree {
+            Some(tree) if !cgroups.is_empty() => {
+                tree.own_group().map_err(fault("the own cgroup".to_owned()))?.0
+            }
+            _ => 0,
+        };
         let namespaces = options.namespaces.iter().map(cookie).collect::<Result<_, _>>()?;
-        Ok(Self { namespaces, cgroups })
+        Ok(Self { namespaces, cgroups, own_group })
     }
 
     /// Bit `n` for a group at level `n` (`probe-ebpf/src/scope.rs`).
@@ -87,6 +91,7 @@ pub(super) fn load(options: &Options, offsets: &[fields::Offset], scope: &Scope)
     loader
         .override_global("LIMIT_NETNS", &limit_netns, true)
         .override_global("LIMIT_CGROUP_LEVELS", &levels, true)
+        .override_global("OWN_CGROUP", &scope.own_group, true)
         .override_global("AYA_LOG_LEVEL", &log_level, true)
         .map_max_entries("EVENTS", options.ring_bytes);
     loader.load(object()).map_err(|cause| StartError::Load(Box::new(cause)))

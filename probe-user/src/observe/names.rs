@@ -22,6 +22,8 @@ pub(super) struct NameBook {
     known: HashSet<u64>,
     /// The user's cgroups, absolute below the root and without a trailing slash.
     limits: Vec<String>,
+    /// Our own group, unless the user watches it.
+    own_group: Option<u64>,
     anchor: Anchor,
 }
 
@@ -38,7 +40,8 @@ impl NameBook {
             namespaces.insert(cookie, None);
         }
         let below = |path: &std::path::Path| tree.as_ref().map_or(path.to_owned(), |tree| tree.below(path));
-        let limits = options.cgroups.iter().map(|path| limit(&below(path))).collect();
+        let limits: Vec<String> = options.cgroups.iter().map(|path| limit(&below(path))).collect();
+        let own_group = tree.as_ref().filter(|_| !limits.is_empty()).and_then(|tree| tree.own_group().ok());
         let mut book = Self {
             tree,
             cgroups: HashMap::new(),
@@ -47,8 +50,14 @@ impl NameBook {
             new_namespaces: true,
             known: HashSet::new(),
             limits,
+            own_group: own_group.map(|(id, _)| id),
             anchor: Anchor::now()?,
         };
+        if let Some(own) = book.own_group
+            && book.is_in_scope(Some(own))
+        {
+            book.own_group = None;
+        }
         book.resolve_namespaces();
         Ok(book)
     }
@@ -58,7 +67,8 @@ impl NameBook {
         self.anchor = anchor;
     }
 
-    /// Remembers the ids of an event; whether it lies inside of the user's limits.
+    /// Remembers the ids of an event; whether it lies inside of the user's limits. The kernel side has filtered
+    /// already, by ids that outlive their names, but lets our own group pass for the known connection's sake.
     pub(super) fn note(&mut self, event: &Event) -> bool {
         if let Some(cookie) = event.netns
             && !self.namespaces.contains_key(&cookie)
@@ -71,20 +81,18 @@ impl NameBook {
         {
             self.new_cgroups.insert(id);
         }
-        self.is_in_scope(event.cgroup)
+        self.own_group.is_none() || event.cgroup != self.own_group
     }
 
-    /// Whether a group lies inside of the user's limits. The kernel side has filtered already, but lets our own
-    /// group pass for the known connection's sake.
+    /// Whether a listed socket's group lies inside of the user's limits.
     pub(super) fn is_in_scope(&mut self, cgroup: Option<u64>) -> bool {
         if self.limits.is_empty() {
             return true;
         }
         let Some(id) = cgroup else { return false };
-        self.new_cgroups.remove(&id);
         self.name_group(id);
         let Some(name) = self.cgroups.get(&id).and_then(Option::as_deref) else { return true };
-        self.limits.iter().any(|limit| name.strip_prefix(limit.as_str()).is_some_and(is_below))
+        is_limited_to(&self.limits, name)
     }
 
     fn name_group(&mut self, id: u64) {
@@ -124,6 +132,10 @@ impl NameBook {
 
 fn limit(path: &std::path::Path) -> String {
     format!("/{}", path.display().to_string().trim_matches('/'))
+}
+
+fn is_limited_to(limits: &[String], name: &str) -> bool {
+    limits.iter().any(|limit| name.strip_prefix(limit.as_str()).is_some_and(is_below))
 }
 
 fn is_below(rest: &str) -> bool {
