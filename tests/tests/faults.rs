@@ -156,6 +156,20 @@ fn a_part_of_the_cgroup_tree_costs_the_connect_hooks_and_is_told() {
 }
 
 #[test]
+fn a_file_that_is_no_namespace_is_told() {
+    if !needs::root("a_file_that_is_no_namespace_is_told") {
+        return;
+    }
+    let folder = Folder::new("namespace");
+    folder.write("plain", "");
+    let plain = folder.0.join("plain").display().to_string();
+    let output = Command::new(binary()).args(RECORD).arg(folder.output()).args(["--netns", &plain]).output();
+    let place = format!("--netns {plain}: no network namespace there");
+    assert_told(&output.expect("it runs"), &[&place, "this is a file, and no namespace"], &["missing CAP"]);
+    assert_nothing_written(&folder);
+}
+
+#[test]
 fn a_kernel_without_ring_buffers_is_told() {
     const TEST: &str = "a_kernel_without_ring_buffers_is_told";
     if !needs::root(TEST) || !oldkernel::can_be_played(TEST) {

@@ -1,13 +1,20 @@
 //! What was there before the hooks: counted once, with whatever becomes of it later.
 
 use std::{
+    io::ErrorKind,
+    process::Command,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use flowdrift::flow::{Direction, Outcomes};
+use flowdrift::{
+    capture::Namespace,
+    flow::{Direction, Outcomes},
+};
 use flowdrift_tests::{
     dial, everywhere,
+    namespace::TestNamespace,
+    needs,
     site::{Expected, Site},
 };
 use socket2::Socket;
@@ -20,6 +27,21 @@ everywhere!(
     an_older_attempt_that_still_waits_is_unanswered,
     without_a_listener_the_direction_is_unknown,
 );
+
+/// Between its listing and its reading a namespace may go, and its mount point stays as a file for a moment.
+#[test]
+fn a_namespace_that_goes_while_all_are_read_is_no_gap() {
+    if !needs::root("a_namespace_that_goes_while_all_are_read_is_no_gap") {
+        return;
+    }
+    let going = TestNamespace::new("going");
+    let listed = Namespace::at(&going.path()).expect("it is there");
+    let unmounted = Command::new("umount").arg(going.path()).status().expect("umount runs");
+    assert!(unmounted.success());
+    for gone in [listed.enter(|| Ok(())).map(|()| listed), Namespace::at(&going.path())] {
+        assert_eq!(gone.expect_err("it is gone").kind(), ErrorKind::NotFound);
+    }
+}
 
 fn connect(site: &Site, port: u16, count: usize) -> Vec<Socket> {
     dial::allow_many_sockets();

@@ -4,11 +4,17 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io,
-    os::fd::{AsFd, AsRawFd},
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
 };
 
-use nix::sched::{CloneFlags, setns};
+use nix::{
+    sched::{CloneFlags, setns},
+    sys::statfs::{NSFS_MAGIC, fstatfs},
+};
 
 /// A network namespace that can be entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +32,13 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// When there is none.
+    /// When there is none: a bind mount that goes leaves a plain file for a moment.
     pub fn at(path: &Path) -> io::Result<Self> {
-        let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path)?);
+        let file = File::open(path)?;
+        if fstatfs(&file)?.filesystem_type() != NSFS_MAGIC {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "this is a file, and no namespace"));
+        }
+        let inode = file.metadata()?.ino();
         let below_proc = path.starts_with("/proc");
         let name = if below_proc { None } else { path.file_name().map(|name| name.to_string_lossy().into()) };
         Ok(Self { path: path.to_owned(), inode, name })
@@ -44,13 +54,18 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// When the namespace cannot be entered (it needs CAP_SYS_ADMIN), and what `work` returns.
+    /// When the namespace cannot be entered (it needs CAP_SYS_ADMIN) or is gone ([`io::ErrorKind::NotFound`]), and what
+    /// `work` returns.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
         // Being there already needs no right.
         if own()?.inode == self.inode {
             return work();
         }
         let file = File::open(&self.path)?;
+        // What was mounted there may be gone, and something else in its place.
+        if file.metadata()?.ino() != self.inode {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the namespace has gone"));
+        }
         let inside = || {
             setns(file.as_fd(), CloneFlags::CLONE_NEWNET)?;
             work()

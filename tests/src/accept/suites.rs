@@ -13,7 +13,12 @@ use super::Line;
 #[must_use]
 pub fn line(what: &'static str, root: &Path, suites: &[&str]) -> Line {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root).env("CI", "true").args(["test", "-p", "flowdrift-tests", "--no-fail-fast"]);
+    command.current_dir(root).env("CI", "true").env("RUST_BACKTRACE", "0").args([
+        "test",
+        "-p",
+        "flowdrift-tests",
+        "--no-fail-fast",
+    ]);
     suites.iter().for_each(|suite| {
         command.args(["--test", suite]);
     });
@@ -27,12 +32,30 @@ pub fn line(what: &'static str, root: &Path, suites: &[&str]) -> Line {
     let failed: Vec<&str> =
         results.iter().filter(|(_, result)| *result != "ok").map(|(test, _)| *test).collect();
     let passed = results.len() - failed.len();
+    let said = said_by_failures(&text);
     println!("  {what}: {passed} passed, {} failed {failed:?}", failed.len());
+    said.iter().for_each(|line| println!("    {line}"));
     let figures = json!({
         "suites": suites,
         "passed": passed,
         "failed": failed,
+        "said": said,
         "tests": results.iter().map(|(test, _)| *test).collect::<Vec<_>>(),
     });
     Line::tried(what, output.status.success() && passed > 0 && failed.is_empty(), figures)
+}
+
+/// What the failed tests printed: libtest puts it between two lines that say so, for each executable.
+fn said_by_failures(text: &str) -> Vec<&str> {
+    const HEADING: &str = "failures:";
+    let mut headings = 0;
+    let mut said = Vec::new();
+    for line in text.lines() {
+        match line {
+            HEADING => headings += 1,
+            line if headings % 2 == 1 && !line.is_empty() => said.push(line),
+            _ => {}
+        }
+    }
+    said
 }
