@@ -4,8 +4,9 @@
 //! - `connect.rs`: `connect()` calls (`cgroup/connect4`, `cgroup/connect6`)
 //!
 //! What they share: `offsets.rs` (where the running kernel keeps a field), `socket.rs` (reading one),
-//! `tuple.rs` (the only byte-order code), `record.rs` (building one), `attempts.rs` (from `connect()` to its outcome), `rescue.rs` (interrupted
-//! handlers), `scope.rs` (what the user asked to watch), `emit.rs` (hand-over and loss), `atomics.rs` and `maps.rs`.
+//! `tuple.rs` (addresses and ports, the only byte-order code), `record.rs` (building a record), `attempts.rs` (from
+//! `connect()` to its outcome), `rescue.rs` (interrupted handlers), `scope.rs` (what the user asked to watch),
+//! `emit.rs` (hand-over and loss), `atomics.rs` and `maps.rs`.
 #![no_std]
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]

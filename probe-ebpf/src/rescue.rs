@@ -36,6 +36,8 @@ pub(crate) fn is_missed(cpu: *mut CpuState, socket: *const c_void) -> bool {
         if latest.read_volatile() == socket {
             let below = (&raw const (*cpu).marks[1]).read_volatile();
             (&raw mut (*cpu).marks[0]).write_volatile(below);
+            // Otherwise the lower one would come up again after it was taken.
+            (&raw mut (*cpu).marks[1]).write_volatile(0);
             return false;
         }
         (*cpu).rescued += 1;

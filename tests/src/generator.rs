@@ -13,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use crate::dial;
 use nix::{
     errno::Errno,
     libc,
@@ -22,6 +21,8 @@ use nix::{
         shutdown, socket, sockopt,
     },
 };
+
+use crate::dial;
 
 /// How a generated connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,7 @@ impl Generated {
 /// A listener that takes and closes everything.
 pub struct Server {
     listener: Arc<TcpListener>,
+    address: SocketAddr,
     /// Port of the client whose connection is the last; 0 until there is one.
     last: Arc<AtomicU16>,
     accepted: Arc<AtomicU64>,
@@ -81,6 +83,7 @@ impl Server {
         // The standard library's backlog is too short for an open loop.
         nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(4096)?)?;
         let mut server = Self {
+            address: listener.local_addr()?,
             listener: Arc::new(listener),
             last: Arc::default(),
             accepted: Arc::default(),
@@ -108,13 +111,9 @@ impl Server {
     }
 
     /// Where it listens.
-    ///
-    /// # Panics
-    ///
-    /// Never: the listener is bound.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.listener.local_addr().expect("it is bound")
+        self.address
     }
 
     /// Stops listening once whatever the kernel still holds was accepted. The connection that wakes the thread
@@ -130,12 +129,11 @@ impl Server {
             std::thread::sleep(Duration::from_millis(200));
         }
         // Bound first: the server knows the last one by its port, and takes whatever waits before it.
-        let address = self.address();
-        let waking = dial::socket_for(address);
-        let any = SocketAddr::new(address.ip(), 0);
+        let waking = dial::socket_for(self.address);
+        let any = SocketAddr::new(self.address.ip(), 0);
         waking.bind(&any.into()).expect("there is a free port");
         self.last.store(dial::port_of(&waking), Ordering::Release);
-        waking.connect(&address.into()).expect("the server still listens");
+        waking.connect(&self.address.into()).expect("the server still listens");
         for thread in self.threads.drain(..) {
             thread.join().expect("the server does not panic");
         }

@@ -1,19 +1,16 @@
-//! What was counted last, for telling a repetition.
+//! What was counted last, for telling what belongs to it.
 
-/// The sockets of the latest outcomes: a repetition follows within one softirq's work.
+/// The sockets of the latest outcomes of some sort.
 #[derive(Debug)]
-pub(super) struct Latest {
-    sockets: Box<[u64; Self::LENGTH]>,
+pub(super) struct Latest<const LENGTH: usize> {
+    sockets: Box<[u64; LENGTH]>,
     next: usize,
 }
 
-impl Latest {
-    /// How many are remembered.
-    const LENGTH: usize = 4_096;
-
+impl<const LENGTH: usize> Latest<LENGTH> {
     /// Remembers one, and forgets the oldest.
     pub(super) fn push(&mut self, socket: u64) {
-        self.sockets[self.next % Self::LENGTH] = socket;
+        self.sockets[self.next % LENGTH] = socket;
         self.next = self.next.wrapping_add(1);
     }
 
@@ -21,10 +18,17 @@ impl Latest {
     pub(super) fn contains(&self, socket: u64) -> bool {
         self.sockets.contains(&socket)
     }
+
+    /// Whether it was among them; forgets it.
+    pub(super) fn take(&mut self, socket: u64) -> bool {
+        let found = self.sockets.iter_mut().find(|known| **known == socket);
+        // No socket has the cookie 0.
+        found.map(|known| *known = 0).is_some()
+    }
 }
 
-impl Default for Latest {
+impl<const LENGTH: usize> Default for Latest<LENGTH> {
     fn default() -> Self {
-        Self { sockets: Box::new([0; Self::LENGTH]), next: 0 }
+        Self { sockets: Box::new([0; LENGTH]), next: 0 }
     }
 }

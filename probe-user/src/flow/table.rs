@@ -4,10 +4,7 @@
 //! which takes the process from it. Names are put in when the window closes: until then a flow is known by the
 //! kernel's ids.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    net::IpAddr,
-};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use hashbrown::{HashMap, HashSet};
 
@@ -16,9 +13,6 @@ use crate::event::{End, Event, Kind, Process, Protocol};
 
 /// When the kernel sends the SYN again (TCP_TIMEOUT_INIT, include/net/tcp.h: one second), nanoseconds.
 const RETRANSMISSION: u64 = 1_000_000_000;
-
-/// How many outcomes without a caller are remembered: what overtakes in the ring does so within microseconds.
-const ORPHANS: usize = 64;
 
 /// Who, towards whom, by the kernel's ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,10 +72,11 @@ pub struct FlowTable {
     /// Sockets whose outcome was seen, while the older ones are being read.
     recent: Option<HashSet<u64>>,
     events: u64,
-    latest: Latest,
+    /// For telling a repetition: it follows within one softirq's work.
+    latest: Latest<4_096>,
     repetitions: u64,
-    /// Sockets of the latest outcomes that came without a caller.
-    orphans: VecDeque<u64>,
+    /// Those that came without a caller: what overtakes in the ring does so within microseconds.
+    orphans: Latest<64>,
 }
 
 impl FlowTable {
@@ -196,18 +191,12 @@ impl FlowTable {
     /// An attempt that leaves its slot on one CPU while its outcome comes on another may be the later of the two in the
     /// ring: then it only tells the caller.
     fn attempt(&mut self, event: Event) {
-        match self.orphans.iter().position(|socket| *socket == event.socket) {
-            Some(index) => {
-                self.orphans.swap_remove_back(index);
-                if let (Some(process), Some(folded)) = (&event.process, self.flows.get_mut(&outbound(&event)))
-                {
-                    folded.first = folded.first.min(event.time);
-                    ProcessSeen::note(&mut folded.processes, &process.command, process.id, 1);
-                }
-            }
-            None => {
-                self.attempts.insert(event.socket, event);
-            }
+        if !self.orphans.take(event.socket) {
+            self.attempts.insert(event.socket, event);
+        } else if let (Some(process), Some(folded)) = (&event.process, self.flows.get_mut(&outbound(&event)))
+        {
+            folded.first = folded.first.min(event.time);
+            ProcessSeen::note(&mut folded.processes, &process.command, process.id, 1);
         }
     }
 
@@ -218,10 +207,7 @@ impl FlowTable {
         let of_attempt = || attempt.as_ref().and_then(|attempt| attempt.process.as_ref());
         let process = event.process.as_ref().or_else(of_attempt);
         if process.is_none() && attempt.is_none() {
-            self.orphans.push_back(event.socket);
-            if self.orphans.len() > ORPHANS {
-                self.orphans.pop_front();
-            }
+            self.orphans.push(event.socket);
         }
         let mut key = outbound(event);
         if let (Kind::Failed(_), Some(attempt)) = (event.kind, &attempt) {
