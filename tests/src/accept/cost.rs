@@ -39,13 +39,13 @@ struct Hook {
     verified_instructions: u64,
 }
 
-/// One round with the recorder, `empty` and `bare` side by side. Costs are microseconds per connection, net.
+/// One round with an auditor, `empty` and `bare` side by side. Costs are microseconds per connection, net.
 #[derive(Clone, Debug, Serialize)]
 struct Round {
-    recorder_attached_first: bool,
+    attached_first: bool,
     connections: u64,
     empty_nanoseconds_per_run: f64,
-    ours: f64,
+    auditor: f64,
     bare: f64,
     ratio: f64,
     hooks: Vec<Hook>,
@@ -69,25 +69,65 @@ fn measure(scale: &Scale, root: &Path) -> Result<(bool, Value)> {
     let mut pass = true;
     let mut figures = serde_json::Map::new();
     for (name, ending) in [("reset", Ending::Reset), ("finish", Ending::Finish)] {
-        let rounds = (0..scale.rounds)
-            .map(|round| undisturbed(|| beside_bare(&object, scale.measured, ending, round % 2 == 0)))
-            .collect::<Result<Vec<_>>>()?;
-        let ours = median(rounds.iter().map(|round| round.ours));
-        let ratio = median(rounds.iter().map(|round| round.ratio));
-        let tcplife = undisturbed(|| tcplife(&object, scale.measured, ending))?;
-        let below = tcplife.map(|tcplife| tcplife / ours);
+        let ours = rounds(scale, || Ok(Some(Ours::start())), &object, ending)?.context("it is ours")?;
+        let theirs = rounds(scale, Tcplife::start, &object, ending)?;
+        let cost = median(ours.iter().map(|round| round.auditor));
+        let ratio = median(ours.iter().map(|round| round.ratio));
+        let tcplife = theirs.as_ref().map(|rounds| median(rounds.iter().map(|round| round.auditor)));
+        let below = tcplife.map(|tcplife| tcplife / cost);
         println!(
-            "  {name}: ours {ours:.3} µs, {ratio:.3} of bare, tcplife {tcplife:.2?} µs = {below:.1?} times ours"
+            "  {name}: ours {cost:.3} µs, {ratio:.3} of bare, tcplife {tcplife:.2?} µs = {below:.1?} times ours"
         );
         let holds =
-            ours <= LIMIT && ratio <= LIMIT_OF_BARE && below.is_none_or(|below| below >= BELOW_TCPLIFE);
+            cost <= LIMIT && ratio <= LIMIT_OF_BARE && below.is_none_or(|below| below >= BELOW_TCPLIFE);
         pass &= holds;
         figures.insert(
             name.to_owned(),
-            json!({ "ours_us": ours, "of_bare": ratio, "tcplife_us": tcplife, "tcplife_over_ours": below, "pass": holds, "rounds": rounds }),
+            json!({ "ours_us": cost, "of_bare": ratio, "tcplife_us": tcplife, "tcplife_over_ours": below,
+                    "pass": holds, "rounds": ours, "tcplife_rounds": theirs }),
         );
     }
     Ok((pass, figures.into()))
+}
+
+/// Who is measured: a process whose programs are attached.
+trait Auditor {
+    fn id(&self) -> u32;
+    fn programs(&self) -> &[String];
+}
+
+/// `flowdrift record`.
+struct Ours(Recorder, Vec<String>);
+
+impl Ours {
+    fn start() -> Self {
+        Self(Recorder::start(&[]), OURS.map(str::to_owned).to_vec())
+    }
+}
+
+impl Auditor for Ours {
+    fn id(&self) -> u32 {
+        self.0.id()
+    }
+    fn programs(&self) -> &[String] {
+        &self.1
+    }
+}
+
+/// All rounds with one auditor; `None` where it is not installed.
+fn rounds<A: Auditor>(
+    scale: &Scale,
+    start: impl Fn() -> Result<Option<A>>,
+    object: &Path,
+    ending: Ending,
+) -> Result<Option<Vec<Round>>> {
+    let mut rounds = Vec::new();
+    for round in 0..scale.rounds {
+        let measured = undisturbed(|| beside_bare(&start, object, scale.measured, ending, round % 2 == 0))?;
+        let Some(measured) = measured else { return Ok(None) };
+        rounds.push(measured);
+    }
+    Ok(Some(rounds))
 }
 
 /// The hooks see the whole node: a round in which somebody else connected says nothing, and is run again.
@@ -102,24 +142,34 @@ fn undisturbed<T>(mut round: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     anyhow::bail!("somebody else used the network in each of {TRIALS} rounds")
 }
 
-/// At most eleven changes of state for a connection's two ends, and its listener's few.
-fn is_disturbed(runs: u64, connections: u64) -> bool {
-    runs > 11 * connections + 100
+/// A connection's two ends change their states six times when it is reset and ten times when it is finished; its
+/// listener, and a packet that comes twice, add a few.
+fn is_disturbed(runs: u64, connections: u64, ending: Ending) -> bool {
+    let changes = match ending {
+        Ending::Reset => 7,
+        Ending::Finish => 11,
+    };
+    runs > changes * connections + 100
 }
 
-fn beside_bare(object: &Path, count: u64, ending: Ending, recorder_first: bool) -> Result<Option<Round>> {
+/// One round; `None` when it was disturbed.
+fn beside_bare<A: Auditor>(
+    start: impl Fn() -> Result<Option<A>>,
+    object: &Path,
+    count: u64,
+    ending: Ending,
+    auditor_first: bool,
+) -> Result<Option<Option<Round>>> {
     let _statistics = programs::statistics().context("run-time statistics")?;
     // Whoever comes first finds the socket cold in the cache.
-    let early = recorder_first.then(|| Recorder::start(&[]));
-    let peers = Peers::attach(object, true)?;
-    let recorder = early.unwrap_or_else(|| Recorder::start(&[]));
-    let holders = [std::process::id(), recorder.id()];
+    let early = if auditor_first { start()? } else { None };
+    let peers = Peers::attach(object)?;
+    let Some(auditor) = early.map_or_else(&start, |early| Ok(Some(early)))? else { return Ok(Some(None)) };
+    let holders = [std::process::id(), auditor.id()];
     let (hooks, connections) = readings_of(&holders, || connect(count, ending))?;
     let find = |name: &str| hooks.iter().find(|hook| hook.name == name).context("not attached");
     let empty = find("empty")?;
-    // Every connection passes a connect hook once.
-    let begun = find("connect4")?.runs + find("connect6")?.runs;
-    if begun > connections + connections / 100 || is_disturbed(empty.runs, connections) {
+    if is_disturbed(empty.runs, connections, ending) {
         return Ok(None);
     }
     let empty = empty.nanoseconds as f64 / empty.runs as f64;
@@ -128,20 +178,19 @@ fn beside_bare(object: &Path, count: u64, ending: Ending, recorder_first: bool) 
     let bare = find("bare")?;
     peers.assert_drained(bare.runs)?;
     let bare = net(bare);
-    let ours = hooks.iter().filter(|hook| OURS.contains(&hook.name.as_str())).map(net).sum::<f64>();
+    let cost = hooks.iter().filter(|hook| auditor.programs().contains(&hook.name)).map(net).sum::<f64>();
     hooks.iter().for_each(show);
-    let ratio = ours / bare;
-    println!("    recorder first: {recorder_first}: ours {ours:.3} µs, bare {bare:.3} µs, ratio {ratio:.3}");
-    recorder.destroy();
-    Ok(Some(Round {
-        recorder_attached_first: recorder_first,
+    let ratio = cost / bare;
+    println!("    attached first: {auditor_first}: {cost:.3} µs, bare {bare:.3} µs, ratio {ratio:.3}");
+    Ok(Some(Some(Round {
+        attached_first: auditor_first,
         connections,
         empty_nanoseconds_per_run: empty,
-        ours,
+        auditor: cost,
         bare,
         ratio,
         hooks,
-    }))
+    })))
 }
 
 fn show(hook: &Hook) {
@@ -153,54 +202,53 @@ fn show(hook: &Hook) {
     );
 }
 
-/// Microseconds per connection of tcplife's handlers, if it is installed; `None` for a disturbed round.
-fn tcplife(object: &Path, count: u64, ending: Ending) -> Result<Option<Option<f64>>> {
-    let _statistics = programs::statistics().context("run-time statistics")?;
-    let _peers = Peers::attach(object, false)?;
-    let Some(mut child) = start_tcplife()? else { return Ok(Some(None)) };
-    while programs::of_process(child.0.id()).is_ok_and(|all| all.is_empty()) {
-        if child.0.try_wait()?.is_some() {
-            let mut said = String::new();
-            child.0.stderr.take().context("it is piped")?.read_to_string(&mut said)?;
-            anyhow::bail!("tcplife does not start here: {}", said.trim());
+/// The peer, with its own consumer.
+struct Tcplife {
+    child: Child,
+    programs: Vec<String>,
+}
+
+impl Tcplife {
+    /// It attaches through tracefs, which is not mounted everywhere: in a mount namespace of its own it is. `None` where
+    /// it is not installed.
+    fn start() -> Result<Option<Self>> {
+        const SCRIPT: &str =
+            "mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing; exec tcplife";
+        if Command::new("tcplife").arg("--version").output().is_err() {
+            return Ok(None);
         }
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", SCRIPT]).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut started = Self { child: command.spawn().context("unshare")?, programs: Vec::new() };
+        while programs::of_process(started.child.id()).is_ok_and(|all| all.is_empty()) {
+            if started.child.try_wait()?.is_some() {
+                let mut said = String::new();
+                started.child.stderr.take().context("it is piped")?.read_to_string(&mut said)?;
+                anyhow::bail!("tcplife does not start here: {}", said.trim());
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        // It attaches after it has loaded.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let programs = programs::of_process(started.child.id())?;
+        started.programs = programs.into_iter().map(|program| program.name).collect();
+        Ok(Some(started))
     }
-    // It attaches after it has loaded.
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    let theirs = programs::of_process(child.0.id())?;
-    let holders = [std::process::id(), child.0.id()];
-    let (hooks, connections) = readings_of(&holders, || connect(count, ending))?;
-    hooks.iter().for_each(show);
-    let empty = hooks.iter().find(|hook| hook.name == "empty").context("not attached")?;
-    if is_disturbed(empty.runs, connections) {
-        return Ok(None);
-    }
-    let empty = empty.nanoseconds as f64 / empty.runs as f64;
-    let theirs = hooks.iter().filter(|hook| theirs.iter().any(|one| one.name == hook.name));
-    let net: f64 = theirs.map(|hook| hook.nanoseconds as f64 - hook.runs as f64 * empty).sum();
-    Ok(Some(Some(net / 1000.0 / connections as f64)))
 }
 
-/// It attaches through tracefs, which is not mounted everywhere: in a mount namespace of its own it is. `None` where
-/// it is not installed.
-fn start_tcplife() -> Result<Option<Guard>> {
-    const SCRIPT: &str =
-        "mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing; exec tcplife";
-    if Command::new("tcplife").arg("--version").output().is_err() {
-        return Ok(None);
+impl Auditor for Tcplife {
+    fn id(&self) -> u32 {
+        self.child.id()
     }
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", SCRIPT]).stdout(Stdio::null()).stderr(Stdio::piped());
-    Ok(Some(Guard(command.spawn().context("unshare")?)))
+    fn programs(&self) -> &[String] {
+        &self.programs
+    }
 }
 
-struct Guard(Child);
-
-impl Drop for Guard {
+impl Drop for Tcplife {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -93,15 +93,15 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Attaches `empty`, and `bare` if asked.
+    /// Attaches `empty` and then `bare`.
     ///
     /// # Errors
     ///
     /// When the kernel refuses.
-    pub fn attach(object: &Path, with_bare: bool) -> Result<Self> {
+    pub fn attach(object: &Path) -> Result<Self> {
         let mut ebpf = Ebpf::load_file(object)?;
         let btf = Btf::from_sys_fs()?;
-        for name in ["empty", "bare"].iter().take(if with_bare { 2 } else { 1 }) {
+        for name in ["empty", "bare"] {
             let program: &mut BtfTracePoint =
                 ebpf.program_mut(name).context("no such handler")?.try_into()?;
             program.load(HOOK, &btf)?;
