@@ -26,6 +26,8 @@ pub mod kind {
     /// `connect()` was called, and whether a state change follows is not known yet. If one does, another record of
     /// the same socket tells.
     pub const BEGUN: u8 = 6;
+    /// Added to one of the others: the record knows its caller. Without it the rest of the record is rubbish.
+    pub const WITH_CALLER: u8 = 0x40;
     /// Added to one of the others: the record comes from the second program of the tracepoint, because the
     /// first was interrupted on that CPU; in rare cases it repeats one.
     pub const RESCUED: u8 = 0x80;
@@ -41,7 +43,7 @@ pub mod family {
     pub const V4_MAPPED: u8 = 46;
 }
 
-/// One fact about one socket, as the kernel hooks write it into the ring.
+/// One fact about one socket, as the kernel hooks write it into a ring.
 ///
 /// Addresses are in network byte order, IPv4 as IPv4-mapped IPv6 (`::ffff:a.b.c.d`); all numbers, the ports
 /// too, are in the host's byte order: the conversion happens once, in the probe's `tuple.rs`.
@@ -49,7 +51,8 @@ pub mod family {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Nanoseconds on `CLOCK_BOOTTIME`: when `connect()` was called in a record that knows its caller, otherwise
-    /// when the state changed.
+    /// when the state changed. True to a tick of the kernel ([`CpuState::tick`]); it grows
+    /// with every event of a CPU.
     pub time: u64,
     /// Socket cookie (`bpf_get_socket_cookie`), unique for the life of the kernel; sock_diag reports the same.
     pub socket: u64,
@@ -73,7 +76,8 @@ pub struct Record {
     pub family: u8,
 }
 
-/// A [`Record`] whose process is known, because a hook ran in the context of `connect()`.
+/// A [`Record`] with its process, if that is known ([`kind::WITH_CALLER`]), because a hook ran in the context of
+/// `connect()`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptRecord {
@@ -87,6 +91,44 @@ pub struct AttemptRecord {
     /// words, since the kernel side would copy bytes one by one.
     pub command: [u64; COMMAND_LENGTH / size_of::<u64>()],
 }
+
+/// Where the producers and the consumer of one ring are. They write to cache lines of their own.
+///
+/// A producer claims the place at `head`, writes it and then says so in the place itself ([`RingPlace::claim`]), so that
+/// a handler may interrupt another in between. No place is claimed that the consumer has not left.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingState {
+    /// How many places were claimed since the start; written by hooks.
+    pub head: u64,
+    #[doc(hidden)]
+    pub line_of_head: [u64; 7],
+    /// How many of them user space has read.
+    pub tail: u64,
+    #[doc(hidden)]
+    pub line_of_tail: [u64; 7],
+}
+
+/// A place for a record in a ring.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingPlace {
+    /// The number of the claim for which this place was written last, counted from 1; written after the record.
+    pub claim: u64,
+    /// The record.
+    pub record: AttemptRecord,
+    #[doc(hidden)]
+    pub rest_of_line: [u64; 3],
+}
+
+const _: () = {
+    assert!(size_of::<RingState>() == 128);
+    assert!(offset_of!(RingState, head) == 0);
+    assert!(offset_of!(RingState, tail) == 64);
+    assert!(size_of::<RingPlace>() == 128);
+    assert!(offset_of!(RingPlace, claim) == 0);
+    assert!(offset_of!(RingPlace, record) == 8);
+};
 
 /// How many attempts under way have a slot; a power of two. One that loses its slot to another costs a record
 /// more, and nothing else.
@@ -113,23 +155,31 @@ const _: () = {
     assert!(offset_of!(AttemptSlot, record) == 8);
 };
 
-/// What the two TCP programs keep per CPU.
+/// What the hooks keep per CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpuState {
-    /// The sockets whose change of state the first program was run for and the second not yet, the latest first.
-    /// One context can interrupt another between the two programs, so there are two.
+    /// The changes of state that the first program has reported and the second not yet seen, the latest first, as
+    /// `probe-ebpf/src/rescue.rs` numbers them. One context can interrupt another between the two programs, so there are
+    /// two.
     pub marks: [u64; 2],
-    /// State changes that the second program took because the first was not run. Written by it, read by user
-    /// space: the first one's recursion misses less this are lost.
+    /// Changes that the second program took because the first was not run. Written by it, read by user
+    /// space.
     pub rescued: u64,
+    /// The kernel's tick (`jiffies`: 100 to 1,000 a second, `CONFIG_HZ`) at which the clock was read. Written and read by
+    /// every hook, as is the next.
+    pub tick: u64,
+    /// The time of the latest event, nanoseconds on `CLOCK_BOOTTIME`.
+    pub time: u64,
 }
 
 const _: () = {
     assert!(ATTEMPTS.is_power_of_two());
-    assert!(size_of::<CpuState>() == 24);
+    assert!(size_of::<CpuState>() == 40);
     assert!(offset_of!(CpuState, marks) == 0);
     assert!(offset_of!(CpuState, rescued) == 16);
+    assert!(offset_of!(CpuState, tick) == 24);
+    assert!(offset_of!(CpuState, time) == 32);
 };
 
 const _: () = {
@@ -152,7 +202,7 @@ const _: () = {
     assert!(offset_of!(AttemptRecord, command) == 80);
 };
 
-/// Why a fact did not reach the ring: the index into the probe's `LOSSES` map (one slot per CPU and reason).
+/// Why a fact did not reach its ring, which was full (or, where CPUs share one, overrun by the others): the index into the probe's `LOSSES` map (one slot per CPU and reason).
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Loss {

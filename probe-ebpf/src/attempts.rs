@@ -8,7 +8,7 @@
 use probe_common::{ATTEMPTS, AttemptSlot, Loss, kind};
 
 use crate::{
-    atomics::exchange,
+    atomics::{exchange, publish},
     emit, maps,
     record::{self, AttemptWords},
 };
@@ -18,7 +18,7 @@ const BEING_WRITTEN: u64 = AttemptSlot::BEING_WRITTEN;
 
 /// A slot that is only touched by its owner.
 #[derive(Clone, Copy)]
-struct Slot(*mut AttemptSlot);
+pub(crate) struct Slot(*mut AttemptSlot);
 
 impl Slot {
     /// The slot of a socket. Cookies are given out to CPUs by the 4,096 (net/core/sock_diag.c,
@@ -46,69 +46,55 @@ impl Slot {
 
     /// Ends the ownership; what was written is seen first.
     #[inline(always)]
-    fn give(self, to: u64) {
+    pub(crate) fn give(self, to: u64) {
         // SAFETY: as above.
-        unsafe { exchange(&raw mut (*self.0).holder, BEING_WRITTEN, to) };
-    }
-
-    /// Ends the ownership after the record was handed over: nothing was written since that another may read, and the
-    /// ring's own barriers come after the reading.
-    #[inline(always)]
-    fn free(self) {
-        // SAFETY: as above.
-        unsafe { (&raw mut (*self.0).holder).write_volatile(0) };
+        unsafe { publish(&raw mut (*self.0).holder, to) };
     }
 
     /// The record, for the owner.
     #[inline(always)]
-    unsafe fn record<'a>(self) -> &'a mut AttemptWords {
-        // SAFETY: the caller owns the slot; words of eight bytes either way.
+    pub(crate) fn record(&mut self) -> &mut AttemptWords {
+        // SAFETY: whoever has a slot in hand owns it, or does not ask; words of eight bytes either way.
         unsafe { &mut *(&raw mut (*self.0).record).cast() }
     }
 }
 
-/// Notes what the connect hook saw, which `write` writes. When another CPU is writing the very slot, it goes to the
-/// ring instead.
+/// A slot for an attempt that begins, for the connect hook to write and to give to its cookie. `None` when another CPU
+/// is writing the very slot.
 #[inline(always)]
-pub(crate) fn begin(cookie: u64, write: impl Fn(&mut AttemptWords)) {
-    let Some(slot) = Slot::of(cookie) else { return };
+pub(crate) fn begin(cookie: u64) -> Option<Slot> {
+    let mut slot = Slot::of(cookie)?;
     let before = slot.holder();
     if before == BEING_WRITTEN || !slot.take(before) {
-        let mut attempt = [0; _];
-        write(&mut attempt);
-        return emit::hand_over(&attempt, Loss::Unrouted);
+        return None;
     }
-    // SAFETY: it is ours.
-    let record = unsafe { slot.record() };
     if before != 0 {
-        hand_over_replaced(record, before == cookie);
+        hand_over_replaced(slot.record(), before == cookie);
     }
-    write(record);
-    slot.give(cookie);
+    Some(slot)
 }
 
 /// Hands over an attempt that leaves its slot to another. The same socket's next `connect()` begins only after the one
 /// before has returned, so that one died on its route if it has shown no SYN; of another socket's nobody knows yet.
-#[inline(always)]
+#[inline(never)]
 fn hand_over_replaced(record: &mut AttemptWords, is_same_socket: bool) {
-    if record::kind(record) == kind::ATTEMPT {
-        return emit::hand_over(record, Loss::Attempt);
+    if record::is(record, kind::ATTEMPT) {
+        return emit::hand_over(Loss::Attempt, record);
     }
     if is_same_socket {
         record::set_kind(record, kind::UNROUTED);
     }
-    emit::hand_over(record, Loss::Unrouted);
+    emit::hand_over(Loss::Unrouted, record);
 }
 
 /// Lets `change` work on the attempt of a socket; whether it was in its slot.
 #[inline(always)]
 pub(crate) fn update(cookie: u64, change: impl FnOnce(&mut AttemptWords)) -> bool {
-    let Some(slot) = Slot::of(cookie) else { return false };
+    let Some(mut slot) = Slot::of(cookie) else { return false };
     if !slot.take(cookie) {
         return false;
     }
-    // SAFETY: it is ours.
-    change(unsafe { slot.record() });
+    change(slot.record());
     slot.give(cookie);
     true
 }
@@ -116,14 +102,13 @@ pub(crate) fn update(cookie: u64, change: impl FnOnce(&mut AttemptWords)) -> boo
 /// Ends the attempt of a socket with what `change` makes of it; whether it was in its slot.
 #[inline(always)]
 pub(crate) fn conclude(cookie: u64, loss: Loss, change: impl FnOnce(&mut AttemptWords)) -> bool {
-    let Some(slot) = Slot::of(cookie) else { return false };
+    let Some(mut slot) = Slot::of(cookie) else { return false };
     if !slot.take(cookie) {
         return false;
     }
-    // SAFETY: it is ours.
-    let record = unsafe { slot.record() };
+    let record = slot.record();
     change(record);
-    emit::hand_over(record, loss);
-    slot.free();
+    emit::hand_over(loss, record);
+    slot.give(0);
     true
 }

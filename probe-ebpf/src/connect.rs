@@ -6,13 +6,14 @@ use aya_ebpf::{
     helpers::generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock},
     programs::SockAddrContext,
 };
-use probe_common::{family, kind};
+use probe_common::{Loss, family, kind};
 
 use crate::{
-    attempts,
+    attempts, clock,
     emit::{self, Caller},
+    maps,
     offsets::{OFFSET_SOCK_LOCAL_PORT, OFFSET_SOCK_LOCAL_V4, OFFSET_SOCK_LOCAL_V6},
-    record::{self, Fact},
+    record::{self, AttemptWords},
     scope,
     socket::Socket,
     tuple::{self, Address, Tuple},
@@ -52,31 +53,44 @@ fn begun(context: &SockAddrContext, remote: Address, family: u8) {
     if !scope::watched(&socket) {
         return;
     }
+    let Some(cpu) = maps::cpu() else { return };
     let cookie = match socket.known_cookie() {
         // SAFETY: the helper takes the context itself.
         0 => unsafe { bpf_get_socket_cookie(context.as_ptr()) },
         known => known,
     };
-    let fact = Fact {
-        time: emit::now(),
-        socket: cookie,
-        cgroup: socket.cgroup(),
-        netns: socket.netns(),
-        kind: kind::BEGUN,
-        error: 0,
-    };
-    let tuple = Tuple {
-        local: bound_address(&socket, family),
-        remote,
-        local_port: socket.load(&OFFSET_SOCK_LOCAL_PORT),
-        remote_port: tuple::port(context_of(context).user_port as u16),
-        family,
-    };
-    let caller = Caller::current();
-    attempts::begin(cookie, |words| {
-        record::write(words, &fact, &tuple);
-        record::write_caller(words, &caller);
-    });
+    let time = clock::now(cpu);
+    let remote_port = tuple::port(context_of(context).user_port as u16);
+    let begun = Begun { time, cookie, remote, remote_port, family };
+    if let Some(mut slot) = attempts::begin(cookie) {
+        begun.write(slot.record(), &socket);
+        slot.give(cookie);
+    } else if let Some(mut place) = emit::place(Loss::Unrouted) {
+        begun.write(place.record(), &socket);
+        place.publish();
+    }
+}
+
+/// What only the hook knows; the rest is read where it is written, since what lives across a call needs the stack.
+struct Begun {
+    time: u64,
+    cookie: u64,
+    remote: Address,
+    remote_port: u16,
+    family: u8,
+}
+
+impl Begun {
+    #[inline(always)]
+    fn write(&self, words: &mut AttemptWords, socket: &Socket) {
+        let &Self { time, cookie, remote, remote_port, family } = self;
+        let local = bound_address(socket, family);
+        let tuple =
+            Tuple { local, remote, local_port: socket.load(&OFFSET_SOCK_LOCAL_PORT), remote_port, family };
+        record::write_socket(words, time, cookie, socket);
+        record::write_fact(words, &tuple, 0, kind::BEGUN | kind::WITH_CALLER);
+        record::write_caller(words, &Caller::current());
+    }
 }
 
 /// What the socket was bound to before it connects; the unspecified address as a rule.

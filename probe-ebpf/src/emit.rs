@@ -1,19 +1,17 @@
 //! Hand-over to user space, and each loss counted once.
 
-use aya_ebpf::{
-    bindings::BPF_RB_NO_WAKEUP,
-    helpers::{
-        bpf_get_current_comm, bpf_get_current_pid_tgid,
-        generated::{bpf_get_current_task_btf, bpf_ktime_get_boot_ns},
-    },
+use aya_ebpf::helpers::{
+    bpf_get_current_comm, bpf_get_current_pid_tgid, generated::bpf_get_current_task_btf,
 };
 use aya_log_ebpf::debug;
 use probe_common::{COMMAND_LENGTH, Loss};
 
 use crate::{
     atomics,
-    maps::{EVENTS, LOSSES},
-    offsets::OFFSET_TASK_COMMAND,
+    maps::LOSSES,
+    offsets::{OFFSET_TASK_COMMAND, OFFSET_TASK_PROCESS},
+    record::AttemptWords,
+    ring::Place,
     socket::load,
 };
 
@@ -26,32 +24,46 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// The current task; only meaningful in process context.
+    /// The current task; only meaningful in process context. Read in place, which costs a third of the helpers that say
+    /// the same.
     #[inline(always)]
     pub(crate) fn current() -> Self {
-        Self { process: (bpf_get_current_pid_tgid() >> 32) as u32, command: command() }
-    }
-}
-
-/// The current task's name: read in place, which costs a third of the helper that copies it.
-#[inline(always)]
-fn command() -> Command {
-    match OFFSET_TASK_COMMAND.optional() {
-        // SAFETY: a BTF pointer to `struct task_struct` (5.11), with a field of sixteen bytes there.
-        Some(offset) => unsafe { load(bpf_get_current_task_btf().cast(), offset) },
-        None => {
-            let bytes = bpf_get_current_comm().unwrap_or([0; COMMAND_LENGTH]);
-            // SAFETY: sixteen bytes without padding either way.
-            unsafe { core::mem::transmute::<[u8; COMMAND_LENGTH], Command>(bytes) }
+        let (Some(process), Some(command)) = (OFFSET_TASK_PROCESS.optional(), OFFSET_TASK_COMMAND.optional())
+        else {
+            return Self::told_by_helpers();
+        };
+        // SAFETY: a BTF pointer to `struct task_struct` (5.11), with such fields there.
+        unsafe {
+            let task = bpf_get_current_task_btf().cast();
+            Self { process: load(task, process), command: load(task, command) }
         }
     }
+
+    #[inline(always)]
+    fn told_by_helpers() -> Self {
+        let command = bpf_get_current_comm().unwrap_or([0; COMMAND_LENGTH]);
+        // SAFETY: sixteen bytes without padding either way.
+        let command = unsafe { core::mem::transmute::<[u8; COMMAND_LENGTH], Command>(command) };
+        Self { process: (bpf_get_current_pid_tgid() >> 32) as u32, command }
+    }
 }
 
-/// Hands over a record. Copying it from the stack costs less than a reservation: one call instead of two.
+/// A place for a record on its way to user space; without one, it is counted as lost.
 #[inline(always)]
-pub(crate) fn hand_over<const LENGTH: usize>(words: &[u64; LENGTH], loss: Loss) {
-    if EVENTS.output_untyped::<[u64; LENGTH]>(words, u64::from(BPF_RB_NO_WAKEUP)).is_err() {
+pub(crate) fn place(loss: Loss) -> Option<Place> {
+    let place = Place::claim();
+    if place.is_none() {
         lost(loss);
+    }
+    place
+}
+
+/// Hands over a record that stands elsewhere.
+#[inline(always)]
+pub(crate) fn hand_over(loss: Loss, record: &AttemptWords) {
+    if let Some(mut place) = place(loss) {
+        *place.record() = *record;
+        place.publish();
     }
 }
 
@@ -63,11 +75,4 @@ fn lost(reason: Loss) {
         // SAFETY: a map's value. This CPU's alone, but one hook can interrupt another between reading and writing.
         unsafe { atomics::increment(count) };
     }
-}
-
-/// Nanoseconds on `CLOCK_BOOTTIME` (5.8).
-#[inline(always)]
-pub(crate) fn now() -> u64 {
-    // SAFETY: a helper without arguments.
-    unsafe { bpf_ktime_get_boot_ns() }
 }

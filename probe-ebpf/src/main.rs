@@ -4,9 +4,9 @@
 //! - `connect.rs`: `connect()` calls (`cgroup/connect4`, `cgroup/connect6`)
 //!
 //! What they share: `offsets.rs` (where the running kernel keeps a field), `socket.rs` (reading one),
-//! `tuple.rs` (addresses and ports, the only byte-order code), `record.rs` (building a record), `attempts.rs` (from
-//! `connect()` to its outcome), `rescue.rs` (interrupted handlers), `scope.rs` (what the user asked to watch),
-//! `emit.rs` (hand-over and loss), `atomics.rs` and `maps.rs`.
+//! `tuple.rs` (addresses and ports, the only byte-order code), `record.rs` (building a record), `clock.rs` (its time),
+//! `attempts.rs` (from `connect()` to its outcome), `rescue.rs` (interrupted handlers), `scope.rs` (what the user asked
+//! to watch), `emit.rs` (hand-over and loss), `ring.rs` (the way to user space), `atomics.rs` and `maps.rs`.
 #![no_std]
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
@@ -14,12 +14,14 @@
 
 mod atomics;
 mod attempts;
+mod clock;
 mod connect;
 mod emit;
 mod maps;
 mod offsets;
 mod record;
 mod rescue;
+mod ring;
 mod scope;
 mod socket;
 mod tcp;

@@ -1,30 +1,36 @@
 //! The probe's maps: who writes, who reads, when an entry goes, what happens when it is full.
 
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, PerCpuArray, RingBuf},
+    bindings::BPF_F_MMAPABLE,
+    btf_maps::{Array, HashMap, PerCpuArray},
     macros::btf_map,
 };
-use probe_common::{ATTEMPTS as SLOTS, AttemptRecord, AttemptSlot, CpuState, Loss};
+use probe_common::{ATTEMPTS as SLOTS, AttemptSlot, CpuState, Loss, RingPlace, RingState};
 
-/// Size of the ring in bytes; the loader may set another (a power of two, at least a page).
-const RING_BYTES: usize = 16 << 20;
+/// User space maps the memory (5.5).
+const SHARED: usize = BPF_F_MMAPABLE as usize;
 
-/// Records on their way to user space. Written by every hook, read and freed by the drain. When it is full a
-/// record is not written and its kind's counter in [`LOSSES`] grows.
+/// The rings: how far producers and consumer are (`ring.rs`). Every hook writes its half, the drain its own. The loader
+/// sets how many.
 #[btf_map]
-pub(crate) static EVENTS: RingBuf<AttemptRecord, RING_BYTES> = RingBuf::new();
+pub(crate) static RINGS: Array<RingState, 1, SHARED> = Array::new();
 
-/// What did not reach the ring: a slot for each [`Loss`]. Written where the loss happens, read by user space; never
+/// The places of all rings, one ring after the other. Written by every hook, read and freed by the drain; when
+/// a ring is full its record is not written and its kind's counter in [`LOSSES`] grows. The loader sets how many.
+#[btf_map]
+pub(crate) static PLACES: Array<RingPlace, 1, SHARED> = Array::new();
+
+/// What did not reach its ring: a slot for each [`Loss`]. Written where the loss happens, read by user space; never
 /// reset.
 #[btf_map]
 pub(crate) static LOSSES: PerCpuArray<u64, { Loss::ALL.len() }> = PerCpuArray::new();
 
 /// Attempts under way, by their socket's cookie (`attempts.rs`). Written by every hook, freed by the outcome; read by
-/// user space for the attempts that have none. Two attempts for one slot: the older goes to [`EVENTS`].
+/// user space for the attempts that have none. Two attempts for one slot: the older goes to its ring.
 #[btf_map]
 pub(crate) static ATTEMPTS: Array<AttemptSlot, SLOTS> = Array::new();
 
-/// What the TCP programs keep per CPU; each field of [`CpuState`] tells who writes and who reads it. Never full.
+/// What the hooks keep per CPU; each field of [`CpuState`] tells who writes and who reads it. Never full.
 #[btf_map]
 static CPUS: PerCpuArray<CpuState, 1> = PerCpuArray::new();
 

@@ -75,6 +75,8 @@ offsets! {
     OFFSET_CGROUP_ANCESTORS
     /// `kernfs_node.id`, u64
     OFFSET_KERNFS_ID
+    /// `task_struct.tgid`, i32
+    OFFSET_TASK_PROCESS
     /// `task_struct.comm`, 16 bytes
     OFFSET_TASK_COMMAND
 }

@@ -5,12 +5,10 @@
 
 use core::mem::{offset_of, size_of};
 
-use probe_common::{AttemptRecord, Record};
+use probe_common::{AttemptRecord, Record, kind};
 
-use crate::{emit::Caller, tuple::Tuple};
+use crate::{emit::Caller, socket::Socket, tuple::Tuple};
 
-/// A [`Record`].
-pub(crate) type Words = [u64; size_of::<Record>() / 8];
 /// An [`AttemptRecord`].
 pub(crate) type AttemptWords = [u64; size_of::<AttemptRecord>() / 8];
 
@@ -24,25 +22,22 @@ const REST: usize = offset_of!(Record, local_port) / 8;
 const CALLER: usize = offset_of!(AttemptRecord, process) / 8;
 const COMMAND: usize = offset_of!(AttemptRecord, command) / 8;
 
-/// What a record says beside its socket's addresses.
-pub(crate) struct Fact {
-    pub(crate) time: u64,
-    pub(crate) socket: u64,
-    pub(crate) cgroup: u64,
-    pub(crate) netns: u64,
-    pub(crate) kind: u8,
-    pub(crate) error: u16,
+/// Writes when it happened and to which socket.
+#[inline(always)]
+pub(crate) fn write_socket(words: &mut AttemptWords, time: u64, cookie: u64, socket: &Socket) {
+    words[TIME] = time;
+    words[SOCKET] = cookie;
+    words[CGROUP] = socket.cgroup();
+    words[NETNS] = socket.netns();
 }
 
-/// Writes a fact about a socket; of the length of either record.
+/// Writes what happened, and between which ends. What [`kind::WITH_CALLER`] promises is for [`write_caller`] to write.
 #[inline(always)]
-pub(crate) fn write<const LENGTH: usize>(words: &mut [u64; LENGTH], fact: &Fact, tuple: &Tuple) {
-    words[TIME] = fact.time;
-    words[SOCKET] = fact.socket;
-    words[CGROUP] = fact.cgroup;
-    words[NETNS] = fact.netns;
-    set_addresses(words, tuple);
-    words[REST] = rest(tuple, fact.error, fact.kind);
+pub(crate) fn write_fact(words: &mut AttemptWords, tuple: &Tuple, error: u16, kind: u8) {
+    [words[LOCAL], words[LOCAL + 1]] = tuple.local.words();
+    [words[REMOTE], words[REMOTE + 1]] = tuple.remote.words();
+    let kind_and_family = u16::from_ne_bytes([kind, tuple.family]);
+    words[REST] = whole([half(tuple.local_port, tuple.remote_port), half(error, kind_and_family)]);
 }
 
 /// Writes the caller.
@@ -58,25 +53,18 @@ pub(crate) fn time(words: &AttemptWords) -> u64 {
     words[TIME]
 }
 
-/// The kind of the record.
+/// Whether the record is of a kind, with its caller.
 #[inline(always)]
-pub(crate) fn kind(words: &AttemptWords) -> u8 {
-    words[REST].to_ne_bytes()[KIND]
+pub(crate) fn is(words: &AttemptWords, kind: u8) -> bool {
+    words[REST].to_ne_bytes()[KIND] == kind | kind::WITH_CALLER
 }
 
-/// Changes the kind.
+/// Changes the kind of a record with its caller, as the next two do.
 #[inline(always)]
 pub(crate) fn set_kind(words: &mut AttemptWords, kind: u8) {
     let mut bytes = words[REST].to_ne_bytes();
-    bytes[KIND] = kind;
+    bytes[KIND] = kind | kind::WITH_CALLER;
     words[REST] = u64::from_ne_bytes(bytes);
-}
-
-/// Changes the addresses and ports, and says what it is now.
-#[inline(always)]
-pub(crate) fn set_tuple(words: &mut AttemptWords, tuple: &Tuple, kind: u8) {
-    set_addresses(words, tuple);
-    words[REST] = rest(tuple, 0, kind);
 }
 
 /// Makes it a success, now that the socket has its own port.
@@ -84,7 +72,7 @@ pub(crate) fn set_tuple(words: &mut AttemptWords, tuple: &Tuple, kind: u8) {
 pub(crate) fn set_success(words: &mut AttemptWords, kind: u8, local_port: u16) {
     let mut bytes = words[REST].to_ne_bytes();
     [bytes[PORT], bytes[PORT + 1]] = local_port.to_ne_bytes();
-    bytes[KIND] = kind;
+    bytes[KIND] = kind | kind::WITH_CALLER;
     words[REST] = u64::from_ne_bytes(bytes);
 }
 
@@ -93,7 +81,7 @@ pub(crate) fn set_success(words: &mut AttemptWords, kind: u8, local_port: u16) {
 pub(crate) fn set_failure(words: &mut AttemptWords, kind: u8, error: u16, elapsed: u32) {
     let mut bytes = words[REST].to_ne_bytes();
     [bytes[ERROR], bytes[ERROR + 1]] = error.to_ne_bytes();
-    bytes[KIND] = kind;
+    bytes[KIND] = kind | kind::WITH_CALLER;
     words[REST] = u64::from_ne_bytes(bytes);
     let [process, _] = halves(words[CALLER]);
     words[CALLER] = whole([process, elapsed]);
@@ -102,19 +90,6 @@ pub(crate) fn set_failure(words: &mut AttemptWords, kind: u8, error: u16, elapse
 const KIND: usize = offset_of!(Record, kind) % 8;
 const ERROR: usize = offset_of!(Record, error) % 8;
 const PORT: usize = offset_of!(Record, local_port) % 8;
-
-#[inline(always)]
-fn set_addresses<const LENGTH: usize>(words: &mut [u64; LENGTH], tuple: &Tuple) {
-    [words[LOCAL], words[LOCAL + 1]] = tuple.local.words();
-    [words[REMOTE], words[REMOTE + 1]] = tuple.remote.words();
-}
-
-/// Ports, error, kind and family.
-#[inline(always)]
-fn rest(tuple: &Tuple, error: u16, kind: u8) -> u64 {
-    let kind_and_family = u16::from_ne_bytes([kind, tuple.family]);
-    whole([half(tuple.local_port, tuple.remote_port), half(error, kind_and_family)])
-}
 
 /// Two words of 16 bits, in the order of memory.
 #[inline(always)]

@@ -50,7 +50,7 @@ impl Socket {
     /// The cookie, or 0 while nobody has asked for it.
     #[inline(always)]
     pub(crate) fn known_cookie(&self) -> u64 {
-        self.load_optional(&OFFSET_SOCK_COOKIE).unwrap_or(0)
+        self.load(&OFFSET_SOCK_COOKIE)
     }
 
     /// The cookie; given at first asking and kept for the socket's life.

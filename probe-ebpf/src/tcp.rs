@@ -8,14 +8,14 @@
 //! | SYN_RECV → ESTABLISHED | accept, or the success of a self-connect or simultaneous open |
 
 use aya_ebpf::programs::BtfTracePointContext;
-use probe_common::{Loss, kind};
+use probe_common::{CpuState, Loss, kind};
 
 use crate::{
-    attempts,
+    attempts, clock,
     emit::{self, Caller},
     maps,
     offsets::{OFFSET_SOCK_ERROR, OFFSET_SOCK_LOCAL_PORT, OFFSET_SOCK_PROTOCOL},
-    record::{self, AttemptWords, Fact, Words},
+    record::{self, AttemptWords},
     rescue, scope,
     socket::Socket,
     tuple::Tuple,
@@ -30,82 +30,144 @@ const CLOSE: i32 = 7;
 /// `IPPROTO_TCP`; MPTCP's own socket is 262 and repeats what its subflows report.
 const TCP: u16 = 6;
 
+/// What a change of state says of a connection.
+#[derive(Clone, Copy)]
+enum Change {
+    Attempted,
+    Connected,
+    Failed,
+    Accepted,
+}
+
+impl Change {
+    /// Most changes say nothing: they belong to the way a connection ends.
+    #[inline(always)]
+    fn of(context: &BtfTracePointContext) -> Option<Self> {
+        match (context.arg::<i32>(1), context.arg::<i32>(2)) {
+            (CLOSE, SYN_SENT) => Some(Self::Attempted),
+            (SYN_SENT, ESTABLISHED) => Some(Self::Connected),
+            (SYN_SENT, CLOSE) => Some(Self::Failed),
+            (SYN_RECV, ESTABLISHED) => Some(Self::Accepted),
+            _ => None,
+        }
+    }
+
+    /// A number for this change of this socket, as `rescue.rs` marks it.
+    #[inline(always)]
+    fn of_socket(self, cookie: u64) -> u64 {
+        cookie << 2 | self as u64
+    }
+}
+
 /// Reports a change of state, if it is one that says something.
 #[inline(always)]
 pub(crate) fn state_changed(context: &BtfTracePointContext) -> i32 {
+    let Some(change) = Change::of(context) else { return 0 };
     let Some(cpu) = maps::cpu() else { return 0 };
-    rescue::mark(cpu, context.arg(0));
-    report(context, 0)
+    let socket = Socket::new(context.arg(0));
+    if is_of_interest(&socket) {
+        // While nobody has asked for its cookie it has passed no connect hook.
+        let is_new = socket.known_cookie() == 0;
+        let cookie = socket.cookie();
+        rescue::mark(cpu, change.of_socket(cookie));
+        report(change, Seen { socket, cookie, cpu }, is_new, 0);
+    }
+    0
 }
 
 /// Reports a change of state that the first program was not run for.
 #[inline(always)]
 pub(crate) fn state_change_missed(context: &BtfTracePointContext) -> i32 {
+    let Some(change) = Change::of(context) else { return 0 };
     let Some(cpu) = maps::cpu() else { return 0 };
-    if rescue::is_missed(cpu, context.arg(0)) { report(context, kind::RESCUED) } else { 0 }
-}
-
-#[inline(always)]
-fn report(context: &BtfTracePointContext, rescued: u8) -> i32 {
-    match (context.arg::<i32>(1), context.arg::<i32>(2)) {
-        (CLOSE, SYN_SENT) => with_tcp(context, |socket| attempted(socket, rescued)),
-        (SYN_SENT, ESTABLISHED) => with_tcp(context, |socket| connected(socket, rescued)),
-        (SYN_SENT, CLOSE) => with_tcp(context, |socket| failed(socket, rescued)),
-        (SYN_RECV, ESTABLISHED) => with_tcp(context, |socket| accepted(socket, rescued)),
-        _ => {}
+    let socket = Socket::new(context.arg(0));
+    let known = socket.known_cookie();
+    // The first program gives a cookie to what it reports.
+    let is_new = known == 0;
+    // In this order, since nearly all are marked.
+    if (is_new || !rescue::is_marked(cpu, change.of_socket(known))) && is_of_interest(&socket) {
+        rescue::count(cpu);
+        let cookie = socket.cookie();
+        report(change, Seen { socket, cookie, cpu }, is_new, kind::RESCUED);
     }
     0
 }
 
 #[inline(always)]
-fn with_tcp(context: &BtfTracePointContext, report: impl FnOnce(&Socket)) {
-    let socket = Socket::new(context.arg(0));
-    if socket.load::<u16>(&OFFSET_SOCK_PROTOCOL) == TCP && scope::watched(&socket) {
-        report(&socket);
-    }
+fn is_of_interest(socket: &Socket) -> bool {
+    socket.load::<u16>(&OFFSET_SOCK_PROTOCOL) == TCP && scope::watched(socket)
+}
+
+/// What every change needs.
+struct Seen {
+    socket: Socket,
+    cookie: u64,
+    cpu: *mut CpuState,
 }
 
 #[inline(always)]
-fn attempted(socket: &Socket, rescued: u8) {
-    let cookie = socket.cookie();
-    let tuple = Tuple::of(socket);
+fn report(change: Change, Seen { socket, cookie, cpu }: Seen, is_new: bool, rescued: u8) {
+    match change {
+        Change::Attempted => attempted(socket, cookie, cpu, rescued),
+        Change::Connected => connected(socket, cookie, cpu, rescued),
+        Change::Failed => failed(socket, cookie, cpu, rescued),
+        Change::Accepted => accepted(socket, cookie, cpu, rescued, is_new),
+    }
+}
+
+// Each of these is a function of its own, called by both programs: the changes that say nothing do not pay for the
+// registers and the stack that it needs. Below 64 bytes that is the kernel's own stack and therefore warm
+// (kernel/bpf/verifier.c, `BPF_PRIV_STACK_MIN_SIZE`, 6.13).
+
+#[inline(never)]
+fn attempted(socket: Socket, cookie: u64, cpu: *mut CpuState, rescued: u8) {
     // The own address was chosen since, and a socket load-balancer may have chosen another peer.
-    let change = |attempt: &mut AttemptWords| record::set_tuple(attempt, &tuple, kind::ATTEMPT);
+    let change = |attempt: &mut AttemptWords| write_attempt(attempt, &socket, 0);
     if !attempts::update(cookie, change) {
-        // No connect hook, or the slot went to another: the record goes alone.
-        let mut words: AttemptWords = [0; _];
-        record::write(&mut words, &fact(socket, cookie, kind::ATTEMPT | rescued), &tuple);
-        record::write_caller(&mut words, &Caller::current());
-        emit::hand_over(&words, Loss::Attempt);
+        attempted_alone(socket, cookie, clock::now(cpu), rescued);
     }
 }
 
-/// A fact that only the socket tells, now.
-#[inline(always)]
-fn fact(socket: &Socket, cookie: u64, kind: u8) -> Fact {
-    Fact { time: emit::now(), socket: cookie, cgroup: socket.cgroup(), netns: socket.netns(), kind, error: 0 }
+/// No connect hook, or the slot went to another: the record goes alone.
+#[inline(never)]
+fn attempted_alone(socket: Socket, cookie: u64, time: u64, rescued: u8) {
+    let caller = Caller::current();
+    let Some(mut place) = emit::place(Loss::Attempt) else { return };
+    let words = place.record();
+    record::write_socket(words, time, cookie, &socket);
+    write_attempt(words, &socket, rescued);
+    record::write_caller(words, &caller);
+    place.publish();
 }
 
 #[inline(always)]
-fn connected(socket: &Socket, rescued: u8) {
-    let cookie = socket.cookie();
-    if !succeeded(socket, cookie, rescued) {
-        stands(socket, &fact(socket, cookie, kind::CONNECTED | rescued), Loss::Connected);
+fn write_attempt(words: &mut AttemptWords, socket: &Socket, rescued: u8) {
+    let kind = kind::ATTEMPT | kind::WITH_CALLER | rescued;
+    Tuple::read(socket, |tuple| record::write_fact(words, tuple, 0, kind));
+}
+
+#[inline(never)]
+fn connected(socket: Socket, cookie: u64, cpu: *mut CpuState, rescued: u8) {
+    if !succeeded(&socket, cookie, rescued) {
+        stands(&socket, cookie, clock::now(cpu), kind::CONNECTED | rescued, 0, Loss::Connected);
     }
 }
 
-#[inline(always)]
-fn accepted(socket: &Socket, rescued: u8) {
-    match socket.known_cookie() {
-        // Nobody has asked for its cookie yet: it has passed no connect hook.
-        0 => stands(socket, &fact(socket, socket.cookie(), kind::ACCEPTED | rescued), Loss::Accepted),
+#[inline(never)]
+fn accepted(socket: Socket, cookie: u64, cpu: *mut CpuState, rescued: u8, is_new: bool) {
+    let (mut kind, mut loss) = (kind::ACCEPTED, Loss::Accepted);
+    if !is_new {
         // Both ends called connect() at once (RFC 9293, 3.5), or it talks to itself.
-        known if succeeded(socket, known, rescued) => {}
-        known if Tuple::of(socket).is_self_connected() => {
-            stands(socket, &fact(socket, known, kind::CONNECTED | rescued), Loss::Connected);
+        if succeeded(&socket, cookie, rescued) {
+            return;
         }
-        known => stands(socket, &fact(socket, known, kind::ACCEPTED | rescued), Loss::Accepted),
+        Tuple::read(&socket, |tuple| {
+            if tuple.is_self_connected() {
+                (kind, loss) = (kind::CONNECTED, Loss::Connected);
+            }
+        });
     }
+    stands(&socket, cookie, clock::now(cpu), kind | rescued, 0, loss);
 }
 
 /// The success of an attempt that is in its slot; whether it was.
@@ -119,25 +181,27 @@ fn succeeded(socket: &Socket, cookie: u64, rescued: u8) -> bool {
 
 /// The outcome by itself.
 #[inline(always)]
-fn stands(socket: &Socket, fact: &Fact, loss: Loss) {
-    let mut words: Words = [0; _];
-    record::write(&mut words, fact, &Tuple::of(socket));
-    emit::hand_over(&words, loss);
+fn stands(socket: &Socket, cookie: u64, time: u64, kind: u8, error: u16, loss: Loss) {
+    let Some(mut place) = emit::place(loss) else { return };
+    let words = place.record();
+    record::write_socket(words, time, cookie, socket);
+    Tuple::read(socket, |tuple| record::write_fact(words, tuple, error, kind));
+    place.publish();
 }
 
-#[inline(always)]
-fn failed(socket: &Socket, rescued: u8) {
-    let cookie = socket.cookie();
+#[inline(never)]
+fn failed(socket: Socket, cookie: u64, cpu: *mut CpuState, rescued: u8) {
     let error = socket.load_optional::<i32>(&OFFSET_SOCK_ERROR).unwrap_or(0) as u16;
     let kind = kind::FAILED | rescued;
-    let time = emit::now();
+    let time = clock::now(cpu);
     let is_noted = attempts::conclude(cookie, Loss::Failed, |attempt| {
         // The socket may have lost its addresses already; the attempt keeps them.
-        let microseconds = time.wrapping_sub(record::time(attempt)) / 1_000;
+        // Another CPU's clock may have stood at an earlier tick.
+        let microseconds = time.saturating_sub(record::time(attempt)) / 1_000;
         let elapsed = if microseconds < u64::from(u32::MAX) { microseconds as u32 } else { u32::MAX };
         record::set_failure(attempt, kind, error, elapsed);
     });
     if !is_noted {
-        stands(socket, &Fact { error, ..fact(socket, cookie, kind) }, Loss::Failed);
+        stands(&socket, cookie, time, kind, error, Loss::Failed);
     }
 }

@@ -61,9 +61,10 @@ pub(crate) struct Tuple {
 }
 
 impl Tuple {
-    /// Reads both ends of a TCP socket.
+    /// Gives both ends of a TCP socket to `take`: in each branch by itself, since what comes from several would need
+    /// room on the stack.
     #[inline(always)]
-    pub(crate) fn of(socket: &Socket) -> Self {
+    pub(crate) fn read(socket: &Socket, take: impl FnOnce(&Self)) {
         let local_port = socket.load::<u16>(&OFFSET_SOCK_LOCAL_PORT);
         let remote_port = port(socket.load::<u16>(&OFFSET_SOCK_REMOTE_PORT));
         let v4 = |family| Self {
@@ -74,16 +75,16 @@ impl Tuple {
             family,
         };
         if socket.load::<u16>(&OFFSET_SOCK_FAMILY) != AF_INET6 {
-            return v4(family::V4);
+            return take(&v4(family::V4));
         }
         let remote = Address::v6(socket.load(&OFFSET_SOCK_REMOTE_V6));
         if remote.is_mapped() {
             // The socket's IPv6 view of its own address lags behind while it connects
             // (tcp_v6_connect hands over to tcp_v4_connect): the IPv4 fields are the ones in use.
-            return v4(family::V4_MAPPED);
+            return take(&v4(family::V4_MAPPED));
         }
         let local = Address::v6(socket.load(&OFFSET_SOCK_LOCAL_V6));
-        Self { local, remote, local_port, remote_port, family: family::V6 }
+        take(&Self { local, remote, local_port, remote_port, family: family::V6 });
     }
 
     /// Whether the socket talks to itself: then it is its own client, whatever its states.

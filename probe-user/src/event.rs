@@ -63,13 +63,18 @@ pub enum Kind {
     Accepted,
 }
 
+/// How much later than [`Event::time`] an event may have happened, nanoseconds. The hooks read the clock once per tick
+/// (`probe-ebpf/src/clock.rs`), of 10 ms at most, and another CPU counts ticks for one that is starved only after five
+/// (kernel/time/tick-sched.c, `MAX_STALLED_JIFFIES`). Times of one CPU are in order, those of two may be this far out.
+pub const TICKS: u64 = 100_000_000;
+
 /// A connection event: one fact, about one socket, at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// What happened.
     pub kind: Kind,
     /// Nanoseconds on the reporting node's `CLOCK_BOOTTIME`: when `connect()` was called if the process is known,
-    /// otherwise when the state changed.
+    /// otherwise when the state changed. True to [`TICKS`].
     pub time: u64,
     /// Nanoseconds from then to the failure, in steps of 1,000; 0 in every other kind.
     pub elapsed: u64,

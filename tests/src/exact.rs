@@ -139,26 +139,49 @@ impl Run {
         self.figures(&recorder.finish(), port, generated, (rescued, rate))
     }
 
-    /// With a ring of 64 KiB, and the recorder stopped by SIGSTOP for `pause` as soon as it is live.
-    ///
-    /// Losses are counted per node, so this watches a namespace of its own, where nobody else connects.
+    /// With rings of 64 KiB, and the recorder stopped by SIGSTOP for `pause` as soon as it is live.
     ///
     /// # Panics
     ///
     /// When the recorder fails.
     #[must_use]
     pub fn with_stopped_consumer(self, pause: Duration) -> Figures {
-        let namespace = TestNamespace::new("stopped");
+        self.with_small_ring("64", |recorder, generate| {
+            recorder.signal(Signal::SIGSTOP);
+            let began = Instant::now();
+            let generated = generate();
+            std::thread::sleep(pause.saturating_sub(began.elapsed()));
+            recorder.signal(Signal::SIGCONT);
+            generated
+        })
+    }
+
+    /// With a single ring of 4 KiB that all CPUs share, and that overflows all the time while it is being read.
+    ///
+    /// # Panics
+    ///
+    /// When the recorder fails.
+    #[must_use]
+    pub fn with_overrun_consumer(self) -> Figures {
+        self.with_small_ring("4", |_, generate| generate())
+    }
+
+    /// Losses are counted per node, so this watches a namespace of its own, where nobody else connects.
+    fn with_small_ring(
+        self,
+        kib: &str,
+        run: impl FnOnce(&Recorder, &dyn Fn() -> (u16, (Generated, u64))) -> (u16, (Generated, u64)),
+    ) -> Figures {
+        let namespace = TestNamespace::new("small-ring");
         let path = namespace.path().display().to_string();
-        let recorder = Recorder::start(&["--ring", "64", "--netns", &path]);
-        recorder.signal(Signal::SIGSTOP);
-        let began = Instant::now();
-        let (port, (generated, rate)) = namespace.run(|| {
-            let server = Server::start(self.address(), self.clients).expect("loopback is up");
-            (server.address().port(), self.timed(server))
-        });
-        std::thread::sleep(pause.saturating_sub(began.elapsed()));
-        recorder.signal(Signal::SIGCONT);
+        let recorder = Recorder::start(&["--ring", kib, "--netns", &path]);
+        let generate = || {
+            namespace.run(|| {
+                let server = Server::start(self.address(), self.clients).expect("loopback is up");
+                (server.address().port(), self.timed(server))
+            })
+        };
+        let (port, (generated, rate)) = run(&recorder, &generate);
         let rescued = programs::rescued(recorder.id()).expect("it runs");
         self.figures(&recorder.finish(), port, generated, (rescued, rate))
     }
@@ -176,9 +199,10 @@ impl Run {
             outcomes(window, |flow: &Flow| flow.key.port == port && flow.key.direction == direction)
         };
         let (client, server) = (end(Direction::Outbound), end(Direction::Inbound));
-        let lost = |loss: Loss| window.coverage.lost.get(loss.name()).copied().unwrap_or(0);
+        let counted = |reason: &str| window.coverage.lost.get(reason).copied().unwrap_or(0);
+        let lost = |loss: Loss| counted(loss.name());
         // A lost attempt costs the outcome its process, not the outcome.
-        let client_lost = lost(Loss::Connected) + lost(Loss::Failed);
+        let client_lost = lost(Loss::Connected) + lost(Loss::Failed) + counted("outcome-unseen");
         let client_seen = client.succeeded() + client.unsuccessful();
         Figures {
             run: self,

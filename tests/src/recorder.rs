@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use flowdrift::{
+    event::TICKS,
     flow::{Flow, Outcomes, Window},
     source::recording,
 };
@@ -78,7 +79,9 @@ impl Recorder {
         let (status, said) = self.live.end(signal);
         assert!(status.success(), "the recorder ended with {status}: {said}");
         let file = std::fs::File::open(&self.file).expect("it has written its recording");
-        recording::read("test.fdr", file).expect("the recording is whole").window
+        let window = recording::read("test.fdr", file).expect("the recording is whole").window;
+        assert_times_hold(&window);
+        window
     }
 
     /// Kills it without any chance to clean up.
@@ -101,6 +104,17 @@ fn unique() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
     static COUNT: AtomicU64 = AtomicU64::new(0);
     COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Whatever a test is about: no flow lies outside of its window.
+fn assert_times_hold(window: &Window) {
+    // The window begins when its start is done; what happened meanwhile belongs to it.
+    const START: i64 = 60_000_000_000;
+    for flow in &window.flows {
+        assert!(flow.first_seen <= flow.last_seen, "{flow:?}");
+        assert!(flow.first_seen >= window.start - START, "{flow:?} before {}", window.start);
+        assert!(flow.last_seen <= window.end + TICKS.cast_signed(), "{flow:?} after {}", window.end);
+    }
 }
 
 /// The outcomes of all flows that `wanted` picks, together.

@@ -27,6 +27,16 @@ fn with_stopped_consumer(test: &str, load: Load, v6: bool) {
     }
 }
 
+fn with_overrun_consumer(test: &str, load: Load, v6: bool) {
+    if needs::root(test) {
+        let run = Run { load, v6, connections: CONNECTIONS, clients: CLIENTS };
+        let figures = run.with_overrun_consumer();
+        assert!(figures.is_exact(), "{figures:#?}");
+        let seen_and_lost = [&figures.client, &figures.server].map(|end| end.seen > 0 && end.lost > 0);
+        assert_eq!(seen_and_lost, [true, true], "the ring did not overflow now and then: {figures:#?}");
+    }
+}
+
 macro_rules! loads {
     ($check:ident: $($test:ident = $load:ident, $v6:expr;)*) => { $(
         #[test]
@@ -47,4 +57,10 @@ loads! { with_stopped_consumer:
     closed_loop_v4_with_a_stopped_consumer_is_exact = ClosedByReset, false;
     open_loop_v4_with_a_stopped_consumer_is_exact = Open, false;
     open_loop_v6_with_a_stopped_consumer_is_exact = Open, true;
+}
+
+loads! { with_overrun_consumer:
+    closed_loop_v4_with_one_small_ring_for_all_is_exact = ClosedByReset, false;
+    closed_loop_v6_with_one_small_ring_for_all_is_exact = ClosedByFinish, true;
+    open_loop_v4_with_one_small_ring_for_all_is_exact = Open, false;
 }

@@ -1,21 +1,15 @@
-//! Bytes from the ring → [`Event`], without unsafe code and without trust.
+//! Bytes from a ring → [`Event`], without unsafe code and without trust.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use bytes::Buf;
-use probe_common::{AttemptRecord, COMMAND_LENGTH, Record, kind};
+use probe_common::{AttemptRecord, COMMAND_LENGTH, kind};
 
 use crate::event::{End, Event, Kind, Process};
 
 /// A record that the probe of this build could not have written.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Not as long as its kind is.
-    #[error("record of {found} bytes, expected {} or {}", size_of::<Record>(), size_of::<AttemptRecord>())]
-    Length {
-        /// Bytes.
-        found: usize,
-    },
     /// An unknown kind.
     #[error("record of unknown kind {0}")]
     Kind(u8),
@@ -40,16 +34,16 @@ impl Decoded {
     }
 }
 
-/// Reads one record; the layout is `probe_common::Record`, in this machine's byte order.
+/// A `probe_common::AttemptRecord`, in this machine's byte order.
+pub type Bytes = [u8; size_of::<AttemptRecord>()];
+
+/// Reads one record.
 ///
 /// # Errors
 ///
-/// When the length or the kind is not one that the probe writes.
-pub fn decode(mut bytes: &[u8]) -> Result<Decoded, DecodeError> {
-    let found = bytes.len();
-    if found != size_of::<Record>() && found != size_of::<AttemptRecord>() {
-        return Err(DecodeError::Length { found });
-    }
+/// When the kind is not one that the probe writes.
+pub fn decode(bytes: &Bytes) -> Result<Decoded, DecodeError> {
+    let mut bytes = bytes.as_slice();
     let time = bytes.get_u64_ne();
     let socket = bytes.get_u64_ne();
     let cgroup = known(bytes.get_u64_ne());
@@ -61,10 +55,12 @@ pub fn decode(mut bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let error = bytes.get_u16_ne();
     let kind = bytes.get_u8();
     let may_repeat = kind & kind::RESCUED != 0;
+    let has_caller = kind & kind::WITH_CALLER != 0;
+    let kind = kind & !(kind::RESCUED | kind::WITH_CALLER);
     let is_begun = kind == kind::BEGUN;
-    let kind = kind_of(kind & !kind::RESCUED, error)?;
+    let kind = kind_of(kind, error)?;
     let _family = bytes.get_u8();
-    let caller = (found == size_of::<AttemptRecord>()).then(|| caller(&mut bytes));
+    let caller = has_caller.then(|| caller(&mut bytes));
     let (process, elapsed) = caller.map_or((None, 0), |(process, elapsed)| (Some(process), elapsed));
     let event = Event { kind, time, elapsed, socket, cgroup, netns, local, remote, may_repeat, process };
     Ok(if is_begun { Decoded::Begun(event) } else { Decoded::Fact(event) })
@@ -105,7 +101,7 @@ fn caller(bytes: &mut &[u8]) -> (Process, u64) {
 mod tests {
     use super::*;
 
-    fn failed_attempt() -> Vec<u8> {
+    fn failed_attempt() -> Bytes {
         let mut bytes = Vec::new();
         for number in [7u64, 8, 9, 0] {
             bytes.extend(number.to_ne_bytes());
@@ -116,7 +112,10 @@ mod tests {
             bytes.extend(number.to_ne_bytes());
         }
         bytes.extend([kind::FAILED, 46]);
-        bytes
+        bytes.extend(12u32.to_ne_bytes());
+        bytes.extend(13u32.to_ne_bytes());
+        bytes.extend(*b"ba\xffd\0tail of old");
+        bytes.try_into().expect("a record's length")
     }
 
     #[test]
@@ -134,10 +133,7 @@ mod tests {
     #[test]
     fn an_attempt_carries_its_process_and_any_bytes_as_its_name() {
         let mut bytes = failed_attempt();
-        bytes[70] = kind::ATTEMPT;
-        bytes.extend(12u32.to_ne_bytes());
-        bytes.extend(13u32.to_ne_bytes());
-        bytes.extend(*b"ba\xffd\0tail of old");
+        bytes[70] = kind::ATTEMPT | kind::WITH_CALLER;
         let decoded = decode(&bytes).expect("well-formed");
         let event = decoded.event();
         assert_eq!(event.process, Some(Process { id: 12, command: "ba\u{fffd}d".into() }));
@@ -154,10 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn other_lengths_and_kinds_are_told_apart() {
-        assert_eq!(decode(&[]), Err(DecodeError::Length { found: 0 }));
+    fn another_kind_is_no_record() {
         let mut bytes = failed_attempt();
-        bytes[70] = 99;
-        assert_eq!(decode(&bytes), Err(DecodeError::Kind(99)));
+        bytes[70] = 9;
+        assert_eq!(decode(&bytes), Err(DecodeError::Kind(9)));
     }
 }

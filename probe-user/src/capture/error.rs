@@ -24,7 +24,9 @@ pub enum StartError {
     #[error("this kernel's sockets cannot be read")]
     Field(#[source] BtfError),
     /// The kernel has no BPF ring buffer.
-    #[error("this kernel has no BPF ring buffer (BPF_MAP_TYPE_RINGBUF, Linux 5.8)")]
+    #[error(
+        "this kernel has no BPF ring buffer (BPF_MAP_TYPE_RINGBUF, Linux 5.8): the probe carries its diagnostics in one"
+    )]
     NoRingBuffer,
     /// Creating maps or loading the object failed.
     #[error("the probe does not load")]

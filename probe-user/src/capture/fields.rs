@@ -50,7 +50,7 @@ const FIELDS: &[Field] = &[
     required("OFFSET_SOCK_LOCAL_V6", "sock.__sk_common.skc_v6_rcv_saddr", 16),
     required("OFFSET_SOCK_REMOTE_V6", "sock.__sk_common.skc_v6_daddr", 16),
     required("OFFSET_SOCK_PROTOCOL", "sock.sk_protocol", 2),
-    faster("OFFSET_SOCK_COOKIE", "sock.__sk_common.skc_cookie", 8),
+    required("OFFSET_SOCK_COOKIE", "sock.__sk_common.skc_cookie", 8),
     optional("OFFSET_SOCK_ERROR", "sock.sk_err", 4, "causes: why an attempt failed"),
     optional("OFFSET_SOCK_NET", "sock.__sk_common.skc_net.net", 8, NETNS),
     optional("OFFSET_NET_COOKIE", "net.net_cookie", 8, NETNS),
@@ -60,6 +60,7 @@ const FIELDS: &[Field] = &[
     optional("OFFSET_CGROUP_LEVEL", "cgroup.level", 4, ANCESTORS),
     // A flexible array has no width of its own.
     optional("OFFSET_CGROUP_ANCESTORS", "cgroup.ancestors", 0, ANCESTORS),
+    faster("OFFSET_TASK_PROCESS", "task_struct.tgid", 4),
     faster("OFFSET_TASK_COMMAND", "task_struct.comm", 16),
 ];
 

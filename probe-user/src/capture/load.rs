@@ -9,6 +9,7 @@ use aya::{
 
 use super::{
     cgroups::CgroupTree, error::StartError, fields, namespaces::Namespace, object::object, probe::Options,
+    rings::Shape,
 };
 
 /// The user's limits as the kernel side takes them.
@@ -78,10 +79,19 @@ fn not_too_deep((id, level): (u64, u32)) -> io::Result<(u64, u32)> {
     )))
 }
 
+/// Whether this processor keeps stores in order (`probe-ebpf/src/atomics.rs`); Intel's and AMD's manuals promise it.
+const STORES_IN_ORDER: u8 = cfg!(any(target_arch = "x86_64", target_arch = "x86")) as u8;
+
 /// Loads the object; nothing is attached yet.
-pub(super) fn load(options: &Options, offsets: &[fields::Offset], scope: &Scope) -> Result<Ebpf, StartError> {
+pub(super) fn load(
+    options: &Options,
+    shape: Shape,
+    offsets: &[fields::Offset],
+    scope: &Scope,
+) -> Result<Ebpf, StartError> {
     let limit_netns = u8::from(!scope.namespaces.is_empty());
     let levels = scope.levels();
+    let (last_ring, last_place) = (shape.rings - 1, shape.places - 1);
     // Level 0 removes the diagnostics from the loaded programs: the verifier sees a constant.
     let log_level = if options.diagnostics { 5u8 } else { 0u8 };
     let mut loader = EbpfLoader::new();
@@ -93,7 +103,11 @@ pub(super) fn load(options: &Options, offsets: &[fields::Offset], scope: &Scope)
         .override_global("LIMIT_CGROUP_LEVELS", &levels, true)
         .override_global("OWN_CGROUP", &scope.own_group, true)
         .override_global("AYA_LOG_LEVEL", &log_level, true)
-        .map_max_entries("EVENTS", options.ring_bytes);
+        .override_global("STORES_IN_ORDER", &STORES_IN_ORDER, true)
+        .override_global("LAST_RING", &last_ring, true)
+        .override_global("LAST_PLACE", &last_place, true)
+        .map_max_entries("RINGS", shape.rings)
+        .map_max_entries("PLACES", shape.rings * shape.places);
     loader.load(object()).map_err(|cause| StartError::Load(Box::new(cause)))
 }
 

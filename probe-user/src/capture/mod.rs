@@ -1,4 +1,4 @@
-//! Kernel → events: the loader, the fields' offsets, the ring, and the sockets that are older than the hooks.
+//! Kernel → events: the loader, the fields' offsets, the rings, and the sockets that are older than the hooks.
 //!
 //! The only room that knows aya.
 
@@ -16,7 +16,9 @@ mod load;
 pub mod namespaces;
 mod object;
 pub mod probe;
+mod recursion;
 pub mod rights;
+mod rings;
 mod slots;
 pub mod sockets;
 mod statistics;
@@ -28,5 +30,7 @@ pub use cgroups::CgroupTree;
 pub use error::StartError;
 pub use namespaces::Namespace;
 pub use object::object;
-pub use probe::{Options, Probe, Recursion};
+pub use probe::{Options, Probe};
+pub use recursion::Recursion;
+pub use rings::Drained;
 pub use statistics::ProgramStatistics;

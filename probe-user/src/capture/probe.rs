@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs::File, io, path::PathBuf};
 
 use aya::{
     Ebpf,
-    maps::{Array, MapData, MapType, PerCpuArray, RingBuf},
+    maps::{Array, MapData, MapType, PerCpuArray},
 };
 use aya_log::EbpfLogger;
 use probe_common::Loss;
@@ -20,7 +20,9 @@ use super::{
     fields::{self, MissingField},
     load::{Scope, load, take, unusable},
     namespaces::Namespace,
+    recursion::{Recursion, handlers_can_nest},
     rights::Rights,
+    rings::{Drained, Rings, Shape},
     slots::Slots,
     statistics::{ProgramStatistics, program_files, statistics},
     unrouted::Unrouted,
@@ -30,7 +32,7 @@ use crate::event::{Event, Kind};
 /// What to watch, and with how much memory.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Size of the ring, bytes: a power of two, at least a page.
+    /// Size of the rings together, bytes: a power of two, at least a page.
     pub ring_bytes: u32,
     /// Only these namespaces, when there are any.
     pub namespaces: Vec<Namespace>,
@@ -46,27 +48,9 @@ impl Default for Options {
     }
 }
 
-/// State changes that the first TCP program was not run for, because it was interrupted on that CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recursion {
-    /// By the kernel's count.
-    missed: u64,
-    /// By the second program's, which takes them; it counts what is repeated, too.
-    rescued: u64,
-}
-
-impl Recursion {
-    /// Those that neither program was run for; few of them would have been a fact. `repetitions` are the records
-    /// that were dropped as said twice.
-    #[must_use]
-    pub fn lost(&self, repetitions: u64) -> u64 {
-        self.missed.saturating_sub(self.rescued.saturating_sub(repetitions))
-    }
-}
-
 /// An attached probe. Dropping it detaches everything.
 pub struct Probe {
-    ring: RingBuf<MapData>,
+    rings: Rings,
     losses: PerCpuArray<MapData, u64>,
     cpus: Cpus,
     slots: Slots,
@@ -97,7 +81,8 @@ impl Probe {
         }
         let (offsets, missing_fields) = fields::resolve(&types)?;
         let scope = Scope::resolve(options, tree.ok())?;
-        let mut ebpf = load(options, &offsets, &scope)?;
+        let shape = Shape::of_this_machine(options.ring_bytes);
+        let mut ebpf = load(options, shape, &offsets, &scope)?;
         scope.apply(&mut ebpf)?;
         let logger = match options.diagnostics {
             true => {
@@ -107,7 +92,8 @@ impl Probe {
         };
         let hooks = attach_all(&mut ebpf, tree)?;
         Ok(Self {
-            ring: RingBuf::try_from(take(&mut ebpf, "EVENTS")?).map_err(unusable("EVENTS"))?,
+            rings: Rings::new(shape, &take(&mut ebpf, "RINGS")?, &take(&mut ebpf, "PLACES")?)
+                .map_err(StartError::system("mapping the rings"))?,
             losses: PerCpuArray::try_from(take(&mut ebpf, "LOSSES")?).map_err(unusable("LOSSES"))?,
             cpus: Cpus::new(PerCpuArray::try_from(take(&mut ebpf, "CPUS")?).map_err(unusable("CPUS"))?),
             slots: Slots::new(Array::try_from(take(&mut ebpf, "ATTEMPTS")?).map_err(unusable("ATTEMPTS"))?),
@@ -121,33 +107,27 @@ impl Probe {
         })
     }
 
-    /// Gives every record that the ring held at `now` (`CLOCK_BOOTTIME`, nanoseconds), in order, and returns how
-    /// many there were. Later ones wait, so that a producer that is faster than its consumer cannot keep it here.
+    /// Gives every record that the rings held when it was called.
     ///
-    /// Attempts that died on their route are held back until [`Self::settle`] knows that they did.
-    pub fn drain(&mut self, now: u64, mut take: impl FnMut(Event)) -> usize {
-        let mut count = 0;
-        while let Some(record) = self.ring.next() {
-            count += 1;
-            let Ok(decoded) = decode(&record) else {
-                self.undecodable += 1;
-                continue;
-            };
-            let is_later = decoded.event().time > now;
-            match decoded {
-                Decoded::Begun(event) => self.unrouted.suspect(event),
-                Decoded::Fact(event) if event.kind == Kind::Unrouted && self.unrouted.has_counted(&event) => {
-                }
-                Decoded::Fact(event) => {
-                    self.unrouted.clear(&event);
-                    take(event);
-                }
+    /// What happened on one CPU comes in order; an attempt that went to a ring by itself may come after its outcome, by
+    /// another CPU's. Attempts that died on their route are held back until [`Self::settle`] knows that they did.
+    pub fn drain(&mut self, mut take: impl FnMut(Event)) -> Drained {
+        let Self { rings, unrouted, undecodable, .. } = self;
+        rings.drain(|record| match decode(record) {
+            Err(_) => *undecodable += 1,
+            Ok(Decoded::Begun(event)) => unrouted.suspect(event),
+            Ok(Decoded::Fact(event)) if event.kind == Kind::Unrouted && unrouted.has_counted(&event) => {}
+            Ok(Decoded::Fact(event)) => {
+                unrouted.clear(&event);
+                take(event);
             }
-            if is_later {
-                break;
-            }
-        }
-        count
+        })
+    }
+
+    /// How many records wait in the fullest ring at most.
+    #[must_use]
+    pub fn places(&self) -> u32 {
+        self.rings.places()
     }
 
     /// Gives the attempts that died on their route, as far as that is certain at `now` (`CLOCK_BOOTTIME`,
@@ -188,7 +168,7 @@ impl Probe {
         self.slots.waiting()
     }
 
-    /// What did not arrive, by reason; reasons that did not occur are left out. `unconcluded` are the attempts whose
+    /// What did not arrive, by reason, after [`Self::detach`]; reasons that did not occur are left out. `unconcluded` are the attempts whose
     /// outcome was missed: those that the ring's losses do not explain are a reason of their own.
     ///
     /// # Errors
@@ -201,6 +181,7 @@ impl Probe {
             losses.insert(loss.name().to_owned(), counts.iter().sum());
         }
         losses.insert("undecodable".to_owned(), self.undecodable);
+        losses.insert("unread".to_owned(), self.rings.unread());
         let of = |loss: Loss| losses.get(loss.name()).copied().unwrap_or(0);
         let explained = of(Loss::Connected) + of(Loss::Failed);
         losses.insert("outcome-unseen".to_owned(), unconcluded.saturating_sub(explained));
@@ -208,17 +189,19 @@ impl Probe {
         Ok(losses)
     }
 
-    /// What the two TCP programs took from each other until now.
+    /// What the two TCP programs missed until now.
     ///
     /// # Errors
     ///
     /// When a counter cannot be read.
     pub fn recursion(&self) -> io::Result<Recursion> {
         let statistics = self.statistics()?;
-        let first = statistics.iter().find(|program| program.name == TCP_PROGRAMS[0]);
+        let [first, second] = TCP_PROGRAMS.map(|name| {
+            let program = statistics.iter().find(|program| program.name == name);
+            program.map_or(0, |program| program.recursion_misses)
+        });
         // In this order: one that is missed meanwhile does not look lost.
-        let missed = first.map_or(0, |program| program.recursion_misses);
-        Ok(Recursion { missed, rescued: self.cpus.rescued()? })
+        Ok(Recursion { first, second, rescued: self.cpus.rescued()?, can_nest: handlers_can_nest() })
     }
 
     /// The kernel's statistics of every program.

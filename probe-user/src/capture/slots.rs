@@ -1,6 +1,6 @@
 //! The slots of attempts under way (`probe-ebpf/src/attempts.rs`), as user space reads them.
 
-use std::io;
+use std::{io, mem::offset_of};
 
 use aya::maps::{Array, MapData};
 use bytes::Buf;
@@ -25,11 +25,11 @@ impl Slots {
         let mut standing = Vec::new();
         for slot in 0..ATTEMPTS as u32 {
             let bytes = self.0.get(&slot, 0).map_err(io::Error::other)?;
-            let mut bytes = bytes.as_slice();
-            if matches!(bytes.get_u64_ne(), 0 | AttemptSlot::BEING_WRITTEN) {
+            let (mut holder, record) = bytes.split_at(offset_of!(AttemptSlot, record));
+            if matches!(holder.get_u64_ne(), 0 | AttemptSlot::BEING_WRITTEN) {
                 continue;
             }
-            if let Ok(decoded) = decode(bytes) {
+            if let Some(Ok(decoded)) = record.first_chunk().map(decode) {
                 standing.push((slot, decoded));
             }
         }

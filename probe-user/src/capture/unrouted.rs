@@ -7,7 +7,7 @@
 use std::{collections::HashMap, io};
 
 use super::{decode::Decoded, slots::Slots};
-use crate::event::{Event, Kind};
+use crate::event::{Event, Kind, TICKS};
 
 /// How long the way from the connect hook to the SYN can last at most, nanoseconds: the route lookup and, on a
 /// starved machine, a turn of the scheduler.
@@ -24,6 +24,8 @@ fn attempt(event: &Event) -> Attempt {
 #[derive(Default)]
 pub(super) struct Unrouted {
     suspects: Vec<Event>,
+    /// By socket, when a SYN was shown that found no suspect: it may come yet, by another CPU's ring.
+    shown: HashMap<u64, u64>,
     /// Per slot, the attempt that counted while it stood there: its hand-over, when another needs the slot, is no
     /// second.
     counted: HashMap<u32, Attempt>,
@@ -34,7 +36,8 @@ pub(super) struct Unrouted {
 impl Unrouted {
     /// Takes an attempt that lost its slot before anything was known of it.
     pub(super) fn suspect(&mut self, event: Event) {
-        if !self.has_counted(&event) {
+        let has_shown = self.shown.remove(&event.socket).is_some_and(|shown| shown + TICKS >= event.time);
+        if !has_shown && !self.has_counted(&event) {
             self.suspects.push(event);
         }
     }
@@ -47,11 +50,14 @@ impl Unrouted {
     /// Clears the suspect whose socket shows a change of state. An outcome that carries its caller comes from a slot
     /// and so from a later `connect()`.
     pub(super) fn clear(&mut self, event: &Event) {
-        let is_without_slot = event.kind == Kind::Attempted || event.process.is_none();
-        if is_without_slot
-            && let Some(index) = self.suspects.iter().rposition(|one| one.socket == event.socket)
-        {
+        let is_attempt = event.kind == Kind::Attempted;
+        if !is_attempt && event.process.is_some() {
+            return;
+        }
+        if let Some(index) = self.suspects.iter().rposition(|one| one.socket == event.socket) {
             self.suspects.swap_remove(index);
+        } else if is_attempt {
+            self.shown.insert(event.socket, event.time);
         }
     }
 
@@ -67,6 +73,7 @@ impl Unrouted {
     /// Gives the attempts that are certain at `now`. The ring must have been drained: it may clear them.
     pub(super) fn settle(&mut self, slots: &Slots, now: u64, mut take: impl FnMut(Event)) -> io::Result<()> {
         let is_old = |event: &Event| now.saturating_sub(event.time) >= GRACE;
+        self.shown.retain(|_, shown| now.saturating_sub(*shown) < GRACE);
         self.suspects.extract_if(.., |event| is_old(event)).for_each(&mut take);
         let mut seen = HashMap::new();
         for (slot, decoded) in slots.read()? {
@@ -81,5 +88,62 @@ impl Unrouted {
         }
         self.seen = seen;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::event::{End, Process};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn event(kind: Kind, time: u64) -> Event {
+        let end = End { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 443 };
+        let process = (kind != Kind::Connected).then(|| Process { id: 1, command: "c".into() });
+        Event {
+            kind,
+            time,
+            elapsed: 0,
+            socket: 7,
+            cgroup: None,
+            netns: None,
+            local: end,
+            remote: end,
+            may_repeat: false,
+            process,
+        }
+    }
+
+    #[test]
+    fn a_syn_clears_the_suspect_whichever_comes_first() {
+        for syn_first in [false, true] {
+            let mut unrouted = Unrouted::default();
+            let (begun, shown) = (event(Kind::Unrouted, SECOND), event(Kind::Attempted, SECOND + 1));
+            if syn_first {
+                unrouted.clear(&shown);
+                unrouted.suspect(begun);
+            } else {
+                unrouted.suspect(begun);
+                unrouted.clear(&shown);
+            }
+            assert!(unrouted.suspects.is_empty(), "SYN first: {syn_first}");
+        }
+    }
+
+    #[test]
+    fn the_socket_s_next_connect_is_a_suspect_of_its_own() {
+        let mut unrouted = Unrouted::default();
+        unrouted.suspect(event(Kind::Unrouted, SECOND));
+        unrouted.clear(&event(Kind::Attempted, SECOND + 1));
+        unrouted.clear(&event(Kind::Connected, SECOND + 2));
+        unrouted.suspect(event(Kind::Unrouted, SECOND + 3));
+        assert_eq!(unrouted.suspects.len(), 1);
+        unrouted.clear(&event(Kind::Attempted, SECOND + 4));
+        unrouted.clear(&event(Kind::Attempted, SECOND + 5));
+        unrouted.suspect(event(Kind::Unrouted, SECOND + 6 + TICKS));
+        assert_eq!(unrouted.suspects.len(), 1, "the SYN was long before");
     }
 }

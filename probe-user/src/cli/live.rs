@@ -28,7 +28,7 @@ pub(super) struct LiveArguments {
     /// Watch only this cgroup and what is below it, a path below the cgroup-v2 root
     #[arg(long, value_name = "PATH")]
     pub(super) cgroup: Vec<PathBuf>,
-    /// Size of the kernel's ring in KiB: a power of two
+    /// Size of the rings to user space in KiB, together: a power of two
     #[arg(long, value_name = "KIB", default_value_t = 16_384, value_parser = ring)]
     pub(super) ring: u32,
     /// Print the probe's own diagnostics

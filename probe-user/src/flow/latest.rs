@@ -18,13 +18,6 @@ impl<const LENGTH: usize> Latest<LENGTH> {
     pub(super) fn contains(&self, socket: u64) -> bool {
         self.sockets.contains(&socket)
     }
-
-    /// Whether it was among them; forgets it.
-    pub(super) fn take(&mut self, socket: u64) -> bool {
-        let found = self.sockets.iter_mut().find(|known| **known == socket);
-        // No socket has the cookie 0.
-        found.map(|known| *known = 0).is_some()
-    }
 }
 
 impl<const LENGTH: usize> Default for Latest<LENGTH> {

@@ -9,10 +9,13 @@ use std::{collections::BTreeMap, net::IpAddr};
 use hashbrown::{HashMap, HashSet};
 
 use super::{Direction, Flow, FlowKey, Outcomes, ProcessSeen, Workload, latest::Latest};
-use crate::event::{End, Event, Kind, Process, Protocol};
+use crate::event::{End, Event, Kind, Process, Protocol, TICKS};
 
 /// When the kernel sends the SYN again (TCP_TIMEOUT_INIT, include/net/tcp.h: one second), nanoseconds.
 const RETRANSMISSION: u64 = 1_000_000_000;
+
+/// By how much an outcome can come before its attempt, nanoseconds: what a handler can be interrupted for, and more.
+const OVERTAKING: u64 = 1_000_000_000;
 
 /// Who, towards whom, by the kernel's ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,8 +78,8 @@ pub struct FlowTable {
     /// For telling a repetition: it follows within one softirq's work.
     latest: Latest<4_096>,
     repetitions: u64,
-    /// Those that came without a caller: what overtakes in the ring does so within microseconds.
-    orphans: Latest<64>,
+    /// By socket, the time of an outcome that came without a caller: its attempt may come yet, by another CPU's ring.
+    orphans: HashMap<u64, u64>,
 }
 
 impl FlowTable {
@@ -100,7 +103,12 @@ impl FlowTable {
 
     /// Takes one fact.
     pub fn observe(&mut self, event: Event) {
-        if event.may_repeat && event.is_outcome() && self.latest.contains(event.socket) {
+        // What has a caller comes from the attempt's slot, which is emptied but once.
+        if event.may_repeat
+            && event.is_outcome()
+            && event.process.is_none()
+            && self.latest.contains(event.socket)
+        {
             self.repetitions += 1;
             return;
         }
@@ -188,10 +196,10 @@ impl FlowTable {
         flows.into_values().collect()
     }
 
-    /// An attempt that leaves its slot on one CPU while its outcome comes on another may be the later of the two in the
-    /// ring: then it only tells the caller.
+    /// An attempt that leaves its slot on one CPU while its outcome comes on another may be read after it: then it only
+    /// tells the caller.
     fn attempt(&mut self, event: Event) {
-        if !self.orphans.take(event.socket) {
+        if self.orphans.remove(&event.socket).is_none_or(|outcome| outcome + TICKS < event.time) {
             self.attempts.insert(event.socket, event);
         } else if let (Some(process), Some(folded)) = (&event.process, self.flows.get_mut(&outbound(&event)))
         {
@@ -207,7 +215,7 @@ impl FlowTable {
         let of_attempt = || attempt.as_ref().and_then(|attempt| attempt.process.as_ref());
         let process = event.process.as_ref().or_else(of_attempt);
         if process.is_none() && attempt.is_none() {
-            self.orphans.push(event.socket);
+            self.orphan(event);
         }
         let mut key = outbound(event);
         if let (Kind::Failed(_), Some(attempt)) = (event.kind, &attempt) {
@@ -216,6 +224,15 @@ impl FlowTable {
             key.port = attempt.remote.port;
         }
         count(&mut self.fold(key, (began, event.time + event.elapsed), process).outcomes);
+    }
+
+    /// Remembers it for as long as its attempt may come.
+    fn orphan(&mut self, event: &Event) {
+        const MANY: usize = 4_096;
+        if self.orphans.len() >= MANY && self.orphans.len() == self.orphans.capacity() {
+            self.orphans.retain(|_, outcome| *outcome + OVERTAKING >= event.time);
+        }
+        self.orphans.insert(event.socket, event.time);
     }
 
     fn accept(&mut self, event: &Event) {
@@ -370,6 +387,26 @@ mod tests {
         assert_eq!(flows[0].outcomes, Outcomes { connected: 1, ..Outcomes::default() });
         assert_eq!(flows[0].processes[0].command, "curl");
         assert_eq!((flows[0].first_seen, flows[0].last_seen), (100, 150));
+    }
+
+    #[test]
+    fn a_socket_s_next_attempt_waits_for_its_own_outcome() {
+        let mut table = FlowTable::default();
+        table.observe(event(Kind::Connected, 7, 150));
+        table.observe(event(Kind::Attempted, 7, 151 + TICKS));
+        assert_eq!(table.unconcluded(|_| false), 1);
+    }
+
+    #[test]
+    fn orphans_are_remembered_for_as_long_as_their_attempt_may_come() {
+        let mut table = FlowTable::default();
+        let all = 20_000;
+        for socket in 1..=all {
+            table.observe(event(Kind::Connected, socket, socket * OVERTAKING / 1_000));
+        }
+        assert!(table.orphans.len() < all as usize / 2, "{}", table.orphans.len());
+        table.observe(event(Kind::Attempted, all - 900, (all - 900) * OVERTAKING / 1_000));
+        assert_eq!(table.unconcluded(|_| false), 0);
     }
 
     #[test]

@@ -1,0 +1,26 @@
+//! The time of an event, read from the clock once per tick.
+//!
+//! Reading `CLOCK_BOOTTIME` costs more than writing a record. So each CPU reads it when the kernel's tick has moved on
+//! and counts nanoseconds from there: the events of a CPU are in order, those of one socket have times of their own,
+//! and all are true to a tick (1 to 10 ms, the kernel's `CONFIG_HZ`; a few more while a virtual machine is starved of
+//! ticks). At less than one event per tick it is the clock's own time.
+
+use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_boot_ns};
+use probe_common::CpuState;
+
+/// Nanoseconds on `CLOCK_BOOTTIME` (5.8).
+#[inline(always)]
+pub(crate) fn now(cpu: *mut CpuState) -> u64 {
+    // SAFETY: helpers without arguments, and this CPU's state. An interrupt between two of these lines uses the clock
+    // of the tick before or reads it again.
+    unsafe {
+        let tick = bpf_jiffies64();
+        let mut time = (&raw const (*cpu).time).read_volatile() + 1;
+        if tick != (&raw const (*cpu).tick).read_volatile() {
+            time = bpf_ktime_get_boot_ns();
+            (&raw mut (*cpu).tick).write_volatile(tick);
+        }
+        (&raw mut (*cpu).time).write_volatile(time);
+        time
+    }
+}

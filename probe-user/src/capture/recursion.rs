@@ -1,0 +1,63 @@
+//! State changes that the kernel kept from a program that was running on that CPU already.
+//!
+//! The tracepoint has two programs (`probe-ebpf/src/rescue.rs`). A softirq that interrupts one of them finds the other
+//! idle, and nothing that changes TCP states interrupts a softirq: with handlers that cannot be preempted, each state
+//! change is seen by one of them.
+
+use aya::util::KernelVersion;
+
+/// The kernels after this one may preempt a handler of a tracepoint (include/linux/tracepoint.h: SRCU in place of
+/// `preempt_disable`). A task that runs then can be interrupted in the second program while the first one waits.
+const LAST_WITHOUT_PREEMPTION: (u8, u8) = (6, 18);
+
+/// What the two TCP programs missed until now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recursion {
+    /// State changes that the first program was not run for, by the kernel's count. Most of them say nothing.
+    pub(super) first: u64,
+    /// Likewise for the second.
+    pub(super) second: u64,
+    /// Those of the first that said something, and that the second has taken; it counts what it repeats, too.
+    pub(super) rescued: u64,
+    /// Whether a third handler can run while the two are interrupted.
+    pub(super) can_nest: bool,
+}
+
+impl Recursion {
+    /// At most so many facts were seen by neither program. `repetitions` are the records that were dropped as said twice.
+    #[must_use]
+    pub fn lost(&self, repetitions: u64) -> u64 {
+        if !self.can_nest {
+            return 0;
+        }
+        let rescued = self.rescued.saturating_sub(repetitions);
+        self.first.saturating_sub(rescued).min(self.second)
+    }
+}
+
+/// Whether this kernel preempts handlers.
+pub(super) fn handlers_can_nest() -> bool {
+    KernelVersion::current().map_or(true, |found| found >= first_with_preemption())
+}
+
+fn first_with_preemption() -> KernelVersion {
+    let (major, minor) = LAST_WITHOUT_PREEMPTION;
+    KernelVersion::new(major, minor + 1, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEEN: Recursion = Recursion { first: 9, second: 3, rescued: 5, can_nest: false };
+
+    #[test]
+    fn one_of_two_programs_sees_each_change_unless_a_task_is_preempted_in_both() {
+        assert_eq!(SEEN.lost(0), 0);
+        let preempted = Recursion { can_nest: true, ..SEEN };
+        assert_eq!(preempted.lost(0), 3);
+        assert_eq!(Recursion { rescued: 8, ..preempted }.lost(0), 1);
+        assert_eq!(Recursion { rescued: 8, ..preempted }.lost(1), 2);
+        assert_eq!(Recursion { rescued: 12, ..preempted }.lost(1), 0);
+    }
+}
