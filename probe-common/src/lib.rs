@@ -26,6 +26,9 @@ pub mod kind {
     /// `connect()` was called, and whether a state change follows is not known yet. If one does, another record of
     /// the same socket tells.
     pub const BEGUN: u8 = 6;
+    /// As [`ATTEMPT`], from the SYN itself: what the connect hook noted has left its slot before, if there is a connect
+    /// hook at all.
+    pub const SENT: u8 = 7;
     /// Added to one of the others: the record knows its caller. Without it the rest of the record is rubbish.
     pub const WITH_CALLER: u8 = 0x40;
     /// Added to one of the others: the record comes from the second program of the tracepoint, because the

@@ -122,7 +122,7 @@ fn report(change: Change, Seen { socket, cookie, cpu }: Seen, is_new: bool, resc
 #[inline(never)]
 fn attempted(socket: Socket, cookie: u64, cpu: *mut CpuState, rescued: u8) {
     // The own address was chosen since, and a socket load-balancer may have chosen another peer.
-    let change = |attempt: &mut AttemptWords| write_attempt(attempt, &socket, 0);
+    let change = |attempt: &mut AttemptWords| write_attempt(attempt, &socket, kind::ATTEMPT);
     if !attempts::update(cookie, change) {
         attempted_alone(socket, cookie, clock::now(cpu), rescued);
     }
@@ -135,15 +135,14 @@ fn attempted_alone(socket: Socket, cookie: u64, time: u64, rescued: u8) {
     let Some(mut place) = emit::place(Loss::Attempt) else { return };
     let words = place.record();
     record::write_socket(words, time, cookie, &socket);
-    write_attempt(words, &socket, rescued);
+    write_attempt(words, &socket, kind::SENT | rescued);
     record::write_caller(words, &caller);
     place.publish();
 }
 
 #[inline(always)]
-fn write_attempt(words: &mut AttemptWords, socket: &Socket, rescued: u8) {
-    let kind = kind::ATTEMPT | kind::WITH_CALLER | rescued;
-    Tuple::read(socket, |tuple| record::write_fact(words, tuple, 0, kind));
+fn write_attempt(words: &mut AttemptWords, socket: &Socket, kind: u8) {
+    Tuple::read(socket, |tuple| record::write_fact(words, tuple, 0, kind | kind::WITH_CALLER));
 }
 
 #[inline(never)]

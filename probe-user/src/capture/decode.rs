@@ -22,6 +22,8 @@ pub enum Decoded {
     Fact(Event),
     /// `connect()` was called; [`Kind::Unrouted`], unless its socket shows a change of state.
     Begun(Event),
+    /// The SYN of a `connect()` whose [`Self::Begun`] left its slot, and comes by itself.
+    Sent(Event),
 }
 
 impl Decoded {
@@ -29,7 +31,7 @@ impl Decoded {
     #[must_use]
     pub fn event(&self) -> &Event {
         match self {
-            Self::Fact(event) | Self::Begun(event) => event,
+            Self::Fact(event) | Self::Begun(event) | Self::Sent(event) => event,
         }
     }
 }
@@ -57,13 +59,17 @@ pub fn decode(bytes: &Bytes) -> Result<Decoded, DecodeError> {
     let may_repeat = kind & kind::RESCUED != 0;
     let has_caller = kind & kind::WITH_CALLER != 0;
     let kind = kind & !(kind::RESCUED | kind::WITH_CALLER);
-    let is_begun = kind == kind::BEGUN;
+    let certainty = match kind {
+        kind::BEGUN => Decoded::Begun,
+        kind::SENT => Decoded::Sent,
+        _ => Decoded::Fact,
+    };
     let kind = kind_of(kind, error)?;
     let _family = bytes.get_u8();
     let caller = has_caller.then(|| caller(&mut bytes));
     let (process, elapsed) = caller.map_or((None, 0), |(process, elapsed)| (Some(process), elapsed));
     let event = Event { kind, time, elapsed, socket, cgroup, netns, local, remote, may_repeat, process };
-    Ok(if is_begun { Decoded::Begun(event) } else { Decoded::Fact(event) })
+    Ok(certainty(event))
 }
 
 fn known(id: u64) -> Option<u64> {
@@ -78,7 +84,7 @@ fn address(bytes: &mut &[u8]) -> IpAddr {
 
 fn kind_of(kind: u8, error: u16) -> Result<Kind, DecodeError> {
     Ok(match kind {
-        kind::ATTEMPT => Kind::Attempted,
+        kind::ATTEMPT | kind::SENT => Kind::Attempted,
         kind::CONNECTED => Kind::Connected,
         kind::FAILED => Kind::Failed(error),
         kind::ACCEPTED => Kind::Accepted,

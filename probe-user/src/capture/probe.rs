@@ -121,6 +121,10 @@ impl Probe {
                 unrouted.clear(&event);
                 take(event);
             }
+            Ok(Decoded::Sent(event)) => {
+                unrouted.sent(&event);
+                take(event);
+            }
         })
     }
 

@@ -39,7 +39,7 @@ impl Slots {
     /// The attempts whose SYN is out and whose outcome has not come; certain once nothing is attached any more.
     pub(super) fn waiting(&self) -> io::Result<impl Iterator<Item = Event>> {
         let attempt = |(_, decoded)| match decoded {
-            Decoded::Fact(event) => Some(event),
+            Decoded::Fact(event) | Decoded::Sent(event) => Some(event),
             Decoded::Begun(_) => None,
         };
         Ok(self.read()?.into_iter().filter_map(attempt))

@@ -7,7 +7,7 @@
 use std::{collections::HashMap, io};
 
 use super::{decode::Decoded, slots::Slots};
-use crate::event::{Event, Kind, TICKS};
+use crate::event::{Event, TICKS};
 
 /// How long the way from the connect hook to the SYN can last at most, nanoseconds: the route lookup and, on a
 /// starved machine, a turn of the scheduler.
@@ -24,8 +24,8 @@ fn attempt(event: &Event) -> Attempt {
 #[derive(Default)]
 pub(super) struct Unrouted {
     suspects: Vec<Event>,
-    /// By socket, when a SYN was shown that found no suspect: it may come yet, by another CPU's ring.
-    shown: HashMap<u64, u64>,
+    /// By socket, when a SYN was sent that found no suspect: it may come yet, by another CPU's ring.
+    sent: HashMap<u64, u64>,
     /// Per slot, the attempt that counted while it stood there: its hand-over, when another needs the slot, is no
     /// second.
     counted: HashMap<u32, Attempt>,
@@ -36,8 +36,8 @@ pub(super) struct Unrouted {
 impl Unrouted {
     /// Takes an attempt that lost its slot before anything was known of it.
     pub(super) fn suspect(&mut self, event: Event) {
-        let has_shown = self.shown.remove(&event.socket).is_some_and(|shown| shown + TICKS >= event.time);
-        if !has_shown && !self.has_counted(&event) {
+        let is_sent = self.sent.remove(&event.socket).is_some_and(|sent| sent + TICKS >= event.time);
+        if !is_sent && !self.has_counted(&event) {
             self.suspects.push(event);
         }
     }
@@ -47,25 +47,32 @@ impl Unrouted {
         self.counted.values().any(|counted| *counted == attempt(event))
     }
 
-    /// Clears the suspect whose socket shows a change of state. An outcome that carries its caller comes from a slot
-    /// and so from a later `connect()`.
+    /// Clears the suspect whose SYN is sent, whether it has come or comes yet.
+    pub(super) fn sent(&mut self, event: &Event) {
+        if !self.take(event.socket) {
+            self.sent.insert(event.socket, event.time);
+        }
+    }
+
+    /// Clears the suspect of whose socket an outcome comes. One that carries its caller comes from a slot and so from
+    /// a later `connect()`.
     pub(super) fn clear(&mut self, event: &Event) {
-        let is_attempt = event.kind == Kind::Attempted;
-        if !is_attempt && event.process.is_some() {
-            return;
+        if event.is_outcome() && event.process.is_none() {
+            self.take(event.socket);
         }
-        if let Some(index) = self.suspects.iter().rposition(|one| one.socket == event.socket) {
-            self.suspects.swap_remove(index);
-        } else if is_attempt {
-            self.shown.insert(event.socket, event.time);
-        }
+    }
+
+    /// Whether the latest suspect of a socket was among them.
+    fn take(&mut self, socket: u64) -> bool {
+        let found = self.suspects.iter().rposition(|one| one.socket == socket);
+        found.map(|index| self.suspects.swap_remove(index)).is_some()
     }
 
     /// Whether an attempt waits for its verdict.
     pub(super) fn is_unsettled(&self, slots: &Slots) -> io::Result<bool> {
         let waits = |(slot, decoded): &(u32, Decoded)| match decoded {
             Decoded::Begun(event) => self.counted.get(slot) != Some(&attempt(event)),
-            Decoded::Fact(_) => false,
+            Decoded::Fact(_) | Decoded::Sent(_) => false,
         };
         Ok(!self.suspects.is_empty() || slots.read()?.iter().any(waits))
     }
@@ -73,7 +80,7 @@ impl Unrouted {
     /// Gives the attempts that are certain at `now`. The ring must have been drained: it may clear them.
     pub(super) fn settle(&mut self, slots: &Slots, now: u64, mut take: impl FnMut(Event)) -> io::Result<()> {
         let is_old = |event: &Event| now.saturating_sub(event.time) >= GRACE;
-        self.shown.retain(|_, shown| now.saturating_sub(*shown) < GRACE);
+        self.sent.retain(|_, sent| now.saturating_sub(*sent) < GRACE);
         self.suspects.extract_if(.., |event| is_old(event)).for_each(&mut take);
         let mut seen = HashMap::new();
         for (slot, decoded) in slots.read()? {
@@ -96,7 +103,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::event::{End, Process};
+    use crate::event::{End, Kind, Process};
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -121,13 +128,13 @@ mod tests {
     fn a_syn_clears_the_suspect_whichever_comes_first() {
         for syn_first in [false, true] {
             let mut unrouted = Unrouted::default();
-            let (begun, shown) = (event(Kind::Unrouted, SECOND), event(Kind::Attempted, SECOND + 1));
+            let (begun, sent) = (event(Kind::Unrouted, SECOND), event(Kind::Attempted, SECOND + 1));
             if syn_first {
-                unrouted.clear(&shown);
+                unrouted.sent(&sent);
                 unrouted.suspect(begun);
             } else {
                 unrouted.suspect(begun);
-                unrouted.clear(&shown);
+                unrouted.sent(&sent);
             }
             assert!(unrouted.suspects.is_empty(), "SYN first: {syn_first}");
         }
@@ -137,12 +144,14 @@ mod tests {
     fn the_socket_s_next_connect_is_a_suspect_of_its_own() {
         let mut unrouted = Unrouted::default();
         unrouted.suspect(event(Kind::Unrouted, SECOND));
-        unrouted.clear(&event(Kind::Attempted, SECOND + 1));
+        unrouted.sent(&event(Kind::Attempted, SECOND + 1));
         unrouted.clear(&event(Kind::Connected, SECOND + 2));
+        // One that was noted in its slot and has left it says nothing of another.
+        unrouted.clear(&event(Kind::Attempted, SECOND + 2));
         unrouted.suspect(event(Kind::Unrouted, SECOND + 3));
         assert_eq!(unrouted.suspects.len(), 1);
-        unrouted.clear(&event(Kind::Attempted, SECOND + 4));
-        unrouted.clear(&event(Kind::Attempted, SECOND + 5));
+        unrouted.sent(&event(Kind::Attempted, SECOND + 4));
+        unrouted.sent(&event(Kind::Attempted, SECOND + 5));
         unrouted.suspect(event(Kind::Unrouted, SECOND + 6 + TICKS));
         assert_eq!(unrouted.suspects.len(), 1, "the SYN was long before");
     }
