@@ -54,8 +54,8 @@ pub mod family {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Nanoseconds on `CLOCK_BOOTTIME`: when `connect()` was called in a record that knows its caller, otherwise
-    /// when the state changed. True to a tick of the kernel ([`CpuState::tick`]); it grows
-    /// with every event of a CPU.
+    /// when the state changed. True to a tick of the kernel ([`CpuState::tick`]); events of
+    /// one CPU are in order unless one handler interrupts another in the very moment.
     pub time: u64,
     /// Socket cookie (`bpf_get_socket_cookie`), unique for the life of the kernel; sock_diag reports the same.
     pub socket: u64,
@@ -97,8 +97,8 @@ pub struct AttemptRecord {
 
 /// Where the producers and the consumer of one ring are. They write to cache lines of their own.
 ///
-/// A producer claims the place at `head`, writes it and then says so in the place itself ([`RingPlace::claim`]), so that
-/// a handler may interrupt another in between. No place is claimed that the consumer has not left.
+/// A producer claims the place at `head`, writes it and then says so in the place itself ([`RingPlace::claim`]), so
+/// that a handler may interrupt another in between. No place is claimed that the consumer has not left.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingState {
@@ -163,14 +163,13 @@ const _: () = {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpuState {
     /// The changes of state that the first program has reported and the second not yet seen, the latest first, as
-    /// `probe-ebpf/src/rescue.rs` numbers them. One context can interrupt another between the two programs, so there are
-    /// two.
+    /// `probe-ebpf/src/rescue.rs` numbers them. One context can interrupt another between the two programs, so there
+    /// are two.
     pub marks: [u64; 2],
-    /// Changes that the second program took because the first was not run. Written by it, read by user
-    /// space.
+    /// Changes that the second program took because the first was not run, for diagnosis.
     pub rescued: u64,
-    /// The kernel's tick (`jiffies`: 100 to 1,000 a second, `CONFIG_HZ`) at which the clock was read. Written and read by
-    /// every hook, as is the next.
+    /// The kernel's tick (`jiffies`: 100 to 1,000 a second, `CONFIG_HZ`) at which the clock was read. Written and
+    /// read by every hook, as is the next.
     pub tick: u64,
     /// The time of the latest event, nanoseconds on `CLOCK_BOOTTIME`.
     pub time: u64,
@@ -205,12 +204,13 @@ const _: () = {
     assert!(offset_of!(AttemptRecord, command) == 80);
 };
 
-/// Why a fact did not reach its ring, which was full (or, where CPUs share one, overrun by the others): the index into the probe's `LOSSES` map (one slot per CPU and reason).
+/// Why a fact did not reach its ring, which was full (or, where CPUs share one, overrun by the others): the index into
+/// the probe's `LOSSES` map (one slot per CPU and reason).
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Loss {
     /// Ring full: an attempt that had lost its slot. It costs the outcome its process; while no outcome comes, it
-    /// costs the attempt.
+    /// costs the attempt. With its outcome lost too, an attempt that was noted may look as if it had died on its route.
     Attempt = 0,
     /// Ring full: a success.
     Connected = 1,
@@ -218,7 +218,7 @@ pub enum Loss {
     Failed = 2,
     /// Ring full: an accept.
     Accepted = 3,
-    /// Ring full: an attempt that died before any state change.
+    /// Ring full: an attempt that died before any state change, or that had left its slot before its SYN.
     Unrouted = 4,
 }
 

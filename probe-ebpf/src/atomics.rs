@@ -1,8 +1,8 @@
 //! The atomic operations that the probe needs, on map values.
 //!
-//! Rust's `AtomicU64` has no read-modify-write operations for this target, so they are written as the
-//! instructions themselves (BPF_ATOMIC; `cmpxchg` and `xchg` since 5.12, RFC 9669, 5.3). Both are full barriers on every
-//! machine (kernel/bpf, "Atomic operations"): what was written before is seen before.
+//! Rust's `AtomicU64` has no read-modify-write operations for this target, so they are written as the instructions
+//! themselves (BPF_ATOMIC; `cmpxchg` and `xchg` since 5.12, RFC 9669, 5.3). Both are full barriers on every machine
+//! (kernel/bpf, "Atomic operations"): what was written before is seen before.
 
 use aya_ebpf::Global;
 

@@ -1,8 +1,8 @@
 //! The time of an event, read from the clock once per tick.
 //!
 //! Reading `CLOCK_BOOTTIME` costs more than writing a record. So each CPU reads it when the kernel's tick has moved on
-//! and counts nanoseconds from there: the events of a CPU are in order, those of one socket have times of their own,
-//! and all are true to a tick (1 to 10 ms, the kernel's `CONFIG_HZ`; a few more while a virtual machine is starved of
+//! and counts nanoseconds from there: the events of a CPU are in order, unless one handler interrupts another in
+//! here, and true to a tick (1 to 10 ms, the kernel's `CONFIG_HZ`; a few more while a virtual machine is starved of
 //! ticks). At less than one event per tick it is the clock's own time.
 
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_boot_ns};

@@ -9,9 +9,10 @@
 //!
 //! Whoever interrupts has ended before the interrupted goes on, so the marks are a stack; two are enough, since TCP
 //! changes states in process context and in softirq, and no deeper. A mark that the second program was not run for,
-//! because it was interrupted itself, stays and hides nothing: a mark names one change of one socket by its cookie, and
-//! cookies are never used again. Only an interrupt in the second program's first instructions can push a mark out; then
-//! the second reports again, with [`probe_common::kind::RESCUED`] set, and user space drops the repetition by its cookie.
+//! because it was interrupted itself, stays; so a mark names one change of one socket by its cookie, and cookies,
+//! unlike addresses, are never used again. It could only hide that the same socket fails twice, the second time
+//! unseen. Only an interrupt in the second program's first instructions can push a mark out; then the second reports
+//! again, with [`probe_common::kind::RESCUED`] set, and user space drops the repetition by its cookie.
 
 use probe_common::CpuState;
 

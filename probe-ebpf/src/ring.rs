@@ -94,7 +94,8 @@ fn try_claim(state: *mut RingState) -> u64 {
     let head = unsafe { (&raw const (*state).head).read_volatile() };
     let used = head.wrapping_sub(before);
     if used > u64::from(LAST_PLACE.load()) {
-        // Between the two loads others may have filled the ring and user space have emptied it.
+        // Between the two loads others may have filled the ring and user space have emptied it; on some processors the
+        // head is the older of the two, and the difference below zero.
         let is_full = used < OVERTAKEN / 2 && tail() == before;
         return if is_full { NONE } else { OVERTAKEN };
     }

@@ -151,6 +151,11 @@ mod tests {
         let mut bytes = failed_attempt();
         bytes[70] = kind::BEGUN;
         assert!(matches!(decode(&bytes), Ok(Decoded::Begun(Event { kind: Kind::Unrouted, .. }))));
+        bytes[70] = kind::SENT | kind::WITH_CALLER;
+        assert!(matches!(
+            decode(&bytes),
+            Ok(Decoded::Sent(Event { kind: Kind::Attempted, process: Some(_), .. }))
+        ));
         bytes[70] = kind::UNROUTED;
         assert!(matches!(decode(&bytes), Ok(Decoded::Fact(Event { kind: Kind::Unrouted, .. }))));
     }

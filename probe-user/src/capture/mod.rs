@@ -7,7 +7,6 @@ pub mod btf;
 pub mod canary;
 pub mod cgroups;
 pub mod clock;
-mod cpus;
 pub mod decode;
 mod diagnostics;
 pub mod error;

@@ -13,7 +13,6 @@ use super::{
     attach::{HookState, TCP_PROGRAMS, attach_all, detach_all},
     btf::KernelTypes,
     cgroups::CgroupTree,
-    cpus::Cpus,
     decode::{Decoded, decode},
     diagnostics::Diagnostics,
     error::StartError,
@@ -52,7 +51,6 @@ impl Default for Options {
 pub struct Probe {
     rings: Rings,
     losses: PerCpuArray<MapData, u64>,
-    cpus: Cpus,
     slots: Slots,
     unrouted: Unrouted,
     undecodable: u64,
@@ -95,7 +93,6 @@ impl Probe {
             rings: Rings::new(shape, &take(&mut ebpf, "RINGS")?, &take(&mut ebpf, "PLACES")?)
                 .map_err(StartError::system("mapping the rings"))?,
             losses: PerCpuArray::try_from(take(&mut ebpf, "LOSSES")?).map_err(unusable("LOSSES"))?,
-            cpus: Cpus::new(PerCpuArray::try_from(take(&mut ebpf, "CPUS")?).map_err(unusable("CPUS"))?),
             slots: Slots::new(Array::try_from(take(&mut ebpf, "ATTEMPTS")?).map_err(unusable("ATTEMPTS"))?),
             unrouted: Unrouted::default(),
             undecodable: 0,
@@ -147,7 +144,7 @@ impl Probe {
         self.unrouted.settle(&self.slots, now, take)
     }
 
-    /// Detaches every hook; what the ring still holds can be drained.
+    /// Detaches every hook; what the rings still hold can be drained.
     pub fn detach(&mut self) {
         if let Some(mut ebpf) = self.ebpf.take() {
             detach_all(&mut ebpf);
@@ -172,8 +169,9 @@ impl Probe {
         self.slots.waiting()
     }
 
-    /// What did not arrive, by reason, after [`Self::detach`]; reasons that did not occur are left out. `unconcluded` are the attempts whose
-    /// outcome was missed: those that the ring's losses do not explain are a reason of their own.
+    /// What did not arrive, by reason, after [`Self::detach`]; reasons that did not occur are left out. `unconcluded`
+    /// are the attempts whose outcome was missed: those that the rings' losses do not explain are a reason of their
+    /// own, so many at least.
     ///
     /// # Errors
     ///
@@ -204,8 +202,7 @@ impl Probe {
             let program = statistics.iter().find(|program| program.name == name);
             program.map_or(0, |program| program.recursion_misses)
         });
-        // In this order: one that is missed meanwhile does not look lost.
-        Ok(Recursion { first, second, rescued: self.cpus.rescued()?, can_nest: handlers_can_nest() })
+        Ok(Recursion { first, second, can_nest: handlers_can_nest() })
     }
 
     /// The kernel's statistics of every program.

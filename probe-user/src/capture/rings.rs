@@ -24,8 +24,8 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Of rings that take `bytes` together (a power of two, at least a page): one for each number of a CPU below `cpus`.
-    /// A CPU that comes later shares, and so do all when there would be too little for each.
+    /// Of rings that take `bytes` together (a power of two, at least a page): one for each number of a CPU below
+    /// `cpus`. A CPU that comes later shares, and so do all when there would be too little for each.
     pub(super) fn of(bytes: u32, cpus: u32) -> Self {
         /// A few handlers that interrupt each other; and 4 KiB are one ring, so that a test can make all CPUs share it.
         const LEAST: u32 = 32;
@@ -176,6 +176,8 @@ const _: () = assert!(size_of::<AttemptRecord>().is_multiple_of(size_of::<u64>()
 
 #[cfg(test)]
 mod tests {
+    use bytes::Buf;
+
     use super::*;
 
     #[test]
@@ -185,5 +187,63 @@ mod tests {
         assert_eq!(Shape::of(64 << 10, 1), Shape { rings: 1, places: 512 });
         assert_eq!(Shape::of(4 << 10, 64), Shape { rings: 1, places: 32 });
         assert_eq!(Shape::of(1 << 30, 4_096), Shape { rings: 4_096, places: 2_048 });
+    }
+
+    /// Rings as a hook would see them.
+    fn rings(shape: Shape) -> Rings {
+        let memory = |length| MmapOptions::new().len(length).map_anon().expect("memory").into();
+        Rings {
+            shape,
+            states: memory(shape.rings as usize * size_of::<RingState>()),
+            places: memory((shape.rings * shape.places) as usize * size_of::<RingPlace>()),
+            tails: vec![0; shape.rings as usize],
+        }
+    }
+
+    fn claim(rings: &Rings, ring: u32) -> u64 {
+        rings.head(ring).fetch_add(1, Ordering::AcqRel)
+    }
+
+    fn publish(rings: &Rings, ring: u32, claim: u64, value: u64) {
+        rings.word(ring, claim, offset_of!(RingPlace, record)).store(value, Ordering::Relaxed);
+        rings.claim(ring, claim).store(claim + 1, Ordering::Release);
+    }
+
+    /// First words of all records that a pass gives, and whether that was all.
+    fn drained(rings: &mut Rings) -> (Vec<u64>, bool) {
+        let mut found = Vec::new();
+        let drained = rings.drain(|record| found.push(record.as_slice().get_u64_ne()));
+        assert_eq!(drained.records, found.len());
+        (found, drained.is_all)
+    }
+
+    #[test]
+    fn a_place_that_is_being_written_hides_what_follows_in_its_ring_until_it_is() {
+        let mut rings = rings(Shape { rings: 2, places: 32 });
+        let [first, second] = [claim(&rings, 0), claim(&rings, 0)];
+        let other = claim(&rings, 1);
+        publish(&rings, 0, second, 2);
+        publish(&rings, 1, other, 3);
+        assert_eq!(drained(&mut rings), (vec![3], false));
+        assert_eq!(rings.unread(), 2);
+        publish(&rings, 0, first, 1);
+        assert_eq!(drained(&mut rings), (vec![1, 2], true));
+        assert_eq!(rings.unread(), 0);
+    }
+
+    #[test]
+    fn places_are_used_again_and_never_read_twice() {
+        let mut rings = rings(Shape { rings: 1, places: 32 });
+        for round in 0..10 {
+            let expected: Vec<u64> = (0..25).map(|value| round * 25 + value).collect();
+            for value in &expected {
+                let claim = claim(&rings, 0);
+                publish(&rings, 0, claim, *value);
+            }
+            assert_eq!(drained(&mut rings), (expected, true));
+            assert_eq!(rings.tail(0).load(Ordering::Acquire), (round + 1) * 25);
+        }
+        claim(&rings, 0);
+        assert_eq!(drained(&mut rings), (vec![], false));
     }
 }

@@ -1,7 +1,7 @@
 //! Which attempts died on their route.
 //!
 //! The connect hook notes each `connect()` in a slot, and its SYN marks it there. What stays unmarked for longer than
-//! the way to the SYN can take has had none. A slot that is needed for another attempt hands its own to the ring
+//! the way to the SYN can take has had none. A slot that is needed for another attempt hands its own to a ring
 //! before that is known: then it is a suspect, until another record of its socket clears it or that time is over.
 
 use std::{collections::HashMap, io};
@@ -49,23 +49,24 @@ impl Unrouted {
 
     /// Clears the suspect whose SYN is sent, whether it has come or comes yet.
     pub(super) fn sent(&mut self, event: &Event) {
-        if !self.take(event.socket) {
+        // A tick may put the SYN before its `connect()`; the socket's first suspect is its own.
+        if !self.take(event.socket, u64::MAX) {
             self.sent.insert(event.socket, event.time);
         }
     }
 
-    /// Clears the suspect of whose socket an outcome comes. One that carries its caller comes from a slot and so from
-    /// a later `connect()`.
+    /// Clears the suspect of whose socket an outcome comes: only needed when its SYN's record was lost. One that
+    /// carries its caller comes from a slot and so from a later `connect()`.
     pub(super) fn clear(&mut self, event: &Event) {
         if event.is_outcome() && event.process.is_none() {
-            self.take(event.socket);
+            self.take(event.socket, event.time);
         }
     }
 
-    /// Whether the latest suspect of a socket was among them.
-    fn take(&mut self, socket: u64) -> bool {
-        let found = self.suspects.iter().rposition(|one| one.socket == socket);
-        found.map(|index| self.suspects.swap_remove(index)).is_some()
+    /// Whether the socket had a suspect until then; forgets the first of them.
+    fn take(&mut self, socket: u64, until: u64) -> bool {
+        let found = self.suspects.iter().position(|one| one.socket == socket && one.time <= until);
+        found.map(|index| self.suspects.remove(index)).is_some()
     }
 
     /// Whether an attempt waits for its verdict.
@@ -77,7 +78,7 @@ impl Unrouted {
         Ok(!self.suspects.is_empty() || slots.read()?.iter().any(waits))
     }
 
-    /// Gives the attempts that are certain at `now`. The ring must have been drained: it may clear them.
+    /// Gives the attempts that are certain at `now`. The rings must have been drained since: they may clear them.
     pub(super) fn settle(&mut self, slots: &Slots, now: u64, mut take: impl FnMut(Event)) -> io::Result<()> {
         let is_old = |event: &Event| now.saturating_sub(event.time) >= GRACE;
         self.sent.retain(|_, sent| now.saturating_sub(*sent) < GRACE);
@@ -150,6 +151,8 @@ mod tests {
         unrouted.clear(&event(Kind::Attempted, SECOND + 2));
         unrouted.suspect(event(Kind::Unrouted, SECOND + 3));
         assert_eq!(unrouted.suspects.len(), 1);
+        unrouted.clear(&event(Kind::Connected, SECOND + 2));
+        assert_eq!(unrouted.suspects.len(), 1, "the outcome is the first one's");
         unrouted.sent(&event(Kind::Attempted, SECOND + 4));
         unrouted.sent(&event(Kind::Attempted, SECOND + 5));
         unrouted.suspect(event(Kind::Unrouted, SECOND + 6 + TICKS));

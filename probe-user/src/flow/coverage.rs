@@ -35,8 +35,8 @@ pub struct Coverage {
     pub hooks: Vec<Hook>,
     /// Facts that did not reach a flow, by reason (the names of `probe_common::Loss` and our own).
     pub lost: BTreeMap<String, u64>,
-    /// State changes for which the kernel may have run no program of ours, because they were interrupted on that CPU: an
-    /// upper bound, and 0 where one of the two programs is always run (`capture/recursion.rs`).
+    /// State changes for which the kernel may have run no program of ours, because they were interrupted on that CPU:
+    /// an upper bound, and 0 where one of the two programs is always run (`capture/recursion.rs`).
     pub recursion_misses: u64,
     /// Facts that reached user space.
     pub events: u64,

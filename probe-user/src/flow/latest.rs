@@ -1,6 +1,6 @@
 //! What was counted last, for telling what belongs to it.
 
-/// The sockets of the latest outcomes of some sort.
+/// The sockets of the latest outcomes.
 #[derive(Debug)]
 pub(super) struct Latest<const LENGTH: usize> {
     sockets: Box<[u64; LENGTH]>,

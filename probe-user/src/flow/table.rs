@@ -77,7 +77,6 @@ pub struct FlowTable {
     events: u64,
     /// For telling a repetition: it follows within one softirq's work.
     latest: Latest<4_096>,
-    repetitions: u64,
     /// By socket, the time of an outcome that came without a caller: its attempt may come yet, by another CPU's ring.
     orphans: HashMap<u64, u64>,
 }
@@ -95,21 +94,16 @@ impl FlowTable {
         self.events
     }
 
-    /// Facts that were reported twice, and counted once.
-    #[must_use]
-    pub fn repetitions(&self) -> u64 {
-        self.repetitions
-    }
-
     /// Takes one fact.
     pub fn observe(&mut self, event: Event) {
-        // What has a caller comes from the attempt's slot, which is emptied but once.
+        // What has a caller comes from the attempt's slot, which is emptied but once; and what has an attempt waiting
+        // is the outcome of the socket's next one.
         if event.may_repeat
             && event.is_outcome()
             && event.process.is_none()
             && self.latest.contains(event.socket)
+            && !self.attempts.contains_key(&event.socket)
         {
-            self.repetitions += 1;
             return;
         }
         self.events += 1;
@@ -128,7 +122,7 @@ impl FlowTable {
     }
 
     /// Merges the connections that are older than the hooks: those of which a hook has reported an outcome
-    /// since are left out. Everything that the ring held when the sockets were listed must have been observed.
+    /// since are left out. Everything that the rings held when the sockets were listed must have been observed.
     /// Returns how many counted.
     pub fn merge_older(&mut self, older: &[Older]) -> u64 {
         let recent = self.recent.take().unwrap_or_default();
@@ -162,12 +156,6 @@ impl FlowTable {
             may_repeat: false,
             process: None,
         });
-    }
-
-    /// Whether any attempt waits for its outcome.
-    #[must_use]
-    pub fn has_attempts(&self) -> bool {
-        !self.attempts.is_empty()
     }
 
     /// Attempts whose outcome never came, though their socket waits no longer: it was lost on the way.
@@ -451,8 +439,20 @@ mod tests {
         table.observe(event(Kind::Accepted, 8, 100));
         table.observe(Event { may_repeat: true, ..event(Kind::Accepted, 7, 100) });
         table.observe(Event { may_repeat: true, ..event(Kind::Accepted, 9, 100) });
-        assert_eq!((table.events(), table.repetitions()), (3, 1));
+        assert_eq!(table.events(), 3);
         assert_eq!(close(table)[0].outcomes.accepted, 3);
+    }
+
+    #[test]
+    fn the_outcome_of_a_socket_s_next_attempt_is_no_repetition() {
+        let mut table = FlowTable::default();
+        let rescued = |kind, time| Event { may_repeat: true, ..event(kind, 7, time) };
+        for time in [100, 200] {
+            table.observe(event(Kind::Attempted, 7, time));
+            table.observe(rescued(Kind::Failed(111), time + 1));
+            table.observe(rescued(Kind::Failed(111), time + 1));
+        }
+        assert_eq!(close(table)[0].outcomes.failed, BTreeMap::from([(111, 2)]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
 
 /// How long a known connection may take to be seen: behind a full ring it waits for the consumer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often the ring is looked at meanwhile.
+/// How often the rings are looked at meanwhile.
 const STEP: Duration = Duration::from_millis(1);
 
 /// A known connection that is under way.

@@ -169,13 +169,15 @@ impl Watch {
     ///
     /// When a map cannot be read.
     pub fn tick(&mut self) -> io::Result<usize> {
-        let drained = self.drain().records;
+        // The clock first: what clears an attempt until then has been read afterwards.
         let now = Anchor::now()?;
-        if now.boot().saturating_sub(self.last_settled.boot()) >= SETTLE.as_nanos() as u64 {
+        let drained = self.drain();
+        let is_due = now.boot().saturating_sub(self.last_settled.boot()) >= SETTLE.as_nanos() as u64;
+        if is_due && drained.is_all {
             self.last_settled = now;
             self.settle(now)?;
         }
-        Ok(drained)
+        Ok(drained.records)
     }
 
     /// Closes the window: a last known connection, what still waits for an answer, and the counters.
@@ -290,7 +292,7 @@ impl Watch {
         Ok(Coverage {
             hooks: self.probe.hooks().iter().map(hook).collect(),
             lost,
-            recursion_misses: recursion.lost(self.table.repetitions()),
+            recursion_misses: recursion.lost(),
             events: self.table.events(),
             snapshot: Some(self.snapshot.clone()),
             canary,

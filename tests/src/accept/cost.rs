@@ -69,11 +69,18 @@ fn measure(scale: &Scale, root: &Path) -> Result<(bool, Value)> {
     let mut pass = true;
     let mut figures = serde_json::Map::new();
     for (name, ending) in [("reset", Ending::Reset), ("finish", Ending::Finish)] {
-        let ours = rounds(scale, || Ok(Some(Ours::start())), &object, ending)?.context("it is ours")?;
-        let theirs = rounds(scale, Tcplife::start, &object, ending)?;
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for round in 0..scale.rounds {
+            let first = round % 2 == 0;
+            ours.push(undisturbed(|| beside_bare(Ours::start, &object, scale.measured, ending, first))?);
+            if Tcplife::is_installed() {
+                let round = || beside_bare(Tcplife::start, &object, scale.measured, ending, first);
+                theirs.push(undisturbed(round)?);
+            }
+        }
         let cost = median(ours.iter().map(|round| round.auditor));
         let ratio = median(ours.iter().map(|round| round.ratio));
-        let tcplife = theirs.as_ref().map(|rounds| median(rounds.iter().map(|round| round.auditor)));
+        let tcplife = (!theirs.is_empty()).then(|| median(theirs.iter().map(|round| round.auditor)));
         let below = tcplife.map(|tcplife| tcplife / cost);
         println!(
             "  {name}: ours {cost:.3} µs, {ratio:.3} of bare, tcplife {tcplife:.2?} µs = {below:.1?} times ours"
@@ -100,8 +107,8 @@ trait Auditor {
 struct Ours(Recorder, Vec<String>);
 
 impl Ours {
-    fn start() -> Self {
-        Self(Recorder::start(&[]), OURS.map(str::to_owned).to_vec())
+    fn start() -> Result<Self> {
+        Ok(Self(Recorder::start(&[]), OURS.map(str::to_owned).to_vec()))
     }
 }
 
@@ -112,22 +119,6 @@ impl Auditor for Ours {
     fn programs(&self) -> &[String] {
         &self.1
     }
-}
-
-/// All rounds with one auditor; `None` where it is not installed.
-fn rounds<A: Auditor>(
-    scale: &Scale,
-    start: impl Fn() -> Result<Option<A>>,
-    object: &Path,
-    ending: Ending,
-) -> Result<Option<Vec<Round>>> {
-    let mut rounds = Vec::new();
-    for round in 0..scale.rounds {
-        let measured = undisturbed(|| beside_bare(&start, object, scale.measured, ending, round % 2 == 0))?;
-        let Some(measured) = measured else { return Ok(None) };
-        rounds.push(measured);
-    }
-    Ok(Some(rounds))
 }
 
 /// The hooks see the whole node: a round in which somebody else connected says nothing, and is run again.
@@ -154,17 +145,17 @@ fn is_disturbed(runs: u64, connections: u64, ending: Ending) -> bool {
 
 /// One round; `None` when it was disturbed.
 fn beside_bare<A: Auditor>(
-    start: impl Fn() -> Result<Option<A>>,
+    start: impl Fn() -> Result<A>,
     object: &Path,
     count: u64,
     ending: Ending,
     auditor_first: bool,
-) -> Result<Option<Option<Round>>> {
+) -> Result<Option<Round>> {
     let _statistics = programs::statistics().context("run-time statistics")?;
     // Whoever comes first finds the socket cold in the cache.
-    let early = if auditor_first { start()? } else { None };
+    let early = if auditor_first { Some(start()?) } else { None };
     let peers = Peers::attach(object)?;
-    let Some(auditor) = early.map_or_else(&start, |early| Ok(Some(early)))? else { return Ok(Some(None)) };
+    let auditor = early.map_or_else(start, Ok)?;
     let holders = [std::process::id(), auditor.id()];
     let (hooks, connections) = readings_of(&holders, || connect(count, ending))?;
     let find = |name: &str| hooks.iter().find(|hook| hook.name == name).context("not attached");
@@ -182,7 +173,7 @@ fn beside_bare<A: Auditor>(
     hooks.iter().for_each(show);
     let ratio = cost / bare;
     println!("    attached first: {auditor_first}: {cost:.3} µs, bare {bare:.3} µs, ratio {ratio:.3}");
-    Ok(Some(Some(Round {
+    Ok(Some(Round {
         attached_first: auditor_first,
         connections,
         empty_nanoseconds_per_run: empty,
@@ -190,7 +181,7 @@ fn beside_bare<A: Auditor>(
         bare,
         ratio,
         hooks,
-    })))
+    }))
 }
 
 fn show(hook: &Hook) {
@@ -209,14 +200,14 @@ struct Tcplife {
 }
 
 impl Tcplife {
-    /// It attaches through tracefs, which is not mounted everywhere: in a mount namespace of its own it is. `None` where
-    /// it is not installed.
-    fn start() -> Result<Option<Self>> {
+    fn is_installed() -> bool {
+        Command::new("tcplife").arg("--version").output().is_ok()
+    }
+
+    /// It attaches through tracefs, which is not mounted everywhere: in a mount namespace of its own it is.
+    fn start() -> Result<Self> {
         const SCRIPT: &str =
             "mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing; exec tcplife";
-        if Command::new("tcplife").arg("--version").output().is_err() {
-            return Ok(None);
-        }
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", SCRIPT]).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut started = Self { child: command.spawn().context("unshare")?, programs: Vec::new() };
@@ -232,7 +223,7 @@ impl Tcplife {
         std::thread::sleep(std::time::Duration::from_millis(500));
         let programs = programs::of_process(started.child.id())?;
         started.programs = programs.into_iter().map(|program| program.name).collect();
-        Ok(Some(started))
+        Ok(started)
     }
 }
 
