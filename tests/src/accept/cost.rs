@@ -5,6 +5,7 @@ use std::{
     net::Ipv4Addr,
     path::Path,
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -143,6 +144,18 @@ fn is_disturbed(runs: u64, connections: u64, ending: Ending) -> bool {
     runs > changes * connections + 100
 }
 
+/// Another recorder's programs would come first, and warm what ours are to find cold. Those of the round before go
+/// a moment after their process.
+fn wait_until_alone() -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let began = Instant::now();
+    while let programs @ [_, ..] = programs::loaded().as_slice() {
+        anyhow::ensure!(began.elapsed() < PATIENCE, "another recorder is attached: programs {programs:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
 /// One round; `None` when it was disturbed.
 fn beside_bare<A: Auditor>(
     start: impl Fn() -> Result<A>,
@@ -151,6 +164,7 @@ fn beside_bare<A: Auditor>(
     ending: Ending,
     auditor_first: bool,
 ) -> Result<Option<Round>> {
+    wait_until_alone()?;
     let _statistics = programs::statistics().context("run-time statistics")?;
     // Whoever comes first finds the socket cold in the cache.
     let early = if auditor_first { Some(start()?) } else { None };
@@ -217,10 +231,10 @@ impl Tcplife {
                 started.child.stderr.take().context("it is piped")?.read_to_string(&mut said)?;
                 anyhow::bail!("tcplife does not start here: {}", said.trim());
             }
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
         }
         // It attaches after it has loaded.
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(500));
         let programs = programs::of_process(started.child.id())?;
         started.programs = programs.into_iter().map(|program| program.name).collect();
         Ok(started)

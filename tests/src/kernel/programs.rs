@@ -64,6 +64,12 @@ pub fn of_process(process: u32) -> io::Result<Vec<Reading>> {
     Ok(found.into_values().collect())
 }
 
+/// Ids of all loaded programs with our names.
+#[must_use]
+pub fn loaded() -> Vec<u32> {
+    names().into_iter().filter(|(_, name)| OURS.contains(&name.as_str())).map(|(id, _)| id).collect()
+}
+
 /// Ids of loaded programs with our names that no process holds a descriptor or link of: what a killed recorder
 /// would have left behind.
 ///
@@ -71,8 +77,7 @@ pub fn of_process(process: u32) -> io::Result<Vec<Reading>> {
 ///
 /// When /proc is not readable.
 pub fn orphans() -> io::Result<Vec<u32>> {
-    let mut ours: Vec<u32> =
-        names().into_iter().filter(|(_, name)| OURS.contains(&name.as_str())).map(|(id, _)| id).collect();
+    let mut ours = loaded();
     // Listed first, held second: a program that came in between is not among them.
     for process in processes()? {
         for text in descriptors(process).unwrap_or_default() {
