@@ -1,0 +1,187 @@
+//! What becomes of facts: counts, joins, repetitions, older sockets.
+
+use super::*;
+
+struct Plain;
+
+impl Naming for Plain {
+    fn cgroup(&self, id: u64) -> Option<String> {
+        Some(format!("/group-{id}"))
+    }
+    fn netns(&self, cookie: u64) -> Option<String> {
+        Some(format!("ns-{cookie}"))
+    }
+    fn wall(&self, boot: u64) -> i64 {
+        i64::try_from(boot).expect("small")
+    }
+}
+
+fn end(address: [u8; 4], port: u16) -> End {
+    End { address: IpAddr::from(address), port }
+}
+
+fn event(kind: Kind, socket: u64, time: u64) -> Event {
+    let process =
+        matches!(kind, Kind::Attempted | Kind::Unrouted).then(|| Process { id: 12, command: "curl".into() });
+    Event {
+        kind,
+        time,
+        elapsed: 0,
+        socket,
+        cgroup: Some(1),
+        netns: Some(2),
+        local: end([10, 0, 0, 1], 40_000),
+        remote: end([10, 0, 0, 2], 443),
+        may_repeat: false,
+        process,
+    }
+}
+
+fn older(socket: u64, direction: Direction) -> Older {
+    let Event { cgroup, netns, local, remote, .. } = event(Kind::Connected, socket, 0);
+    Older { socket, cgroup, netns, local, remote, direction, time: 5 }
+}
+
+fn close(table: FlowTable) -> Vec<Flow> {
+    table.close(10_000_000_000, |_| true, &Plain)
+}
+
+#[test]
+fn an_outcome_takes_time_and_process_from_its_attempt() {
+    let mut table = FlowTable::default();
+    table.observe(event(Kind::Attempted, 7, 100));
+    table.observe(event(Kind::Connected, 7, 150));
+    let flows = close(table);
+    assert_eq!(flows.len(), 1);
+    assert_eq!((flows[0].first_seen, flows[0].last_seen), (100, 150));
+    assert_eq!(flows[0].outcomes, Outcomes { connected: 1, ..Outcomes::default() });
+    assert_eq!(flows[0].processes[0].command, "curl");
+    assert_eq!(flows[0].key.direction, Direction::Outbound);
+}
+
+#[test]
+fn an_attempt_that_its_outcome_overtook_only_tells_the_caller() {
+    let mut table = FlowTable::default();
+    table.observe(event(Kind::Connected, 7, 150));
+    table.observe(event(Kind::Attempted, 7, 100));
+    assert_eq!(table.unconcluded(|_| false), 0);
+    let flows = close(table);
+    assert_eq!(flows[0].outcomes, Outcomes { connected: 1, ..Outcomes::default() });
+    assert_eq!(flows[0].processes[0].command, "curl");
+    assert_eq!((flows[0].first_seen, flows[0].last_seen), (100, 150));
+}
+
+#[test]
+fn a_socket_s_next_attempt_waits_for_its_own_outcome() {
+    let mut table = FlowTable::default();
+    table.observe(event(Kind::Connected, 7, 150));
+    table.observe(event(Kind::Attempted, 7, 151 + TICKS));
+    assert_eq!(table.unconcluded(|_| false), 1);
+}
+
+#[test]
+fn orphans_are_remembered_for_as_long_as_their_attempt_may_come() {
+    let mut table = FlowTable::default();
+    let all = 20_000;
+    for socket in 1..=all {
+        table.observe(event(Kind::Connected, socket, socket * OVERTAKING / 1_000));
+    }
+    assert!(table.orphans.len() < all as usize / 2, "{}", table.orphans.len());
+    table.observe(event(Kind::Attempted, all - 900, (all - 900) * OVERTAKING / 1_000));
+    assert_eq!(table.unconcluded(|_| false), 0);
+}
+
+#[test]
+fn an_attempt_whose_outcome_never_came_is_unconcluded_unless_it_waits() {
+    let mut table = FlowTable::default();
+    table.observe(event(Kind::Attempted, 7, 100));
+    assert_eq!((table.unconcluded(|_| true), table.unconcluded(|_| false)), (0, 1));
+}
+
+#[test]
+fn an_attempt_without_outcome_is_unanswered_only_while_its_socket_waits() {
+    let mut table = FlowTable::default();
+    table.observe(event(Kind::Attempted, 7, 100));
+    table.observe(event(Kind::Attempted, 8, 100));
+    let flows = table.close(10_000_000_000, |attempt| attempt.socket == 7, &Plain);
+    assert_eq!(flows[0].outcomes, Outcomes { unanswered: 1, ..Outcomes::default() });
+}
+
+#[test]
+fn an_attempt_whose_first_syn_is_on_its_way_is_pending() {
+    let mut table = FlowTable::default();
+    table.observe(event(Kind::Attempted, 7, 9_500_000_000));
+    let flows = close(table);
+    assert_eq!(flows[0].outcomes, Outcomes { pending: 1, ..Outcomes::default() });
+    assert_eq!(flows[0].outcomes.unsuccessful(), 0);
+}
+
+#[test]
+fn simultaneous_open_is_a_success_and_no_accept() {
+    let mut table = FlowTable::default();
+    table.observe(event(Kind::Attempted, 7, 100));
+    table.observe(event(Kind::Accepted, 7, 101));
+    let flows = close(table);
+    assert_eq!(flows[0].outcomes, Outcomes { connected: 1, ..Outcomes::default() });
+    assert_eq!(flows[0].key.direction, Direction::Outbound);
+}
+
+#[test]
+fn a_repeated_outcome_counts_once() {
+    let mut table = FlowTable::default();
+    table.observe(event(Kind::Accepted, 7, 100));
+    table.observe(event(Kind::Accepted, 8, 100));
+    table.observe(Event { may_repeat: true, ..event(Kind::Accepted, 7, 100) });
+    table.observe(Event { may_repeat: true, ..event(Kind::Accepted, 9, 100) });
+    assert_eq!(table.events(), 3);
+    assert_eq!(close(table)[0].outcomes.accepted, 3);
+}
+
+#[test]
+fn the_outcome_of_a_socket_s_next_attempt_is_no_repetition() {
+    let mut table = FlowTable::default();
+    let rescued = |kind, time| Event { may_repeat: true, ..event(kind, 7, time) };
+    for time in [100, 200] {
+        table.observe(event(Kind::Attempted, 7, time));
+        table.observe(rescued(Kind::Failed(111), time + 1));
+        table.observe(rescued(Kind::Failed(111), time + 1));
+    }
+    assert_eq!(close(table)[0].outcomes.failed, BTreeMap::from([(111, 2)]));
+}
+
+#[test]
+fn a_socket_that_a_hook_reported_is_not_counted_again_as_older() {
+    let mut table = FlowTable::awaiting_snapshot();
+    table.observe(event(Kind::Accepted, 7, 100));
+    let counted = table.merge_older(&[older(7, Direction::Inbound), older(8, Direction::Inbound)]);
+    assert_eq!(counted, 1);
+    let flows = close(table);
+    assert_eq!(flows.len(), 1);
+    assert_eq!(flows[0].outcomes, Outcomes { accepted: 1, older: 1, ..Outcomes::default() });
+    assert_eq!(flows[0].key.port, 40_000);
+}
+
+#[test]
+fn an_older_attempt_meets_its_outcome() {
+    let mut table = FlowTable::awaiting_snapshot();
+    table.adopt_attempt(&older(7, Direction::Outbound));
+    table.merge_older(&[]);
+    table.observe(event(Kind::Failed(110), 7, 200));
+    let flows = close(table);
+    assert_eq!(flows[0].outcomes.failed, BTreeMap::from([(110, 1)]));
+    assert!(flows[0].processes.is_empty());
+}
+
+#[test]
+fn process_names_are_bounded_and_attempts_are_not() {
+    let mut table = FlowTable::default();
+    for socket in 0..100 {
+        let mut attempt = event(Kind::Attempted, socket, socket);
+        attempt.process = Some(Process { id: 1, command: format!("worker-{socket}") });
+        table.observe(attempt);
+        table.observe(event(Kind::Connected, socket, socket));
+    }
+    let flows = close(table);
+    assert_eq!(flows[0].processes.len(), Flow::PROCESSES);
+    assert_eq!(flows[0].outcomes.connected, 100);
+}
