@@ -133,9 +133,9 @@ const _: () = {
     assert!(offset_of!(RingPlace, record) == 8);
 };
 
-/// How many attempts under way have a slot; a power of two. One that loses its slot to another costs a record
-/// more, and nothing else.
-pub const ATTEMPTS: usize = 256;
+/// How many slots there are for attempts under way; a power of two. An attempt that loses its slot to another costs
+/// a record more, and nothing else.
+pub const ATTEMPTS: usize = 512;
 
 /// A place for an attempt under way.
 #[repr(C)]

@@ -2,8 +2,14 @@
 //!
 //! Each has a slot by its socket's cookie, so that the outcome finds its caller on whatever CPU it comes, and one
 //! record tells both. A slot has one owner at a time: whoever puts [`BEING_WRITTEN`] in place of the cookie may read
-//! and write the record, and nobody else does. An attempt that must leave its slot before its outcome goes to the
-//! ring by itself.
+//! and write the record, and nobody else does. An attempt that must leave its slot before its outcome goes to its ring
+//! by itself.
+//!
+//! A cookie has two slots to choose from. The near one is the same for all the sockets that a CPU numbers in a row, so
+//! that attempts which follow each other find it in the CPU's cache; anywhere else the first look at a slot costs as
+//! much as the rest of the connect hook. While an attempt is there, the next ones go to the far slots, each to another.
+
+use core::ptr;
 
 use probe_common::{ATTEMPTS, AttemptSlot, Loss, kind};
 
@@ -16,19 +22,47 @@ use crate::{
 /// In place of a socket's cookie. Cookies count up from 1.
 const BEING_WRITTEN: u64 = AttemptSlot::BEING_WRITTEN;
 
+/// Cookies are given out to CPUs by the 4,096 (net/core/sock_diag.c, `COOKIE_LOCAL_BATCH`).
+#[inline(always)]
+const fn batch(cookie: u64) -> u64 {
+    cookie >> 12
+}
+
 /// A slot that is only touched by its owner.
 #[derive(Clone, Copy)]
 pub(crate) struct Slot(*mut AttemptSlot);
 
 impl Slot {
-    /// The slot of a socket. Cookies are given out to CPUs by the 4,096 (net/core/sock_diag.c,
-    /// `COOKIE_LOCAL_BATCH`): the sum keeps two CPUs that count in step apart.
+    /// The slot that a socket shares with those numbered before and after it on its CPU.
+    #[inline(always)]
+    fn near(cookie: u64) -> Option<Self> {
+        // Two CPUs' near slots have a far one between them, and no cache line in common.
+        Self::at(batch(cookie) << 1)
+    }
+
+    /// The slot of a socket while its near one is taken.
+    #[inline(always)]
+    fn far(cookie: u64) -> Option<Self> {
+        /// Odd, and large against the attempts of one CPU that are under way together: keeps two CPUs that count in
+        /// step apart.
+        const APART: u64 = 75;
+        Self::at(cookie.wrapping_add(batch(cookie).wrapping_mul(APART)) << 1 | 1)
+    }
+
+    #[inline(always)]
+    fn at(index: u64) -> Option<Self> {
+        Some(Self(maps::ATTEMPTS.get_ptr_mut(index as u32 & (ATTEMPTS as u32 - 1))?))
+    }
+
+    /// The slot in which a socket's attempt stands, for the caller to own.
     #[inline(always)]
     fn of(cookie: u64) -> Option<Self> {
-        /// Odd, and large against the attempts of one CPU that are under way together.
-        const APART: u64 = 75;
-        let index = cookie.wrapping_add((cookie >> 12).wrapping_mul(APART)) as u32 & (ATTEMPTS as u32 - 1);
-        Some(Self(maps::ATTEMPTS.get_ptr_mut(index)?))
+        let near = Self::near(cookie)?;
+        if near.holder() == cookie {
+            return near.take(cookie).then_some(near);
+        }
+        let far = Self::far(cookie)?;
+        far.take(cookie).then_some(far)
     }
 
     #[inline(always)]
@@ -59,19 +93,34 @@ impl Slot {
     }
 }
 
-/// A slot for an attempt that begins, for the connect hook to write and to give to its cookie. `None` when another CPU
+/// A slot for an attempt that begins, for the connect hook to write and to give to its cookie. `None` when another hook
 /// is writing the very slot.
 #[inline(always)]
 pub(crate) fn begin(cookie: u64) -> Option<Slot> {
-    let mut slot = Slot::of(cookie)?;
+    let near = Slot::near(cookie)?;
+    if near.holder() == 0 && near.take(0) {
+        return Some(near);
+    }
+    let slot = begin_in_place_of_another(cookie);
+    (!slot.is_null()).then_some(Slot(slot))
+}
+
+/// Apart, since it needs registers that the usual way can do without. Null for `None`, which fits into one of them.
+#[inline(never)]
+fn begin_in_place_of_another(cookie: u64) -> *mut AttemptSlot {
+    let (Some(near), Some(far)) = (Slot::near(cookie), Slot::far(cookie)) else { return ptr::null_mut() };
+    let holder = near.holder();
+    // What a socket of an earlier batch has left in the near slot would stay for ever.
+    let is_left = holder != BEING_WRITTEN && batch(holder) != batch(cookie);
+    let mut slot = if is_left || holder == cookie { near } else { far };
     let before = slot.holder();
     if before == BEING_WRITTEN || !slot.take(before) {
-        return None;
+        return ptr::null_mut();
     }
     if before != 0 {
         hand_over_replaced(slot.record(), before == cookie);
     }
-    Some(slot)
+    slot.0
 }
 
 /// Hands over an attempt that leaves its slot to another. The same socket's next `connect()` begins only after the one
@@ -91,9 +140,6 @@ fn hand_over_replaced(record: &mut AttemptWords, is_same_socket: bool) {
 #[inline(always)]
 pub(crate) fn update(cookie: u64, change: impl FnOnce(&mut AttemptWords)) -> bool {
     let Some(mut slot) = Slot::of(cookie) else { return false };
-    if !slot.take(cookie) {
-        return false;
-    }
     change(slot.record());
     slot.give(cookie);
     true
@@ -103,9 +149,6 @@ pub(crate) fn update(cookie: u64, change: impl FnOnce(&mut AttemptWords)) -> boo
 #[inline(always)]
 pub(crate) fn conclude(cookie: u64, loss: Loss, change: impl FnOnce(&mut AttemptWords)) -> bool {
     let Some(mut slot) = Slot::of(cookie) else { return false };
-    if !slot.take(cookie) {
-        return false;
-    }
     let record = slot.record();
     change(record);
     emit::hand_over(loss, record);

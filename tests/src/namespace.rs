@@ -43,13 +43,13 @@ impl TestNamespace {
         PathBuf::from("/run/netns").join(&self.name)
     }
 
-    /// Runs `ip` inside of it.
+    /// Runs `ip` inside of it; what it prints.
     ///
     /// # Panics
     ///
     /// When `ip` fails.
-    pub fn ip(&self, arguments: &[&str]) {
-        ip(&[&["-n", &self.name], arguments].concat());
+    pub fn ip(&self, arguments: &[&str]) -> String {
+        ip(&[&["-n", &self.name], arguments].concat())
     }
 
     /// Runs `work` on a thread inside of it.
@@ -85,8 +85,9 @@ pub fn join(name: &str, left: (&TestNamespace, &str), right: (&TestNamespace, &s
     }
 }
 
-fn ip(arguments: &[&str]) {
+fn ip(arguments: &[&str]) -> String {
     let output = Command::new("ip").args(arguments).output().expect("iproute2 is installed");
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ip {}: {words}", arguments.join(" "));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

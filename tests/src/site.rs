@@ -163,25 +163,38 @@ impl Site {
     #[must_use]
     pub fn listen_in_silence(&self) -> (Socket, u16) {
         let (listener, port) = self.listen();
-        self.silence("add", port);
+        self.rule(self.server(), "add", &["sport", &port.to_string(), "blackhole"]);
         (listener, port)
     }
 
     /// Lets the answers through again.
     pub fn end_silence(&self, port: u16) {
-        self.silence("delete", port);
+        self.rule(self.server(), "delete", &["sport", &port.to_string(), "blackhole"]);
     }
 
-    fn silence(&self, change: &str, port: u16) {
+    /// Leaves the client without a route to a port of the server.
+    ///
+    /// # Panics
+    ///
+    /// When `ip` fails.
+    pub fn prohibit(&self, port: u16) {
+        self.rule(&self.client, "add", &["dport", &port.to_string(), "prohibit"]);
+    }
+
+    /// Gives it the route again.
+    pub fn permit(&self, port: u16) {
+        self.rule(&self.client, "delete", &["dport", &port.to_string(), "prohibit"]);
+    }
+
+    /// Adds or deletes a rule for TCP that comes before all other routing.
+    fn rule(&self, namespace: &TestNamespace, change: &str, rule: &[&str]) {
         let family = if self.family == Family::V6 { "-6" } else { "-4" };
-        let server = self.server();
-        if change == "add" {
-            // The rule must come before the one for local addresses, which is the first by default.
-            server.ip(&[family, "rule", "add", "pref", "100", "lookup", "local"]);
-            server.ip(&[family, "rule", "delete", "pref", "0"]);
+        // The rule for local addresses is the first by default, and there is no place before it.
+        if !namespace.ip(&[family, "rule", "show", "pref", "0"]).is_empty() {
+            namespace.ip(&[family, "rule", "add", "pref", "100", "lookup", "local"]);
+            namespace.ip(&[family, "rule", "delete", "pref", "0"]);
         }
-        let port = port.to_string();
-        server.ip(&[family, "rule", change, "pref", "10", "ipproto", "tcp", "sport", &port, "blackhole"]);
+        namespace.ip(&[&[family, "rule", change, "pref", "10", "ipproto", "tcp"], rule].concat());
     }
 
     /// Runs `work` as the client: in its namespace, on a thread that is named [`CLIENT`].

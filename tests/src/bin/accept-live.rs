@@ -35,7 +35,7 @@ fn run(line: u8, scale: &Scale, root: &Path) -> Result<Line, Box<dyn Error>> {
         3 => suites::line(
             "direction and identity",
             root,
-            &["accepts", "failures", "identity", "older", "unroutable"],
+            &["accepts", "crowds", "failures", "identity", "older", "unroutable"],
         ),
         4 => exactness::line(scale),
         5 => cost::line(scale, root),
