@@ -82,7 +82,9 @@ fn measure(scale: &Scale, root: &Path) -> Result<(bool, Value)> {
         let cost = median(ours.iter().map(|round| round.auditor));
         let ratio = median(ours.iter().map(|round| round.ratio));
         let tcplife = (!theirs.is_empty()).then(|| median(theirs.iter().map(|round| round.auditor)));
-        let below = tcplife.map(|tcplife| tcplife / cost);
+        // Of each pair, which followed each other: what a neighbour of this machine does comes and goes within seconds.
+        let pairs = || ours.iter().zip(&theirs).map(|(ours, theirs)| theirs.auditor / ours.auditor);
+        let below = tcplife.map(|_| median(pairs()));
         println!(
             "  {name}: ours {cost:.3} µs, {ratio:.3} of bare, tcplife {tcplife:.2?} µs = {below:.1?} times ours"
         );
