@@ -162,10 +162,9 @@ const _: () = {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpuState {
-    /// The changes of state that the first program has reported and the second not yet seen, the latest first, as
-    /// `probe-ebpf/src/rescue.rs` numbers them. One context can interrupt another between the two programs, so there
-    /// are two.
-    pub marks: [u64; 2],
+    /// The change of state that the first program has reported last and the second not yet seen, as
+    /// `probe-ebpf/src/rescue.rs` numbers it; 0 for none.
+    pub mark: u64,
     /// Changes that the second program took because the first was not run, for diagnosis.
     pub rescued: u64,
     /// The kernel's tick (`jiffies`: 100 to 1,000 a second, `CONFIG_HZ`) at which the clock was read. Written and
@@ -177,11 +176,11 @@ pub struct CpuState {
 
 const _: () = {
     assert!(ATTEMPTS.is_power_of_two());
-    assert!(size_of::<CpuState>() == 40);
-    assert!(offset_of!(CpuState, marks) == 0);
-    assert!(offset_of!(CpuState, rescued) == 16);
-    assert!(offset_of!(CpuState, tick) == 24);
-    assert!(offset_of!(CpuState, time) == 32);
+    assert!(size_of::<CpuState>() == 32);
+    assert!(offset_of!(CpuState, mark) == 0);
+    assert!(offset_of!(CpuState, rescued) == 8);
+    assert!(offset_of!(CpuState, tick) == 16);
+    assert!(offset_of!(CpuState, time) == 24);
 };
 
 const _: () = {

@@ -7,12 +7,12 @@
 //! which is idle while the first is interrupted, takes whatever bears no mark. Both pass over what says nothing before
 //! they look at marks.
 //!
-//! Whoever interrupts has ended before the interrupted goes on, so the marks are a stack; two are enough, since TCP
-//! changes states in process context and in softirq, and no deeper. A mark that the second program was not run for,
-//! because it was interrupted itself, stays; so a mark names one change of one socket by its cookie, and cookies,
-//! unlike addresses, are never used again. It could only hide that the same socket fails twice, the second time
-//! unseen. Only an interrupt in the second program's first instructions can push a mark out; then the second reports
-//! again, with [`probe_common::kind::RESCUED`] set, and user space drops the repetition by its cookie.
+//! The mark is one change of one socket by its cookie; cookies, unlike addresses, are never used again. Whoever
+//! interrupts between the two programs leaves its own mark in place of the interrupted change's, or none. Then the
+//! second program reports that change again, with [`probe_common::kind::RESCUED`] set, and user space drops the
+//! repetition by its cookie. A second mark below the first would spare those few, and costs every change a look at
+//! memory that is cold. A mark that the second program was not run for, because it was interrupted itself, stays. It
+//! could only hide that the same socket fails twice, the second time unseen.
 
 use probe_common::CpuState;
 
@@ -20,11 +20,7 @@ use probe_common::CpuState;
 #[inline(always)]
 pub(crate) fn mark(cpu: *mut CpuState, change: u64) {
     // SAFETY: this CPU's state.
-    unsafe {
-        let below = (&raw const (*cpu).marks[0]).read_volatile();
-        (&raw mut (*cpu).marks[1]).write_volatile(below);
-        (&raw mut (*cpu).marks[0]).write_volatile(change);
-    }
+    unsafe { (&raw mut (*cpu).mark).write_volatile(change) };
 }
 
 /// Whether the first program was run for this change; takes the mark away.
@@ -32,14 +28,11 @@ pub(crate) fn mark(cpu: *mut CpuState, change: u64) {
 pub(crate) fn is_marked(cpu: *mut CpuState, change: u64) -> bool {
     // SAFETY: as above.
     unsafe {
-        if (&raw const (*cpu).marks[0]).read_volatile() != change {
-            return false;
+        let is_marked = (&raw const (*cpu).mark).read_volatile() == change;
+        if is_marked {
+            (&raw mut (*cpu).mark).write_volatile(0);
         }
-        let below = (&raw const (*cpu).marks[1]).read_volatile();
-        (&raw mut (*cpu).marks[0]).write_volatile(below);
-        // Otherwise the lower one would come up again after it was taken.
-        (&raw mut (*cpu).marks[1]).write_volatile(0);
-        true
+        is_marked
     }
 }
 
