@@ -84,29 +84,39 @@ fn compile(command: &mut Command, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The attached handlers, with `bare`'s ring drained.
-pub struct Peers {
-    _ebpf: Ebpf,
-    stop: Arc<AtomicBool>,
-    drained: Arc<AtomicU64>,
-    thread: Option<JoinHandle<()>>,
-}
+/// `empty`, attached.
+pub struct Empty(#[expect(dead_code, reason = "attached as long as it lives")] Ebpf);
 
-impl Peers {
-    /// Attaches `empty` and then `bare`.
+impl Empty {
+    /// Attaches it after whatever is attached already.
     ///
     /// # Errors
     ///
     /// When the kernel refuses.
     pub fn attach(object: &Path) -> Result<Self> {
         let mut ebpf = Ebpf::load_file(object)?;
-        let btf = Btf::from_sys_fs()?;
-        for name in ["empty", "bare"] {
-            let program: &mut BtfTracePoint =
-                ebpf.program_mut(name).context("no such handler")?.try_into()?;
-            program.load(HOOK, &btf)?;
-            program.attach()?;
-        }
+        attach(&mut ebpf, "empty")?;
+        Ok(Self(ebpf))
+    }
+}
+
+/// `bare`, attached, with its ring drained.
+pub struct Bare {
+    _ebpf: Ebpf,
+    stop: Arc<AtomicBool>,
+    drained: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Bare {
+    /// Attaches it after whatever is attached already.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses.
+    pub fn attach(object: &Path) -> Result<Self> {
+        let mut ebpf = Ebpf::load_file(object)?;
+        attach(&mut ebpf, "bare")?;
         let ring = RingBuf::try_from(ebpf.take_map("BARE").context("no ring")?)?;
         let stop = Arc::new(AtomicBool::new(false));
         let drained = Arc::new(AtomicU64::new(0));
@@ -130,13 +140,20 @@ impl Peers {
     }
 }
 
-impl Drop for Peers {
+impl Drop for Bare {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
+}
+
+fn attach(ebpf: &mut Ebpf, name: &str) -> Result<()> {
+    let program: &mut BtfTracePoint = ebpf.program_mut(name).context("no such handler")?.try_into()?;
+    program.load(HOOK, &Btf::from_sys_fs()?)?;
+    program.attach()?;
+    Ok(())
 }
 
 fn drain(mut ring: RingBuf<aya::maps::MapData>, stop: &AtomicBool, drained: &AtomicU64) {
