@@ -19,7 +19,7 @@ use socket2::Socket;
 
 over!(Loopback: unanswered, answered, answered_late, without_a_route, one_socket_in_two_slots);
 
-/// No two of them find the same slot free; and as many as a listener's queue takes.
+/// Nearly twice as many as there are slots, and no more than a listener's queue takes.
 const CROWD: usize = 2 * ATTEMPTS - 24;
 
 fn begin(site: &Site, port: u16) -> Vec<Socket> {
