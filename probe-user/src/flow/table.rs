@@ -79,6 +79,8 @@ pub struct FlowTable {
     latest: Latest<4_096>,
     /// By socket, the time of an outcome that came without a caller: its attempt may come yet, by another CPU's ring.
     orphans: HashMap<u64, u64>,
+    /// So many were left when those were forgotten whose attempt can come no more.
+    orphans_left: usize,
 }
 
 impl FlowTable {
@@ -217,8 +219,10 @@ impl FlowTable {
     /// Remembers it for as long as its attempt may come.
     fn orphan(&mut self, event: &Event) {
         const MANY: usize = 4_096;
-        if self.orphans.len() >= MANY && self.orphans.len() == self.orphans.capacity() {
+        // When as many have come since: each is looked at a few times only.
+        if self.orphans.len() >= MANY.max(2 * self.orphans_left) {
             self.orphans.retain(|_, outcome| *outcome + OVERTAKING >= event.time);
+            self.orphans_left = self.orphans.len();
         }
         self.orphans.insert(event.socket, event.time);
     }

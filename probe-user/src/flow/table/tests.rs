@@ -86,7 +86,8 @@ fn orphans_are_remembered_for_as_long_as_their_attempt_may_come() {
     for socket in 1..=all {
         table.observe(event(Kind::Connected, socket, socket * OVERTAKING / 1_000));
     }
-    assert!(table.orphans.len() < all as usize / 2, "{}", table.orphans.len());
+    // As long as MANY, though only a thousand may still matter.
+    assert!(table.orphans.len() <= 4_096, "{}", table.orphans.len());
     table.observe(event(Kind::Attempted, all - 900, (all - 900) * OVERTAKING / 1_000));
     assert_eq!(table.unconcluded(|_| false), 0);
 }
