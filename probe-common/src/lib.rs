@@ -95,7 +95,8 @@ pub struct AttemptRecord {
     pub command: [u64; COMMAND_LENGTH / size_of::<u64>()],
 }
 
-/// Where the producers and the consumer of one ring are. They write to cache lines of their own.
+/// Where the producers and the consumer of one ring are, and what the CPU whose ring it is keeps beside it. Producers and
+/// consumer write to cache lines of their own, and all that a hook needs of its CPU is in one of them.
 ///
 /// A producer claims the place at `head`, writes it and then says so in the place itself ([`RingPlace::claim`]), so
 /// that a handler may interrupt another in between. No place is claimed that the consumer has not left.
@@ -104,12 +105,23 @@ pub struct AttemptRecord {
 pub struct RingState {
     /// How many places were claimed since the start; written by hooks.
     pub head: u64,
+    /// 1 while a handler claims a place of a ring that it has for itself; written and read by that CPU only.
+    pub is_being_claimed: u64,
+    /// The index of the ring's first place, or [`Self::NO_PLACES`]; set by user space before the hooks run.
+    pub first_place: u64,
+    /// Unused in a ring that is no CPU's own.
+    pub cpu: CpuState,
     #[doc(hidden)]
-    pub line_of_head: [u64; 7],
+    pub rest_of_line: [u64; 1],
     /// How many of them user space has read.
     pub tail: u64,
     #[doc(hidden)]
     pub line_of_tail: [u64; 7],
+}
+
+impl RingState {
+    /// In place of an index: there was too little memory for this ring, and its CPU uses a common one.
+    pub const NO_PLACES: u64 = u64::MAX;
 }
 
 /// A place for a record in a ring.
@@ -120,17 +132,23 @@ pub struct RingPlace {
     pub claim: u64,
     /// The record.
     pub record: AttemptRecord,
+    /// In a common ring: how many places the CPU had claimed of its own until then. They come first.
+    pub after: u64,
     #[doc(hidden)]
-    pub rest_of_line: [u64; 3],
+    pub rest_of_line: [u64; 2],
 }
 
 const _: () = {
     assert!(size_of::<RingState>() == 128);
     assert!(offset_of!(RingState, head) == 0);
+    assert!(offset_of!(RingState, is_being_claimed) == 8);
+    assert!(offset_of!(RingState, first_place) == 16);
+    assert!(offset_of!(RingState, cpu) == 24);
     assert!(offset_of!(RingState, tail) == 64);
     assert!(size_of::<RingPlace>() == 128);
     assert!(offset_of!(RingPlace, claim) == 0);
     assert!(offset_of!(RingPlace, record) == 8);
+    assert!(offset_of!(RingPlace, after) == 104);
 };
 
 /// How many slots there are for attempts under way; a power of two. An attempt that loses its slot to another costs
@@ -145,6 +163,8 @@ pub struct AttemptSlot {
     pub holder: u64,
     /// The attempt, of kind [`kind::BEGUN`] until its SYN and then [`kind::ATTEMPT`]; rubbish when the slot is free.
     pub record: AttemptRecord,
+    #[doc(hidden)]
+    pub rest_of_line: [u64; 3],
 }
 
 impl AttemptSlot {
@@ -153,7 +173,7 @@ impl AttemptSlot {
 }
 
 const _: () = {
-    assert!(size_of::<AttemptSlot>() == 104);
+    assert!(size_of::<AttemptSlot>() == 128);
     assert!(offset_of!(AttemptSlot, holder) == 0);
     assert!(offset_of!(AttemptSlot, record) == 8);
 };

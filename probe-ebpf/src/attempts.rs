@@ -17,6 +17,7 @@ use crate::{
     atomics::{exchange, publish},
     emit, maps,
     record::{self, AttemptWords},
+    ring::Ring,
 };
 
 /// In place of a socket's cookie. Cookies count up from 1.
@@ -128,12 +129,12 @@ fn begin_in_place_of_another(cookie: u64) -> *mut AttemptSlot {
 #[inline(never)]
 fn hand_over_replaced(record: &mut AttemptWords, is_same_socket: bool) {
     if record::is(record, kind::ATTEMPT) {
-        return emit::hand_over(Loss::Attempt, record);
+        return emit::hand_over(Ring::Common, Loss::Attempt, record);
     }
     if is_same_socket {
         record::set_kind(record, kind::UNROUTED);
     }
-    emit::hand_over(Loss::Unrouted, record);
+    emit::hand_over(Ring::Common, Loss::Unrouted, record);
 }
 
 /// Lets `change` work on the attempt of a socket; whether it was in its slot.
@@ -147,11 +148,11 @@ pub(crate) fn update(cookie: u64, change: impl FnOnce(&mut AttemptWords)) -> boo
 
 /// Ends the attempt of a socket with what `change` makes of it; whether it was in its slot.
 #[inline(always)]
-pub(crate) fn conclude(cookie: u64, loss: Loss, change: impl FnOnce(&mut AttemptWords)) -> bool {
+pub(crate) fn conclude(cookie: u64, ring: Ring, loss: Loss, change: impl FnOnce(&mut AttemptWords)) -> bool {
     let Some(mut slot) = Slot::of(cookie) else { return false };
     let record = slot.record();
     change(record);
-    emit::hand_over(loss, record);
+    emit::hand_over(ring, loss, record);
     slot.give(0);
     true
 }

@@ -5,12 +5,13 @@
 //! here, and true to a tick (1 to 10 ms, the kernel's `CONFIG_HZ`; a few more while a virtual machine is starved of
 //! ticks). At less than one event per tick it is the clock's own time.
 
+use crate::cpu::Cpu;
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_boot_ns};
-use probe_common::CpuState;
 
 /// Nanoseconds on `CLOCK_BOOTTIME` (5.8).
 #[inline(always)]
-pub(crate) fn now(cpu: *mut CpuState) -> u64 {
+pub(crate) fn now(cpu: Cpu) -> u64 {
+    let cpu = cpu.state();
     // SAFETY: helpers without arguments, and this CPU's state. An interrupt between two of these lines uses the clock
     // of the tick before or reads it again.
     unsafe {

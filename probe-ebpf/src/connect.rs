@@ -10,10 +10,11 @@ use probe_common::{Loss, family, kind};
 
 use crate::{
     attempts, clock,
+    cpu::Cpu,
     emit::{self, Caller},
-    maps,
     offsets::{OFFSET_SOCK_LOCAL_PORT, OFFSET_SOCK_LOCAL_V4, OFFSET_SOCK_LOCAL_V6},
     record::{self, AttemptWords},
+    ring::Ring,
     scope,
     socket::Socket,
     tuple::{self, Address, Tuple},
@@ -53,7 +54,7 @@ fn begun(context: &SockAddrContext, remote: Address, family: u8) {
     if !scope::watched(&socket) {
         return;
     }
-    let Some(cpu) = maps::cpu() else { return };
+    let Some(cpu) = Cpu::current() else { return };
     let cookie = match socket.known_cookie() {
         // SAFETY: the helper takes the context itself.
         0 => unsafe { bpf_get_socket_cookie(context.as_ptr()) },
@@ -65,7 +66,7 @@ fn begun(context: &SockAddrContext, remote: Address, family: u8) {
     if let Some(mut slot) = attempts::begin(cookie) {
         begun.write(slot.record(), &socket);
         slot.give(cookie);
-    } else if let Some(mut place) = emit::place(Loss::Unrouted) {
+    } else if let Some(mut place) = emit::place(Ring::Common, Loss::Unrouted) {
         begun.write(place.record(), &socket);
         place.publish();
     }

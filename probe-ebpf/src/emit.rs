@@ -11,7 +11,7 @@ use crate::{
     maps::LOSSES,
     offsets::{OFFSET_TASK_COMMAND, OFFSET_TASK_PROCESS},
     record::AttemptWords,
-    ring::Place,
+    ring::{Place, Ring},
     socket::load,
 };
 
@@ -50,8 +50,8 @@ impl Caller {
 
 /// A place for a record on its way to user space; without one, it is counted as lost.
 #[inline(always)]
-pub(crate) fn place(loss: Loss) -> Option<Place> {
-    let place = Place::claim();
+pub(crate) fn place(ring: Ring, loss: Loss) -> Option<Place> {
+    let place = Place::claim(ring);
     if place.is_none() {
         lost(loss);
     }
@@ -60,8 +60,8 @@ pub(crate) fn place(loss: Loss) -> Option<Place> {
 
 /// Hands over a record that stands elsewhere.
 #[inline(always)]
-pub(crate) fn hand_over(loss: Loss, record: &AttemptWords) {
-    if let Some(mut place) = place(loss) {
+pub(crate) fn hand_over(ring: Ring, loss: Loss, record: &AttemptWords) {
+    if let Some(mut place) = place(ring, loss) {
         *place.record() = *record;
         place.publish();
     }

@@ -5,8 +5,10 @@
 //!
 //! What they share: `offsets.rs` (where the running kernel keeps a field), `socket.rs` (reading one),
 //! `tuple.rs` (addresses and ports, the only byte-order code), `record.rs` (building a record), `clock.rs` (its time),
+//! `cpu.rs` (what a CPU keeps),
 //! `attempts.rs` (from `connect()` to its outcome), `rescue.rs` (interrupted handlers), `scope.rs` (what the user asked
-//! to watch), `emit.rs` (hand-over and loss), `ring.rs` (the way to user space), `atomics.rs` and `maps.rs`.
+//! to watch), `emit.rs` (hand-over and loss), `ring.rs` (the way to user space), `atomics.rs`, `maps.rs`
+//! and `layout.rs` (of the code).
 #![no_std]
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
@@ -16,7 +18,9 @@ mod atomics;
 mod attempts;
 mod clock;
 mod connect;
+mod cpu;
 mod emit;
+mod layout;
 mod maps;
 mod offsets;
 mod record;

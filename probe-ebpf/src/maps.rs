@@ -5,13 +5,14 @@ use aya_ebpf::{
     btf_maps::{Array, HashMap, PerCpuArray},
     macros::btf_map,
 };
-use probe_common::{ATTEMPTS as SLOTS, AttemptSlot, CpuState, Loss, RingPlace, RingState};
+use probe_common::{ATTEMPTS as SLOTS, AttemptSlot, Loss, RingPlace, RingState};
 
 /// User space maps the memory (5.5).
 const SHARED: usize = BPF_F_MMAPABLE as usize;
 
-/// The rings: how far producers and consumer are (`ring.rs`). Every hook writes its half, the drain its own. The loader
-/// sets how many.
+/// The rings: how far producers and consumer are (`ring.rs`), and what the hooks keep per CPU; each field of
+/// [`RingState`] and `CpuState` tells who writes and who reads it. One for each CPU by its number, then the common ones.
+/// The loader sets how many.
 #[btf_map]
 pub(crate) static RINGS: Array<RingState, 1, SHARED> = Array::new();
 
@@ -28,17 +29,7 @@ pub(crate) static LOSSES: PerCpuArray<u64, { Loss::ALL.len() }> = PerCpuArray::n
 /// Attempts under way, by their socket's cookie (`attempts.rs`). Written by every hook, freed by the outcome; read by
 /// user space for the attempts that have none. Two attempts for one slot: the older goes to its ring.
 #[btf_map]
-pub(crate) static ATTEMPTS: Array<AttemptSlot, SLOTS> = Array::new();
-
-/// What the hooks keep per CPU; each field of [`CpuState`] tells who writes and who reads it. Never full.
-#[btf_map]
-static CPUS: PerCpuArray<CpuState, 1> = PerCpuArray::new();
-
-/// This CPU's state.
-#[inline(always)]
-pub(crate) fn cpu() -> Option<*mut CpuState> {
-    CPUS.get_ptr_mut(0)
-}
+pub(crate) static ATTEMPTS: Array<AttemptSlot, SLOTS, SHARED> = Array::new();
 
 /// Network namespaces to watch, by cookie, when the user named any. Written before attaching, only read here.
 #[btf_map]

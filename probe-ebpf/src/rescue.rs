@@ -14,23 +14,52 @@
 //! memory that is cold. A mark that the second program was not run for, because it was interrupted itself, stays. It
 //! could only hide that the same socket fails twice, the second time unseen.
 
-use probe_common::CpuState;
+use probe_common::kind;
+
+use crate::{cpu::Cpu, ring::Ring};
+
+/// Which of the two programs reports a change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    First,
+    Second,
+}
+
+impl Program {
+    /// What the kind of its records has set.
+    #[inline(always)]
+    pub(crate) fn flag(self) -> u8 {
+        match self {
+            Self::First => 0,
+            Self::Second => kind::RESCUED,
+        }
+    }
+
+    /// The second may be at work while the first is interrupted.
+    #[inline(always)]
+    pub(crate) fn ring(self, cpu: Cpu) -> Ring {
+        match self {
+            Self::First => Ring::Own(cpu),
+            Self::Second => Ring::Common,
+        }
+    }
+}
 
 /// Marks a change as seen.
 #[inline(always)]
-pub(crate) fn mark(cpu: *mut CpuState, change: u64) {
+pub(crate) fn mark(cpu: Cpu, change: u64) {
     // SAFETY: this CPU's state.
-    unsafe { (&raw mut (*cpu).mark).write_volatile(change) };
+    unsafe { (&raw mut (*cpu.state()).mark).write_volatile(change) };
 }
 
 /// Whether the first program was run for this change; takes the mark away.
 #[inline(always)]
-pub(crate) fn is_marked(cpu: *mut CpuState, change: u64) -> bool {
+pub(crate) fn is_marked(cpu: Cpu, change: u64) -> bool {
     // SAFETY: as above.
     unsafe {
-        let is_marked = (&raw const (*cpu).mark).read_volatile() == change;
+        let is_marked = (&raw const (*cpu.state()).mark).read_volatile() == change;
         if is_marked {
-            (&raw mut (*cpu).mark).write_volatile(0);
+            (&raw mut (*cpu.state()).mark).write_volatile(0);
         }
         is_marked
     }
@@ -38,7 +67,7 @@ pub(crate) fn is_marked(cpu: *mut CpuState, change: u64) -> bool {
 
 /// Counts a change that the second program takes.
 #[inline(always)]
-pub(crate) fn count(cpu: *mut CpuState) {
+pub(crate) fn count(cpu: Cpu) {
     // SAFETY: as above; only the second program counts, and it cannot interrupt itself.
-    unsafe { (*cpu).rescued += 1 };
+    unsafe { (*cpu.state()).rescued += 1 };
 }

@@ -8,15 +8,17 @@
 //! | SYN_RECV → ESTABLISHED | accept, or the success of a self-connect or simultaneous open |
 
 use aya_ebpf::programs::BtfTracePointContext;
-use probe_common::{CpuState, Loss, kind};
+use probe_common::{Loss, kind};
 
 use crate::{
     attempts, clock,
+    cpu::Cpu,
     emit::{self, Caller},
-    maps,
+    layout::rarely,
     offsets::{OFFSET_SOCK_ERROR, OFFSET_SOCK_LOCAL_PORT, OFFSET_SOCK_PROTOCOL},
     record::{self, AttemptWords},
-    rescue, scope,
+    rescue::{self, Program},
+    scope,
     socket::Socket,
     tuple::Tuple,
 };
@@ -40,16 +42,18 @@ enum Change {
 }
 
 impl Change {
-    /// Most changes say nothing: they belong to the way a connection ends.
+    /// Most changes say nothing: they belong to the way a connection ends. They pass straight through, within the first
+    /// cache line of the code; the others jump.
     #[inline(always)]
     fn of(context: &BtfTracePointContext) -> Option<Self> {
-        match (context.arg::<i32>(1), context.arg::<i32>(2)) {
-            (CLOSE, SYN_SENT) => Some(Self::Attempted),
-            (SYN_SENT, ESTABLISHED) => Some(Self::Connected),
-            (SYN_SENT, CLOSE) => Some(Self::Failed),
-            (SYN_RECV, ESTABLISHED) => Some(Self::Accepted),
-            _ => None,
-        }
+        let change = match (context.arg::<i32>(1), context.arg::<i32>(2)) {
+            (CLOSE, SYN_SENT) => rarely(Self::Attempted),
+            (SYN_SENT, ESTABLISHED) => rarely(Self::Connected),
+            (SYN_SENT, CLOSE) => rarely(Self::Failed),
+            (SYN_RECV, ESTABLISHED) => rarely(Self::Accepted),
+            _ => return None,
+        };
+        Some(change)
     }
 
     /// A number for this change of this socket, as `rescue.rs` marks it.
@@ -63,14 +67,14 @@ impl Change {
 #[inline(always)]
 pub(crate) fn state_changed(context: &BtfTracePointContext) -> i32 {
     let Some(change) = Change::of(context) else { return 0 };
-    let Some(cpu) = maps::cpu() else { return 0 };
+    let Some(cpu) = Cpu::current() else { return 0 };
     let socket = Socket::new(context.arg(0));
     if is_of_interest(&socket) {
         // While nobody has asked for its cookie it has passed no connect hook.
         let is_new = socket.known_cookie() == 0;
         let cookie = socket.cookie();
         rescue::mark(cpu, change.of_socket(cookie));
-        report(change, Seen { socket, cookie, cpu }, is_new, 0);
+        report(change, Seen { socket, cookie, cpu }, is_new, Program::First);
     }
     0
 }
@@ -79,7 +83,7 @@ pub(crate) fn state_changed(context: &BtfTracePointContext) -> i32 {
 #[inline(always)]
 pub(crate) fn state_change_missed(context: &BtfTracePointContext) -> i32 {
     let Some(change) = Change::of(context) else { return 0 };
-    let Some(cpu) = maps::cpu() else { return 0 };
+    let Some(cpu) = Cpu::current() else { return 0 };
     let socket = Socket::new(context.arg(0));
     let known = socket.known_cookie();
     // The first program gives a cookie to what it reports.
@@ -88,7 +92,7 @@ pub(crate) fn state_change_missed(context: &BtfTracePointContext) -> i32 {
     if (is_new || !rescue::is_marked(cpu, change.of_socket(known))) && is_of_interest(&socket) {
         rescue::count(cpu);
         let cookie = socket.cookie();
-        report(change, Seen { socket, cookie, cpu }, is_new, kind::RESCUED);
+        report(change, Seen { socket, cookie, cpu }, is_new, Program::Second);
     }
     0
 }
@@ -102,16 +106,16 @@ fn is_of_interest(socket: &Socket) -> bool {
 struct Seen {
     socket: Socket,
     cookie: u64,
-    cpu: *mut CpuState,
+    cpu: Cpu,
 }
 
 #[inline(always)]
-fn report(change: Change, Seen { socket, cookie, cpu }: Seen, is_new: bool, rescued: u8) {
+fn report(change: Change, Seen { socket, cookie, cpu }: Seen, is_new: bool, by: Program) {
     match change {
-        Change::Attempted => attempted(socket, cookie, cpu, rescued),
-        Change::Connected => connected(socket, cookie, cpu, rescued),
-        Change::Failed => failed(socket, cookie, cpu, rescued),
-        Change::Accepted => accepted(socket, cookie, cpu, rescued, is_new),
+        Change::Attempted => attempted(socket, cookie, cpu, by),
+        Change::Connected => connected(socket, cookie, cpu, by),
+        Change::Failed => failed(socket, cookie, cpu, by),
+        Change::Accepted => accepted(socket, cookie, cpu, by, is_new),
     }
 }
 
@@ -120,22 +124,22 @@ fn report(change: Change, Seen { socket, cookie, cpu }: Seen, is_new: bool, resc
 // (kernel/bpf/verifier.c, `BPF_PRIV_STACK_MIN_SIZE`, 6.13).
 
 #[inline(never)]
-fn attempted(socket: Socket, cookie: u64, cpu: *mut CpuState, rescued: u8) {
+fn attempted(socket: Socket, cookie: u64, cpu: Cpu, by: Program) {
     // The own address was chosen since, and a socket load-balancer may have chosen another peer.
     let change = |attempt: &mut AttemptWords| write_attempt(attempt, &socket, kind::ATTEMPT);
     if !attempts::update(cookie, change) {
-        attempted_alone(socket, cookie, clock::now(cpu), rescued);
+        attempted_alone(socket, cookie, cpu, by);
     }
 }
 
 /// No connect hook, or the slot went to another: the record goes alone.
 #[inline(never)]
-fn attempted_alone(socket: Socket, cookie: u64, time: u64, rescued: u8) {
-    let caller = Caller::current();
-    let Some(mut place) = emit::place(Loss::Attempt) else { return };
+fn attempted_alone(socket: Socket, cookie: u64, cpu: Cpu, by: Program) {
+    let (time, caller) = (clock::now(cpu), Caller::current());
+    let Some(mut place) = emit::place(by.ring(cpu), Loss::Attempt) else { return };
     let words = place.record();
     record::write_socket(words, time, cookie, &socket);
-    write_attempt(words, &socket, kind::SENT | rescued);
+    write_attempt(words, &socket, kind::SENT | by.flag());
     record::write_caller(words, &caller);
     place.publish();
 }
@@ -146,18 +150,18 @@ fn write_attempt(words: &mut AttemptWords, socket: &Socket, kind: u8) {
 }
 
 #[inline(never)]
-fn connected(socket: Socket, cookie: u64, cpu: *mut CpuState, rescued: u8) {
-    if !succeeded(&socket, cookie, rescued) {
-        stands(&socket, cookie, clock::now(cpu), kind::CONNECTED | rescued, 0, Loss::Connected);
+fn connected(socket: Socket, cookie: u64, cpu: Cpu, by: Program) {
+    if !succeeded(&socket, cookie, cpu, by) {
+        stands(&socket, cookie, cpu, by, kind::CONNECTED, 0, Loss::Connected);
     }
 }
 
 #[inline(never)]
-fn accepted(socket: Socket, cookie: u64, cpu: *mut CpuState, rescued: u8, is_new: bool) {
+fn accepted(socket: Socket, cookie: u64, cpu: Cpu, by: Program, is_new: bool) {
     let (mut kind, mut loss) = (kind::ACCEPTED, Loss::Accepted);
     if !is_new {
         // Both ends called connect() at once (RFC 9293, 3.5), or it talks to itself.
-        if succeeded(&socket, cookie, rescued) {
+        if succeeded(&socket, cookie, cpu, by) {
             return;
         }
         Tuple::read(&socket, |tuple| {
@@ -166,41 +170,41 @@ fn accepted(socket: Socket, cookie: u64, cpu: *mut CpuState, rescued: u8, is_new
             }
         });
     }
-    stands(&socket, cookie, clock::now(cpu), kind | rescued, 0, loss);
+    stands(&socket, cookie, cpu, by, kind, 0, loss);
 }
 
 /// The success of an attempt that is in its slot; whether it was.
 #[inline(always)]
-fn succeeded(socket: &Socket, cookie: u64, rescued: u8) -> bool {
+fn succeeded(socket: &Socket, cookie: u64, cpu: Cpu, by: Program) -> bool {
     // The SYN has told the addresses; the own port is chosen after it.
     let port = socket.load(&OFFSET_SOCK_LOCAL_PORT);
-    let change = |attempt: &mut AttemptWords| record::set_success(attempt, kind::CONNECTED | rescued, port);
-    attempts::conclude(cookie, Loss::Connected, change)
+    let change = |attempt: &mut AttemptWords| record::set_success(attempt, kind::CONNECTED | by.flag(), port);
+    attempts::conclude(cookie, by.ring(cpu), Loss::Connected, change)
 }
 
 /// The outcome by itself.
 #[inline(always)]
-fn stands(socket: &Socket, cookie: u64, time: u64, kind: u8, error: u16, loss: Loss) {
-    let Some(mut place) = emit::place(loss) else { return };
+fn stands(socket: &Socket, cookie: u64, cpu: Cpu, by: Program, kind: u8, error: u16, loss: Loss) {
+    let time = clock::now(cpu);
+    let Some(mut place) = emit::place(by.ring(cpu), loss) else { return };
     let words = place.record();
     record::write_socket(words, time, cookie, socket);
-    Tuple::read(socket, |tuple| record::write_fact(words, tuple, error, kind));
+    Tuple::read(socket, |tuple| record::write_fact(words, tuple, error, kind | by.flag()));
     place.publish();
 }
 
 #[inline(never)]
-fn failed(socket: Socket, cookie: u64, cpu: *mut CpuState, rescued: u8) {
+fn failed(socket: Socket, cookie: u64, cpu: Cpu, by: Program) {
     let error = socket.load_optional::<i32>(&OFFSET_SOCK_ERROR).unwrap_or(0) as u16;
-    let kind = kind::FAILED | rescued;
     let time = clock::now(cpu);
-    let is_noted = attempts::conclude(cookie, Loss::Failed, |attempt| {
+    let is_noted = attempts::conclude(cookie, by.ring(cpu), Loss::Failed, |attempt| {
         // The socket may have lost its addresses already; the attempt keeps them.
         // Another CPU's clock may have stood at an earlier tick.
         let microseconds = time.saturating_sub(record::time(attempt)) / 1_000;
         let elapsed = if microseconds < u64::from(u32::MAX) { microseconds as u32 } else { u32::MAX };
-        record::set_failure(attempt, kind, error, elapsed);
+        record::set_failure(attempt, kind::FAILED | by.flag(), error, elapsed);
     });
     if !is_noted {
-        stands(&socket, cookie, time, kind, error, Loss::Failed);
+        stands(&socket, cookie, cpu, by, kind::FAILED, error, Loss::Failed);
     }
 }

@@ -139,14 +139,14 @@ impl Run {
         self.figures(&recorder.finish(), port, generated, (rescued, rate))
     }
 
-    /// With rings of 64 KiB, and the recorder stopped by SIGSTOP for `pause` as soon as it is live.
+    /// With rings of some KiB together, and the recorder stopped by SIGSTOP for `pause` as soon as it is live.
     ///
     /// # Panics
     ///
     /// When the recorder fails.
     #[must_use]
-    pub fn with_stopped_consumer(self, pause: Duration) -> Figures {
-        self.with_small_ring("64", |recorder, generate| {
+    pub fn with_stopped_consumer(self, kib: u32, pause: Duration) -> Figures {
+        self.with_small_rings(kib, |recorder, generate| {
             recorder.signal(Signal::SIGSTOP);
             let began = Instant::now();
             let generated = generate();
@@ -163,18 +163,18 @@ impl Run {
     /// When the recorder fails.
     #[must_use]
     pub fn with_overrun_consumer(self) -> Figures {
-        self.with_small_ring("4", |_, generate| generate())
+        self.with_small_rings(4, |_, generate| generate())
     }
 
     /// Losses are counted per node, so this watches a namespace of its own, where nobody else connects.
-    fn with_small_ring(
+    fn with_small_rings(
         self,
-        kib: &str,
+        kib: u32,
         run: impl FnOnce(&Recorder, &dyn Fn() -> (u16, (Generated, u64))) -> (u16, (Generated, u64)),
     ) -> Figures {
         let namespace = TestNamespace::new("small-ring");
         let path = namespace.path().display().to_string();
-        let recorder = Recorder::start(&["--ring", kib, "--netns", &path]);
+        let recorder = Recorder::start(&["--ring", &kib.to_string(), "--netns", &path]);
         let generate = || {
             namespace.run(|| {
                 let server = Server::start(self.address(), self.clients).expect("loopback is up");

@@ -91,7 +91,7 @@ pub(super) fn load(
 ) -> Result<Ebpf, StartError> {
     let limit_netns = u8::from(!scope.namespaces.is_empty());
     let levels = scope.levels();
-    let (last_ring, last_place) = (shape.rings - 1, shape.places - 1);
+    let (last_common_ring, last_place) = (shape.common - 1, shape.places - 1);
     // Level 0 removes the diagnostics from the loaded programs: the verifier sees a constant.
     let log_level = if options.diagnostics { 5u8 } else { 0u8 };
     let mut loader = EbpfLoader::new();
@@ -104,14 +104,20 @@ pub(super) fn load(
         .override_global("OWN_CGROUP", &scope.own_group, true)
         .override_global("AYA_LOG_LEVEL", &log_level, true)
         .override_global("STORES_IN_ORDER", &STORES_IN_ORDER, true)
-        .override_global("LAST_RING", &last_ring, true)
+        .override_global("LAST_COMMON_RING", &last_common_ring, true)
+        .override_global("FIRST_COMMON_RING", &shape.cpus, true)
         .override_global("LAST_PLACE", &last_place, true)
-        .map_max_entries("RINGS", shape.rings)
-        .map_max_entries("PLACES", shape.rings * shape.places);
+        .map_max_entries("RINGS", shape.states())
+        .map_max_entries("PLACES", shape.all_places());
     loader.load(object()).map_err(|cause| StartError::Load(Box::new(cause)))
 }
 
-/// Takes a map out of the object.
+/// A map of the object.
+pub(super) fn map<'a>(ebpf: &'a Ebpf, map: &'static str) -> Result<&'a Map, StartError> {
+    ebpf.map(map).ok_or(StartError::Object(map))
+}
+
+/// Takes a map out of the object, whose programs must be loaded: they name it by its descriptor.
 pub(super) fn take(ebpf: &mut Ebpf, map: &'static str) -> Result<Map, StartError> {
     ebpf.take_map(map).ok_or(StartError::Object(map))
 }

@@ -12,6 +12,7 @@ mod diagnostics;
 pub mod error;
 mod fields;
 mod load;
+mod memory;
 pub mod namespaces;
 mod object;
 pub mod probe;

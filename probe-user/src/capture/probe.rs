@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs::File, io, path::PathBuf};
 
 use aya::{
     Ebpf,
-    maps::{Array, MapData, MapType, PerCpuArray},
+    maps::{MapData, MapType, PerCpuArray},
 };
 use aya_log::EbpfLogger;
 use probe_common::Loss;
@@ -17,7 +17,7 @@ use super::{
     diagnostics::Diagnostics,
     error::StartError,
     fields::{self, MissingField},
-    load::{Scope, load, take, unusable},
+    load::{Scope, load, map, take, unusable},
     namespaces::Namespace,
     recursion::{Recursion, handlers_can_nest},
     rights::Rights,
@@ -79,7 +79,8 @@ impl Probe {
         }
         let (offsets, missing_fields) = fields::resolve(&types)?;
         let scope = Scope::resolve(options, tree.ok())?;
-        let shape = Shape::of_this_machine(options.ring_bytes);
+        let shape =
+            Shape::of_this_machine(options.ring_bytes).map_err(StartError::system("counting CPUs"))?;
         let mut ebpf = load(options, shape, &offsets, &scope)?;
         scope.apply(&mut ebpf)?;
         let logger = match options.diagnostics {
@@ -88,12 +89,13 @@ impl Probe {
             }
             false => None,
         };
+        let rings = Rings::new(shape, map(&ebpf, "RINGS")?, map(&ebpf, "PLACES")?)
+            .map_err(StartError::system("mapping the rings"))?;
         let hooks = attach_all(&mut ebpf, tree)?;
         Ok(Self {
-            rings: Rings::new(shape, &take(&mut ebpf, "RINGS")?, &take(&mut ebpf, "PLACES")?)
-                .map_err(StartError::system("mapping the rings"))?,
+            rings,
             losses: PerCpuArray::try_from(take(&mut ebpf, "LOSSES")?).map_err(unusable("LOSSES"))?,
-            slots: Slots::new(Array::try_from(take(&mut ebpf, "ATTEMPTS")?).map_err(unusable("ATTEMPTS"))?),
+            slots: Slots::new(map(&ebpf, "ATTEMPTS")?).map_err(StartError::system("mapping the attempts"))?,
             unrouted: Unrouted::default(),
             undecodable: 0,
             programs: program_files(&ebpf)?,
@@ -133,15 +135,11 @@ impl Probe {
 
     /// Gives the attempts that died on their route, as far as that is certain at `now` (`CLOCK_BOOTTIME`,
     /// nanoseconds); to be called about once a second.
-    ///
-    /// # Errors
-    ///
-    /// When a map cannot be read.
-    pub fn settle(&mut self, now: u64, take: impl FnMut(Event)) -> io::Result<()> {
+    pub fn settle(&mut self, now: u64, take: impl FnMut(Event)) {
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
-        self.unrouted.settle(&self.slots, now, take)
+        self.unrouted.settle(&self.slots, now, take);
     }
 
     /// Detaches every hook; what the rings still hold can be drained.
@@ -152,20 +150,13 @@ impl Probe {
     }
 
     /// Whether an attempt is held back until [`Self::settle`] can tell.
-    ///
-    /// # Errors
-    ///
-    /// When a map cannot be read.
-    pub fn is_unsettled(&self) -> io::Result<bool> {
+    #[must_use]
+    pub fn is_unsettled(&self) -> bool {
         self.unrouted.is_unsettled(&self.slots)
     }
 
     /// The attempts whose outcome has not come, after [`Self::detach`].
-    ///
-    /// # Errors
-    ///
-    /// When a map cannot be read.
-    pub fn waiting(&self) -> io::Result<impl Iterator<Item = Event>> {
+    pub fn waiting(&self) -> impl Iterator<Item = Event> {
         self.slots.waiting()
     }
 

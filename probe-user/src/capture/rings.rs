@@ -1,43 +1,84 @@
 //! The rings (`probe-ebpf/src/ring.rs`), read from the memory that the hooks write to.
-#![expect(unsafe_code, reason = "memory that is shared with the kernel is only reached by pointers")]
 
 use std::{
-    io,
+    fs, io,
     mem::offset_of,
-    os::fd::AsFd,
     sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use aya::maps::{Map, MapData};
-use memmap2::{MmapOptions, MmapRaw};
-use probe_common::{AttemptRecord, RingPlace, RingState};
+use aya::maps::Map;
+use probe_common::{RingPlace, RingState};
 
-use super::decode::Bytes;
+use super::{decode::Bytes, memory::Shared};
 
-/// How many rings there are and how long each is; both are powers of two.
+/// How many rings there are and how long each is.
+///
+/// The states of the CPUs' own rings come first, then those of the common ones; so do their places, but a CPU without
+/// memory for a ring of its own has a state and no places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
-    pub(super) rings: u32,
+    /// CPUs that the kernel may ever have: the first number that none can get.
+    pub(super) cpus: u32,
+    /// CPUs that have a ring for `tcp_state` alone: those numbered below. 0 when there is too little memory.
+    pub(super) own: u32,
+    /// Rings that every program may write to; a power of two.
+    pub(super) common: u32,
+    /// Records in each; a power of two.
     pub(super) places: u32,
 }
 
 impl Shape {
-    /// Of rings that take `bytes` together (a power of two, at least a page): one for each number of a CPU below
-    /// `cpus`. A CPU that comes later shares, and so do all when there would be too little for each.
-    pub(super) fn of(bytes: u32, cpus: u32) -> Self {
+    /// Of rings that take at most `bytes` together (a power of two, at least a page): two for each number of a CPU below
+    /// `online`. A CPU that comes later shares the common rings, and so do all when there would be too little for each.
+    pub(super) fn of(bytes: u32, cpus: u32, online: u32) -> Self {
         /// A few handlers that interrupt each other; and 4 KiB are one ring, so that a test can make all CPUs share it.
         const LEAST: u32 = 32;
         let places = bytes / size_of::<RingPlace>() as u32;
-        let rings = cpus.next_power_of_two().min(places / LEAST).max(1);
-        Self { rings, places: places / rings }
+        let most = places / LEAST;
+        let online_or_more = online.next_power_of_two();
+        if online_or_more * 2 <= most {
+            let (own, common) = (online, online_or_more);
+            return Self { cpus, own, common, places: places / (online_or_more * 2) };
+        }
+        let common = online_or_more.min(most).max(1);
+        Self { cpus, own: 0, common, places: places / common }
     }
 
-    pub(super) fn of_this_machine(bytes: u32) -> Self {
-        let last = aya::util::online_cpus().ok().and_then(|online| online.into_iter().max());
-        Self::of(bytes, last.unwrap_or(0) + 1)
+    /// # Errors
+    ///
+    /// When the kernel does not tell its CPUs.
+    pub(super) fn of_this_machine(bytes: u32) -> io::Result<Self> {
+        Ok(Self::of(bytes, number_after_last("possible")?, number_after_last("online")?))
     }
+
+    /// How many states there are.
+    pub(super) fn states(self) -> u32 {
+        self.cpus + self.common
+    }
+
+    /// How many places there are, in all rings together.
+    pub(super) fn all_places(self) -> u32 {
+        (self.own + self.common) * self.places
+    }
+
+    /// The lanes, with the index of each ring's state and of its first place.
+    fn lanes(self) -> impl Iterator<Item = Lane> {
+        let ring = move |state, index| Ring { state, first_place: index * self.places, tail: 0 };
+        (0..self.common).map(move |index| Lane {
+            own: (index < self.own).then(|| ring(index, index)),
+            common: ring(self.cpus + index, self.own + index),
+        })
+    }
+}
+
+/// One more than the last number of a list of CPUs such as `0-3,8` (Documentation/admin-guide/cputopology.rst).
+fn number_after_last(list: &str) -> io::Result<u32> {
+    let name = format!("/sys/devices/system/cpu/{list}");
+    let text = fs::read_to_string(&name)?;
+    let last = text.trim().rsplit([',', '-']).next().and_then(|last| last.parse::<u32>().ok());
+    last.map(|last| last + 1).ok_or_else(|| io::Error::other(format!("{name} says {text:?}")))
 }
 
 /// What one pass over the rings found.
@@ -52,127 +93,174 @@ pub struct Drained {
 
 /// The probe's maps `RINGS` and `PLACES`. The consumer is this process alone.
 pub(super) struct Rings {
+    memory: Memory,
+    lanes: Vec<Lane>,
+}
+
+/// What hooks and user space share.
+struct Memory {
     shape: Shape,
-    states: MmapRaw,
-    places: MmapRaw,
-    /// Per ring, how many records were read.
-    tails: Vec<u64>,
+    states: Shared,
+    places: Shared,
+}
+
+/// Rings that are read in one order, which is the order in which a CPU claimed its places.
+struct Lane {
+    /// A CPU's own ring.
+    own: Option<Ring>,
+    /// The one that it has in common with the CPUs that have none.
+    common: Ring,
+}
+
+/// Where one ring is, and how far it was read.
+struct Ring {
+    state: u32,
+    first_place: u32,
+    tail: u64,
 }
 
 impl Rings {
+    /// To be called before the hooks run: tells them which places are whose.
     pub(super) fn new(shape: Shape, states: &Map, places: &Map) -> io::Result<Self> {
-        let count = shape.rings as usize * shape.places as usize;
-        Ok(Self {
-            shape,
-            states: mapped(states, shape.rings as usize * size_of::<RingState>())?,
-            places: mapped(places, count * size_of::<RingPlace>())?,
-            tails: vec![0; shape.rings as usize],
-        })
+        let states = Shared::of(states, shape.states() as usize * size_of::<RingState>())?;
+        let places = Shared::of(places, shape.all_places() as usize * size_of::<RingPlace>())?;
+        Ok(Self::of(Memory { shape, states, places }))
     }
 
-    /// Gives every record whose place was claimed until now, ring by ring. Later ones wait, so that a producer that is
+    fn of(memory: Memory) -> Self {
+        for state in 0..memory.shape.states() {
+            memory.first_place(state).store(RingState::NO_PLACES, Ordering::Relaxed);
+        }
+        let rings = Self { lanes: memory.shape.lanes().collect(), memory };
+        for ring in rings.rings() {
+            rings.memory.first_place(ring.state).store(ring.first_place.into(), Ordering::Relaxed);
+        }
+        rings
+    }
+
+    fn rings(&self) -> impl Iterator<Item = &Ring> {
+        self.lanes.iter().flat_map(|lane| lane.own.iter().chain([&lane.common]))
+    }
+
+    /// Gives every record whose place was claimed until now, CPU by CPU. Later ones wait, so that a producer that is
     /// faster than its consumer cannot keep it here.
     pub(super) fn drain(&mut self, mut take: impl FnMut(&Bytes)) -> Drained {
-        /// So often the producers hear of places that are free again.
-        const PACE: u64 = 64;
-        let heads: Vec<u64> =
-            (0..self.shape.rings).map(|ring| self.head(ring).load(Ordering::Acquire)).collect();
+        let Self { memory, lanes } = self;
         let mut drained = Drained { records: 0, is_all: true };
-        for (ring, head) in (0..self.shape.rings).zip(heads) {
-            let began = self.tails[ring as usize];
-            let mut tail = began;
-            while tail != head
-                && let Some(record) = self.record(ring, tail)
-            {
-                take(&record);
-                tail += 1;
-                if tail.is_multiple_of(PACE) {
-                    self.tail(ring).store(tail, Ordering::Release);
-                }
+        for Lane { own, common } in lanes {
+            // The own ring's head is the later one, so that nothing is missing of what came before a common record.
+            let common_head = memory.head(common);
+            let own_head = own.as_ref().map_or(0, |own| memory.head(own));
+            let mut pass = Pass { memory, take: &mut take, drained: &mut drained };
+            if let Some(own) = own {
+                pass.read(common, common_head, |pass, after| pass.read(own, after, |_, _| true));
+                pass.read(own, own_head, |_, _| true);
+            } else {
+                pass.read(common, common_head, |_, _| true);
             }
-            if tail != began {
-                self.tail(ring).store(tail, Ordering::Release);
-                self.tails[ring as usize] = tail;
-            }
-            drained.records += (tail - began) as usize;
-            drained.is_all &= tail == head;
         }
         drained
     }
 
     /// How many records are claimed and not read.
     pub(super) fn unread(&self) -> u64 {
-        let unread = |(ring, tail): (u32, &u64)| self.head(ring).load(Ordering::Acquire) - tail;
-        (0..self.shape.rings).zip(&self.tails).map(unread).sum()
+        self.rings().map(|ring| self.memory.head(ring) - ring.tail).sum()
     }
 
     /// How many records one ring holds.
     pub(super) fn places(&self) -> u32 {
-        self.shape.places
+        self.memory.shape.places
     }
+}
 
-    /// The record at `tail`. Its place was claimed; whoever claimed it is about to write it, unless it was interrupted:
+/// One pass over the rings.
+struct Pass<'a, Take> {
+    memory: &'a Memory,
+    take: &'a mut Take,
+    drained: &'a mut Drained,
+}
+
+impl<Take: FnMut(&Bytes)> Pass<'_, Take> {
+    /// Reads a ring up to `head`; whether that was possible. `may_read` is told what each record comes after.
+    fn read(&mut self, ring: &mut Ring, head: u64, mut may_read: impl FnMut(&mut Self, u64) -> bool) -> bool {
+        /// So often the producers hear of places that are free again.
+        const PACE: u64 = 64;
+        let began = ring.tail;
+        while ring.tail < head
+            && let Some(place) = self.memory.written(ring)
+            && may_read(self, self.memory.after(place))
+        {
+            (self.take)(&self.memory.record(place));
+            self.drained.records += 1;
+            ring.tail += 1;
+            if ring.tail.is_multiple_of(PACE) {
+                self.memory.free(ring);
+            }
+        }
+        if ring.tail != began {
+            self.memory.free(ring);
+        }
+        let is_all = ring.tail >= head;
+        self.drained.is_all &= is_all;
+        is_all
+    }
+}
+
+impl Memory {
+    /// The next place of a ring. It was claimed; whoever claimed it is about to write it, unless it was interrupted:
     /// then it is `None` after a moment, and comes with the next drain.
-    fn record(&self, ring: u32, tail: u64) -> Option<Bytes> {
+    fn written(&self, ring: &Ring) -> Option<usize> {
         const PATIENCE: Duration = Duration::from_millis(1);
-        if self.claim(ring, tail).load(Ordering::Acquire) != tail + 1 {
+        let place = self.place(ring, ring.tail);
+        let is_written = || self.claim(place).load(Ordering::Acquire) == ring.tail + 1;
+        if !is_written() {
             let began = Instant::now();
-            while self.claim(ring, tail).load(Ordering::Acquire) != tail + 1 {
+            while !is_written() {
                 if began.elapsed() > PATIENCE {
                     return None;
                 }
                 thread::yield_now();
             }
         }
-        let mut bytes: Bytes = [0; _];
-        for (index, chunk) in bytes.chunks_exact_mut(size_of::<u64>()).enumerate() {
-            let word = self.word(ring, tail, offset_of!(RingPlace, record) + index * size_of::<u64>());
-            chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
-        }
-        Some(bytes)
+        Some(place)
     }
 
-    fn claim(&self, ring: u32, tail: u64) -> &AtomicU64 {
-        self.word(ring, tail, offset_of!(RingPlace, claim))
+    fn record(&self, place: usize) -> Bytes {
+        self.places.record(place + offset_of!(RingPlace, record))
     }
 
-    /// A word of the place at `tail`.
-    fn word(&self, ring: u32, tail: u64, offset: usize) -> &AtomicU64 {
-        let place = tail as u32 & (self.shape.places - 1);
-        let index = ring as usize * self.shape.places as usize + place as usize;
-        word(&self.places, index * size_of::<RingPlace>() + offset)
+    fn after(&self, place: usize) -> u64 {
+        self.places.word(place + offset_of!(RingPlace, after)).load(Ordering::Relaxed)
     }
 
-    fn head(&self, ring: u32) -> &AtomicU64 {
-        word(&self.states, ring as usize * size_of::<RingState>() + offset_of!(RingState, head))
+    /// The offset of the place for a claim.
+    fn place(&self, ring: &Ring, claim: u64) -> usize {
+        let within = claim as u32 & (self.shape.places - 1);
+        (ring.first_place + within) as usize * size_of::<RingPlace>()
     }
 
-    fn tail(&self, ring: u32) -> &AtomicU64 {
-        word(&self.states, ring as usize * size_of::<RingState>() + offset_of!(RingState, tail))
+    fn claim(&self, place: usize) -> &AtomicU64 {
+        self.places.word(place + offset_of!(RingPlace, claim))
+    }
+
+    /// How many places of a ring were claimed.
+    fn head(&self, ring: &Ring) -> u64 {
+        self.state(ring.state, offset_of!(RingState, head)).load(Ordering::Acquire)
+    }
+
+    /// Tells the producers how far it was read.
+    fn free(&self, ring: &Ring) {
+        self.state(ring.state, offset_of!(RingState, tail)).store(ring.tail, Ordering::Release);
+    }
+
+    fn first_place(&self, state: u32) -> &AtomicU64 {
+        self.state(state, offset_of!(RingState, first_place))
+    }
+
+    fn state(&self, state: u32, field: usize) -> &AtomicU64 {
+        self.states.word(state as usize * size_of::<RingState>() + field)
     }
 }
-
-/// Maps an array's values (`BPF_F_MMAPABLE`; kernel/bpf/arraymap.c, `array_map_mmap`).
-fn mapped(map: &Map, length: usize) -> io::Result<MmapRaw> {
-    let Map::Array(data) = map else { return Err(io::Error::other("it is no array")) };
-    MmapOptions::new().len(length).map_raw(&descriptor(data)?)
-}
-
-fn descriptor(data: &MapData) -> io::Result<std::fs::File> {
-    Ok(data.fd().as_fd().try_clone_to_owned()?.into())
-}
-
-/// The word at an offset, which the kernel may write at any time.
-fn word(memory: &MmapRaw, offset: usize) -> &AtomicU64 {
-    assert!(
-        offset.is_multiple_of(size_of::<u64>()) && offset + size_of::<u64>() <= memory.len(),
-        "within the map"
-    );
-    // SAFETY: aligned and within the mapping, as was just seen, and mapped as long as `memory` lives.
-    unsafe { AtomicU64::from_ptr(memory.as_mut_ptr().add(offset).cast()) }
-}
-
-const _: () = assert!(size_of::<AttemptRecord>().is_multiple_of(size_of::<u64>()));
 
 #[cfg(test)]
 mod tests {
@@ -180,33 +268,82 @@ mod tests {
 
     use super::*;
 
+    fn shape(cpus: u32, own: u32, common: u32, places: u32) -> Shape {
+        Shape { cpus, own, common, places }
+    }
+
     #[test]
-    fn each_cpu_has_a_ring_while_there_is_room() {
-        assert_eq!(Shape::of(16 << 20, 2), Shape { rings: 2, places: 65_536 });
-        assert_eq!(Shape::of(16 << 20, 3), Shape { rings: 4, places: 32_768 });
-        assert_eq!(Shape::of(64 << 10, 1), Shape { rings: 1, places: 512 });
-        assert_eq!(Shape::of(4 << 10, 64), Shape { rings: 1, places: 32 });
-        assert_eq!(Shape::of(1 << 30, 4_096), Shape { rings: 4_096, places: 2_048 });
+    fn each_cpu_has_two_rings_while_there_is_room() {
+        assert_eq!(Shape::of(16 << 20, 2, 2), shape(2, 2, 2, 32_768));
+        assert_eq!(Shape::of(16 << 20, 240, 3), shape(240, 3, 4, 16_384));
+        assert_eq!(Shape::of(64 << 10, 1, 1), shape(1, 1, 1, 256));
+        assert_eq!(Shape::of(4 << 10, 1, 1), shape(1, 0, 1, 32));
+        assert_eq!(Shape::of(16 << 10, 4, 4), shape(4, 0, 4, 32));
+        assert_eq!(Shape::of(4 << 10, 64, 64), shape(64, 0, 1, 32));
+        assert_eq!(Shape::of(1 << 30, 4_096, 4_096), shape(4_096, 4_096, 4_096, 1_024));
+    }
+
+    #[test]
+    fn rings_share_no_place_and_fit_into_their_memory() {
+        for (bytes, cpus, online) in
+            [(16 << 20, 240, 3), (4 << 10, 64, 64), (64 << 10, 8, 5), (1 << 20, 2, 2)]
+        {
+            let shape = Shape::of(bytes, cpus, online);
+            assert!(shape.all_places() as usize * size_of::<RingPlace>() <= bytes as usize, "{shape:?}");
+            let rings = rings(shape);
+            let mut found: Vec<_> = rings.rings().map(|ring| (ring.state, ring.first_place)).collect();
+            found.sort_unstable();
+            let states = (0..shape.own).chain(cpus..cpus + shape.common);
+            let places = (0..shape.own + shape.common).map(|ring| ring * shape.places);
+            assert_eq!(found, states.zip(places).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_cpu_without_places_of_its_own_is_told_so() {
+        let rings = rings(shape(3, 1, 2, 32));
+        let told = |state| rings.memory.first_place(state).load(Ordering::Relaxed);
+        let none = RingState::NO_PLACES;
+        assert_eq!([0, 1, 2, 3, 4].map(told), [0, none, none, 32, 64]);
     }
 
     /// Rings as a hook would see them.
     fn rings(shape: Shape) -> Rings {
-        let memory = |length| MmapOptions::new().len(length).map_anon().expect("memory").into();
-        Rings {
-            shape,
-            states: memory(shape.rings as usize * size_of::<RingState>()),
-            places: memory((shape.rings * shape.places) as usize * size_of::<RingPlace>()),
-            tails: vec![0; shape.rings as usize],
+        let states = Shared::alone(shape.states() as usize * size_of::<RingState>());
+        let places = Shared::alone(shape.all_places() as usize * size_of::<RingPlace>());
+        Rings::of(Memory { shape, states, places })
+    }
+
+    /// A CPU's ring, its own or the common one, as a hook uses it.
+    #[derive(Clone, Copy)]
+    struct Producer {
+        cpu: usize,
+        is_own: bool,
+    }
+
+    impl Producer {
+        fn ring(self, rings: &Rings) -> &Ring {
+            let lane = &rings.lanes[self.cpu];
+            if self.is_own { lane.own.as_ref().expect("it has one") } else { &lane.common }
         }
-    }
 
-    fn claim(rings: &Rings, ring: u32) -> u64 {
-        rings.head(ring).fetch_add(1, Ordering::AcqRel)
-    }
+        fn claim(self, rings: &Rings) -> u64 {
+            let head = rings.memory.state(self.ring(rings).state, offset_of!(RingState, head));
+            head.fetch_add(1, Ordering::AcqRel)
+        }
 
-    fn publish(rings: &Rings, ring: u32, claim: u64, value: u64) {
-        rings.word(ring, claim, offset_of!(RingPlace, record)).store(value, Ordering::Relaxed);
-        rings.claim(ring, claim).store(claim + 1, Ordering::Release);
+        /// Writes a record, and into a common ring how many of the own one come first.
+        fn publish(self, rings: &Rings, claim: u64, value: u64, after: u64) {
+            let place = rings.memory.place(self.ring(rings), claim);
+            let word = |field| rings.memory.places.word(place + field);
+            word(offset_of!(RingPlace, record)).store(value, Ordering::Relaxed);
+            word(offset_of!(RingPlace, after)).store(after, Ordering::Relaxed);
+            rings.memory.claim(place).store(claim + 1, Ordering::Release);
+        }
+
+        fn write(self, rings: &Rings, value: u64, after: u64) {
+            self.publish(rings, self.claim(rings), value, after);
+        }
     }
 
     /// First words of all records that a pass gives, and whether that was all.
@@ -219,31 +356,68 @@ mod tests {
 
     #[test]
     fn a_place_that_is_being_written_hides_what_follows_in_its_ring_until_it_is() {
-        let mut rings = rings(Shape { rings: 2, places: 32 });
-        let [first, second] = [claim(&rings, 0), claim(&rings, 0)];
-        let other = claim(&rings, 1);
-        publish(&rings, 0, second, 2);
-        publish(&rings, 1, other, 3);
+        let mut rings = rings(shape(2, 2, 2, 32));
+        let [busy, other] = [0, 1].map(|cpu| Producer { cpu, is_own: true });
+        let [first, second] = [busy.claim(&rings), busy.claim(&rings)];
+        busy.publish(&rings, second, 2, 0);
+        other.write(&rings, 3, 0);
         assert_eq!(drained(&mut rings), (vec![3], false));
         assert_eq!(rings.unread(), 2);
-        publish(&rings, 0, first, 1);
+        busy.publish(&rings, first, 1, 0);
         assert_eq!(drained(&mut rings), (vec![1, 2], true));
         assert_eq!(rings.unread(), 0);
     }
 
     #[test]
+    fn a_cpu_s_two_rings_are_read_in_one_order() {
+        let mut rings = rings(shape(1, 1, 1, 32));
+        let [own, common] = [true, false].map(|is_own| Producer { cpu: 0, is_own });
+        common.write(&rings, 1, 0);
+        own.write(&rings, 2, 0);
+        own.write(&rings, 3, 0);
+        common.write(&rings, 4, 2);
+        common.write(&rings, 5, 2);
+        own.write(&rings, 6, 0);
+        assert_eq!(drained(&mut rings), (vec![1, 2, 3, 4, 5, 6], true));
+        // Over several passes, and with a place in between that is being written.
+        common.write(&rings, 7, 3);
+        let eight = own.claim(&rings);
+        common.write(&rings, 9, 4);
+        own.write(&rings, 10, 0);
+        assert_eq!(drained(&mut rings), (vec![7], false));
+        own.publish(&rings, eight, 8, 0);
+        assert_eq!(drained(&mut rings), (vec![8, 9, 10], true));
+        // Whoever claims last may write first.
+        let eleven = common.claim(&rings);
+        own.write(&rings, 12, 0);
+        assert_eq!(drained(&mut rings), (vec![12], false));
+        common.publish(&rings, eleven, 11, 5);
+        assert_eq!(drained(&mut rings), (vec![11], true));
+    }
+
+    #[test]
+    fn a_cpu_without_a_ring_of_its_own_waits_for_none() {
+        let mut rings = rings(shape(4, 2, 2, 32));
+        let [own, common] = [true, false].map(|is_own| Producer { cpu: 1, is_own });
+        own.claim(&rings);
+        common.write(&rings, 1, 0);
+        assert_eq!(drained(&mut rings), (vec![1], false));
+    }
+
+    #[test]
     fn places_are_used_again_and_never_read_twice() {
-        let mut rings = rings(Shape { rings: 1, places: 32 });
+        let mut rings = rings(shape(1, 0, 1, 32));
+        let ring = Producer { cpu: 0, is_own: false };
         for round in 0..10 {
             let expected: Vec<u64> = (0..25).map(|value| round * 25 + value).collect();
             for value in &expected {
-                let claim = claim(&rings, 0);
-                publish(&rings, 0, claim, *value);
+                ring.write(&rings, *value, 0);
             }
             assert_eq!(drained(&mut rings), (expected, true));
-            assert_eq!(rings.tail(0).load(Ordering::Acquire), (round + 1) * 25);
+            let tail = rings.memory.state(ring.ring(&rings).state, offset_of!(RingState, tail));
+            assert_eq!(tail.load(Ordering::Acquire), (round + 1) * 25);
         }
-        claim(&rings, 0);
+        ring.claim(&rings);
         assert_eq!(drained(&mut rings), (vec![], false));
     }
 }

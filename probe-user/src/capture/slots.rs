@@ -1,47 +1,44 @@
 //! The slots of attempts under way (`probe-ebpf/src/attempts.rs`), as user space reads them.
 
-use std::{io, mem::offset_of};
+use std::{io, mem::offset_of, sync::atomic::Ordering};
 
-use aya::maps::{Array, MapData};
-use bytes::Buf;
+use aya::maps::Map;
 use probe_common::{ATTEMPTS, AttemptSlot};
 
-use super::decode::{Decoded, decode};
+use super::{
+    decode::{Decoded, decode},
+    memory::Shared,
+};
 use crate::event::Event;
 
-type Bytes = [u8; size_of::<AttemptSlot>()];
-
 /// The probe's map `ATTEMPTS`.
-pub(super) struct Slots(Array<MapData, Bytes>);
+pub(super) struct Slots(Shared);
 
 impl Slots {
-    pub(super) fn new(map: Array<MapData, Bytes>) -> Self {
-        Self(map)
+    pub(super) fn new(map: &Map) -> io::Result<Self> {
+        Shared::of(map, ATTEMPTS * size_of::<AttemptSlot>()).map(Self)
     }
 
     /// What stands in the slots, with the slot. A hook may write one while it is read: whole is what stands there
     /// twice, or once nothing is attached any more.
-    pub(super) fn read(&self) -> io::Result<Vec<(u32, Decoded)>> {
-        let mut standing = Vec::new();
-        for slot in 0..ATTEMPTS as u32 {
-            let bytes = self.0.get(&slot, 0).map_err(io::Error::other)?;
-            let (mut holder, record) = bytes.split_at(offset_of!(AttemptSlot, record));
-            if matches!(holder.get_u64_ne(), 0 | AttemptSlot::BEING_WRITTEN) {
-                continue;
+    pub(super) fn read(&self) -> impl Iterator<Item = (u32, Decoded)> {
+        (0..ATTEMPTS as u32).filter_map(|slot| {
+            let offset = slot as usize * size_of::<AttemptSlot>();
+            let holder = self.0.word(offset + offset_of!(AttemptSlot, holder)).load(Ordering::Acquire);
+            if matches!(holder, 0 | AttemptSlot::BEING_WRITTEN) {
+                return None;
             }
-            if let Some(Ok(decoded)) = record.first_chunk().map(decode) {
-                standing.push((slot, decoded));
-            }
-        }
-        Ok(standing)
+            let record = self.0.record(offset + offset_of!(AttemptSlot, record));
+            Some((slot, decode(&record).ok()?))
+        })
     }
 
     /// The attempts whose SYN is out and whose outcome has not come; certain once nothing is attached any more.
-    pub(super) fn waiting(&self) -> io::Result<impl Iterator<Item = Event>> {
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Event> {
         let attempt = |(_, decoded)| match decoded {
             Decoded::Fact(event) | Decoded::Sent(event) => Some(event),
             Decoded::Begun(_) => None,
         };
-        Ok(self.read()?.into_iter().filter_map(attempt))
+        self.read().filter_map(attempt)
     }
 }

@@ -4,7 +4,7 @@
 //! the way to the SYN can take has had none. A slot that is needed for another attempt hands its own to a ring
 //! before that is known: then it is a suspect, until another record of its socket clears it or that time is over.
 
-use std::{collections::HashMap, io};
+use std::collections::HashMap;
 
 use super::{decode::Decoded, slots::Slots};
 use crate::event::{Event, TICKS};
@@ -70,21 +70,21 @@ impl Unrouted {
     }
 
     /// Whether an attempt waits for its verdict.
-    pub(super) fn is_unsettled(&self, slots: &Slots) -> io::Result<bool> {
-        let waits = |(slot, decoded): &(u32, Decoded)| match decoded {
-            Decoded::Begun(event) => self.counted.get(slot) != Some(&attempt(event)),
+    pub(super) fn is_unsettled(&self, slots: &Slots) -> bool {
+        let waits = |(slot, decoded): (u32, Decoded)| match decoded {
+            Decoded::Begun(event) => self.counted.get(&slot) != Some(&attempt(&event)),
             Decoded::Fact(_) | Decoded::Sent(_) => false,
         };
-        Ok(!self.suspects.is_empty() || slots.read()?.iter().any(waits))
+        !self.suspects.is_empty() || slots.read().any(waits)
     }
 
     /// Gives the attempts that are certain at `now`. The rings must have been drained since: they may clear them.
-    pub(super) fn settle(&mut self, slots: &Slots, now: u64, mut take: impl FnMut(Event)) -> io::Result<()> {
+    pub(super) fn settle(&mut self, slots: &Slots, now: u64, mut take: impl FnMut(Event)) {
         let is_old = |event: &Event| now.saturating_sub(event.time) >= GRACE;
         self.sent.retain(|_, sent| now.saturating_sub(*sent) < GRACE);
         self.suspects.extract_if(.., |event| is_old(event)).for_each(&mut take);
         let mut seen = HashMap::new();
-        for (slot, decoded) in slots.read()? {
+        for (slot, decoded) in slots.read() {
             let Decoded::Begun(event) = decoded else { continue };
             let found = attempt(&event);
             seen.insert(slot, found);
@@ -95,7 +95,6 @@ impl Unrouted {
             }
         }
         self.seen = seen;
-        Ok(())
     }
 }
 

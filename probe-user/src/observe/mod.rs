@@ -167,7 +167,7 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// When a map cannot be read.
+    /// When a clock cannot be read.
     pub fn tick(&mut self) -> io::Result<usize> {
         // The clock first: what clears an attempt until then has been read afterwards.
         let now = Anchor::now()?;
@@ -175,7 +175,7 @@ impl Watch {
         let is_due = now.boot().saturating_sub(self.last_settled.boot()) >= SETTLE.as_nanos() as u64;
         if is_due && drained.is_all {
             self.last_settled = now;
-            self.settle(now)?;
+            self.settle(now);
         }
         Ok(drained.records)
     }
@@ -196,7 +196,7 @@ impl Watch {
         // Nothing comes any more: all that is there is taken.
         self.drain_all();
         self.settle_last()?;
-        self.take_waiting()?;
+        self.take_waiting();
         let waiting: HashSet<u64> =
             read.found.iter().filter(|one| one.is_attempt).map(|one| one.older.socket).collect();
         // No record says that an attempt ended; what began since, or where nobody could look, waits.
@@ -228,17 +228,17 @@ impl Watch {
         }
     }
 
-    fn settle(&mut self, now: Anchor) -> io::Result<()> {
+    fn settle(&mut self, now: Anchor) {
         let Self { probe, table, names, canaries, .. } = self;
-        probe.settle(now.boot(), |event| take(event, table, names, canaries))
+        probe.settle(now.boot(), |event| take(event, table, names, canaries));
     }
 
     /// Settles what needs a moment to become certain.
     fn settle_last(&mut self) -> io::Result<()> {
         const STEP: Duration = Duration::from_millis(50);
         for _ in 0..(2 * SETTLE.as_millis() / STEP.as_millis()) {
-            self.settle(Anchor::now()?)?;
-            if !self.probe.is_unsettled()? {
+            self.settle(Anchor::now()?);
+            if !self.probe.is_unsettled() {
                 return Ok(());
             }
             std::thread::sleep(STEP);
@@ -247,11 +247,10 @@ impl Watch {
     }
 
     /// Takes the attempts that are still under way in the kernel.
-    fn take_waiting(&mut self) -> io::Result<()> {
+    fn take_waiting(&mut self) {
         let Self { probe, table, names, canaries, .. } = self;
-        probe.waiting()?.for_each(|event| take(event, table, names, canaries));
+        probe.waiting().for_each(|event| take(event, table, names, canaries));
         names.resolve_new();
-        Ok(())
     }
 
     fn take_snapshot(&mut self) -> Result<(), StartError> {

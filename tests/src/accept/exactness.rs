@@ -22,7 +22,7 @@ pub fn line(scale: &Scale) -> Line {
         let clients = CLIENTS[round as usize % CLIENTS.len()];
         default.extend(LOADS.map(|load| shown(of(load, clients).with_default_ring())));
     }
-    let stopped = LOADS.map(|load| shown(of(load, 4).with_stopped_consumer(PAUSE)));
+    let stopped = LOADS.map(|load| shown(of(load, 4).with_stopped_consumer(64, PAUSE)));
     let was_full = stopped.iter().all(|one| one.client.lost > 0 && one.server.lost > 0);
     let pass = default.iter().all(|one| one.is_exact() && one.is_lossless())
         && stopped.iter().all(Figures::is_exact)

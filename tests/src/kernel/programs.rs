@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, fs, io, mem::offset_of, os::fd::OwnedFd};
 
 use aya::{
-    maps::{Map, MapData, MapInfo, PerCpuArray},
+    maps::{Array, Map, MapData, MapInfo},
     programs::loaded_programs,
     sys::{Stats, enable_stats},
 };
-use probe_common::CpuState;
+use probe_common::RingState;
 use serde::Serialize;
 
 /// Names of the probe's programs, as the kernel keeps them.
@@ -99,19 +99,17 @@ pub fn rescued(process: u32) -> io::Result<u64> {
     for text in descriptors(process)? {
         let Some(id) = field(&text, "map_id").and_then(|id| u32::try_from(id).ok()) else { continue };
         let Ok(info) = MapInfo::from_id(id) else { continue };
-        if info.name_as_str() == Some("CPUS") {
+        if info.name_as_str() == Some("RINGS") {
             let map = MapData::from_id(id).and_then(Map::from_map_data).map_err(io::Error::other)?;
-            let cpus =
-                PerCpuArray::<_, [u8; size_of::<CpuState>()]>::try_from(map).map_err(io::Error::other)?;
-            let cpus = cpus.get(&0, 0).map_err(io::Error::other)?;
-            let rescued = |state: &[u8; size_of::<CpuState>()]| {
-                let from = offset_of!(CpuState, rescued);
+            let rings = Array::<_, [u8; size_of::<RingState>()]>::try_from(map).map_err(io::Error::other)?;
+            let rescued = |state: [u8; size_of::<RingState>()]| {
+                let from = offset_of!(RingState, cpu.rescued);
                 state[from..from + 8].try_into().map_or(0, u64::from_ne_bytes)
             };
-            return Ok(cpus.iter().map(rescued).sum());
+            return rings.iter().map(|state| state.map(rescued).map_err(io::Error::other)).sum();
         }
     }
-    Err(io::Error::other("the process holds no map CPUS"))
+    Err(io::Error::other("the process holds no map RINGS"))
 }
 
 fn names() -> BTreeMap<u32, String> {

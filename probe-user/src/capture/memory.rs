@@ -1,0 +1,60 @@
+//! Maps whose values user space has in its own memory (`BPF_F_MMAPABLE`, Linux 5.5).
+#![expect(unsafe_code, reason = "memory that is shared with the kernel is only reached by pointers")]
+
+use std::{
+    fs::File,
+    io,
+    os::fd::AsFd,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use aya::maps::Map;
+use memmap2::{MmapOptions, MmapRaw};
+
+use super::decode::Bytes;
+
+/// The values of an array, which hooks may write at any time.
+pub(super) struct Shared(MmapRaw);
+
+impl Shared {
+    /// Maps the first `length` bytes of an array (kernel/bpf/arraymap.c, `array_map_mmap`).
+    pub(super) fn of(map: &Map, length: usize) -> io::Result<Self> {
+        let Map::Array(data) = map else { return Err(io::Error::other("it is no array")) };
+        let file = File::from(data.fd().as_fd().try_clone_to_owned()?);
+        MmapOptions::new().len(length).map_raw(&file).map(Self)
+    }
+
+    /// The word at an offset.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub(super) fn word(&self, offset: usize) -> &AtomicU64 {
+        assert!(
+            offset.is_multiple_of(size_of::<u64>()) && offset + size_of::<u64>() <= self.0.len(),
+            "within the map"
+        );
+        // SAFETY: aligned and within the mapping, as was just seen, and mapped as long as `self` lives.
+        unsafe { AtomicU64::from_ptr(self.0.as_mut_ptr().add(offset).cast()) }
+    }
+
+    /// A copy of the record at an offset, word by word.
+    pub(super) fn record(&self, offset: usize) -> Bytes {
+        let mut bytes: Bytes = [0; _];
+        for (index, chunk) in bytes.chunks_exact_mut(size_of::<u64>()).enumerate() {
+            let word = self.word(offset + index * size_of::<u64>());
+            chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        bytes
+    }
+}
+
+const _: () = assert!(size_of::<Bytes>().is_multiple_of(size_of::<u64>()));
+
+#[cfg(test)]
+impl Shared {
+    /// Memory that no hook knows of.
+    pub(super) fn alone(length: usize) -> Self {
+        Self(MmapOptions::new().len(length).map_anon().expect("memory").into())
+    }
+}
