@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::process;
+use crate::{demo, process};
 
 /// Arguments of `cargo xtask accept`.
 #[derive(Args)]
@@ -36,9 +36,20 @@ impl Programme {
     }
 }
 
+impl Options {
+    /// Line 6 of the live programme judges what the demo has left.
+    fn replays(&self) -> bool {
+        matches!(self.programme, Programme::Live)
+            && (self.rest.is_empty() || self.rest.iter().any(|line| line == "6"))
+    }
+}
+
 /// Runs the programme, at full counts unless told otherwise; its figures go to `target/accept/NAME.json`.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let name = options.programme.name();
+    if options.replays() && !demo::has_run(root) {
+        demo::run(root, &demo::Options::default())?;
+    }
     let figures = root.join("target/accept").join(format!("{name}.json"));
     fs::create_dir_all(root.join("target/accept"))?;
     let mut command = process::cargo();

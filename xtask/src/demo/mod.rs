@@ -37,7 +37,7 @@ const OUTPUT: &str = "target/demo";
 const LOCK: &str = "/run/flowdrift-lab.lock";
 
 /// Arguments of `cargo xtask demo`.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Options {
     /// Copy this run's recordings to policies/lab-recordings
     #[arg(long)]
@@ -45,6 +45,11 @@ pub(crate) struct Options {
     /// Make the lab and play, without recording or judging
     #[arg(long, hide = true)]
     play_only: bool,
+}
+
+/// Whether a run has left its recordings and its report.
+pub(crate) fn has_run(root: &Path) -> bool {
+    root.join(OUTPUT).join("report.json").exists()
 }
 
 /// Ends well only if the audit finds exactly the planted faults.
