@@ -32,6 +32,14 @@ fn assert_nothing_stays() {
     });
 }
 
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// Connections without a pause while `work` runs.
 fn under_load(work: impl FnOnce()) {
     let server = Server::start(Ipv4Addr::LOCALHOST.into(), 1).expect("loopback is up");
@@ -42,8 +50,9 @@ fn under_load(work: impl FnOnce()) {
                 dial::reset(dial::connect(to).expect("it listens"));
             }
         });
+        // Also when the work fails: a test that fails must not go on for ever.
+        let _stop = OnDrop(|| stop.store(true, Ordering::Release));
         work();
-        stop.store(true, Ordering::Release);
     });
     server.finish(&mut Default::default());
 }
