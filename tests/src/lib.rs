@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod dial;
+pub mod documents;
 pub mod exact;
 pub mod generator;
 pub mod group;

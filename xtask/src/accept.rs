@@ -26,12 +26,15 @@ pub(crate) struct Options {
 enum Programme {
     /// Live audit: direction and identity, exactness, kernel cost, clean ends
     Live,
+    /// Declared side: the vendors' documents
+    Declared,
 }
 
 impl Programme {
     fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
+            Self::Declared => "declared",
         }
     }
 }

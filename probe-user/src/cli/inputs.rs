@@ -27,7 +27,7 @@ pub(super) fn declared(
     let mut faults = Vec::new();
     let matrices: Vec<Matrix> = matrices
         .iter()
-        .filter_map(|path| keep(matrix::load(path, matrix::read_matrix), &mut faults))
+        .filter_map(|path| keep(matrix::load_bytes(path, matrix::read_declared), &mut faults))
         .collect();
     repeated(&matrices, &mut faults);
     let baseline = match baseline {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
 
-use super::check::{Check, list, one, optional, required};
+use super::check::{Check, distinct, list, one, optional, required};
 use super::faults::Fault;
 use super::located::Located;
 use super::model::{EndpointName, Expect, Matrix, PortSpec, Ports, Row, SourceLine};
@@ -34,11 +34,27 @@ fn unique_ids(rows: &Located<Vec<Located<wire::Row>>>, faults: &mut Vec<Fault>) 
 }
 
 fn convert_row(line: u32, written: wire::Row, faults: &mut Vec<Fault>) -> Row {
-    let wire::Row { id, component, from, to, ports, app, expect, purpose, source, review, notes } = written;
+    let wire::Row {
+        id,
+        component,
+        components,
+        from,
+        to,
+        ports,
+        app,
+        expect,
+        purpose,
+        source,
+        review,
+        doubts,
+        notes,
+    } = written;
+    let doubts = texts(doubts, faults);
     let (ports, each_port) = convert_ports(ports, faults);
     Row {
         id: required(&id, faults),
         component: optional(component, faults),
+        components: texts(components, faults),
         from: names(&from, faults),
         to: names(&to, faults),
         ports,
@@ -47,10 +63,20 @@ fn convert_row(line: u32, written: wire::Row, faults: &mut Vec<Fault>) -> Row {
         expect: expect.map(|expect| convert_expect(&expect, faults)).unwrap_or_default(),
         purpose: optional(purpose, faults),
         source: source.and_then(|source| source.value).map(|source| convert_source(source, faults)),
-        review: review.and_then(|review| review.value).unwrap_or_default(),
+        review: review.and_then(|review| review.value).unwrap_or_default() || !doubts.is_empty(),
+        doubts,
         notes: optional(notes, faults),
         line,
     }
+}
+
+/// Texts that must not be blank.
+fn texts(written: Option<Located<Vec<Located<String>>>>, faults: &mut Vec<Fault>) -> Vec<String> {
+    let items = written.and_then(|written| written.value).unwrap_or_default();
+    distinct(&items, faults, |text| match text.trim() {
+        "" => Err("found empty text, expected some".to_owned()),
+        text => Ok(text.to_owned()),
+    })
 }
 
 fn names(written: &Located<Vec<Located<String>>>, faults: &mut Vec<Fault>) -> Vec<EndpointName> {

@@ -1,10 +1,13 @@
 //! Reads one document from its text: the tree, the wire type, the model, and the faults of all three.
 
+use std::path::Path;
+
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::exceptions::{self, Exceptions};
 use super::faults::{Fault, Faults};
+use super::import::{Import, Options, Problem, Severity, import, is_canonical};
 use super::inventory::{self, Inventory};
 use super::model::Matrix;
 use super::node::{self, Kind, Node};
@@ -18,7 +21,27 @@ const KINDS: [&str; 3] = ["FlowMatrix", "Inventory", "Exceptions"];
 /// Everything that is wrong with the document.
 pub fn read_matrix(text: &str, file: &str) -> Result<Matrix, Faults> {
     let matrix = read(text, file, "FlowMatrix", convert::matrix)?;
-    Ok(Matrix { file: file.to_owned(), digest: digest(text), ..matrix })
+    Ok(Matrix { file: file.to_owned(), digest: digest(text.as_bytes()), ..matrix })
+}
+
+/// Reads whatever declares flows: a flow matrix, or any document that [`super::import`] reads. Its name is the file's.
+///
+/// # Errors
+/// Everything that is wrong with the document, each row that could not be read among it.
+pub fn read_declared(bytes: &[u8], file: &str) -> Result<Matrix, Faults> {
+    if let Some(text) = str::from_utf8(bytes).ok().filter(|text| is_canonical(text)) {
+        return read_matrix(text, file);
+    }
+    let Import { rows, problems } = import(bytes, file, &Options::default())?;
+    let refused = problems.into_iter().filter(|problem| problem.severity == Severity::Refused);
+    let faults: Vec<Fault> =
+        refused.map(|Problem { line, message, .. }| Fault { line, path: String::new(), message }).collect();
+    if !faults.is_empty() {
+        return Err(Faults::new(file, faults));
+    }
+    let name =
+        Path::new(file).file_stem().map_or(file.to_owned(), |stem| stem.to_string_lossy().into_owned());
+    Ok(Matrix { name, file: file.to_owned(), digest: digest(bytes), rows })
 }
 
 /// Reads an inventory; `file` names it in faults and reports.
@@ -27,7 +50,7 @@ pub fn read_matrix(text: &str, file: &str) -> Result<Matrix, Faults> {
 /// Everything that is wrong with the document.
 pub fn read_inventory(text: &str, file: &str) -> Result<Inventory, Faults> {
     let inventory = read(text, file, "Inventory", inventory::convert)?;
-    Ok(Inventory { file: file.to_owned(), digest: digest(text), ..inventory })
+    Ok(Inventory { file: file.to_owned(), digest: digest(text.as_bytes()), ..inventory })
 }
 
 /// Reads exceptions; `file` names them in faults and reports.
@@ -36,12 +59,12 @@ pub fn read_inventory(text: &str, file: &str) -> Result<Inventory, Faults> {
 /// Everything that is wrong with the document.
 pub fn read_exceptions(text: &str, file: &str) -> Result<Exceptions, Faults> {
     let exceptions = read(text, file, "Exceptions", exceptions::convert)?;
-    Ok(Exceptions { file: file.to_owned(), digest: digest(text), ..exceptions })
+    Ok(Exceptions { file: file.to_owned(), digest: digest(text.as_bytes()), ..exceptions })
 }
 
 /// SHA-256 of the document's bytes, lower-case hex.
-fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read<W: DeserializeOwned, M>(

@@ -9,6 +9,7 @@ mod convert;
 mod document;
 pub mod exceptions;
 mod faults;
+pub mod import;
 pub mod inventory;
 mod load;
 pub mod located;
@@ -19,12 +20,13 @@ mod ports;
 mod reader;
 mod schema;
 pub mod wire;
+pub mod write;
 
-pub use document::{read_exceptions, read_inventory, read_matrix};
+pub use document::{read_declared, read_exceptions, read_inventory, read_matrix};
 pub use exceptions::{Exception, Exceptions, Party};
 pub use faults::{Fault, Faults};
 pub use inventory::Inventory;
-pub use load::load;
+pub use load::{load, load_bytes};
 pub use model::{EndpointName, Expect, Matrix, PortSpec, Ports, Row, SourceLine};
 pub use schema::schema;
 

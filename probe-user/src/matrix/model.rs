@@ -25,6 +25,8 @@ pub struct Row {
     pub id: String,
     /// The product's part that the row belongs to.
     pub component: Option<String>,
+    /// What within the two ends talks, as documents put it in brackets.
+    pub components: Vec<String>,
     /// Who connects; never empty.
     pub from: Vec<EndpointName>,
     /// Who is connected to; never empty.
@@ -43,6 +45,8 @@ pub struct Row {
     pub source: Option<SourceLine>,
     /// Whether a reader must doubt the row.
     pub review: bool,
+    /// Why, as far as the document's reader knows.
+    pub doubts: Vec<String>,
     /// Anything else that its author noted.
     pub notes: Option<String>,
     /// Line of the canonical file on which the row starts.

@@ -40,18 +40,27 @@ pub(super) struct Key {
 
 /// Reads one document. What is wrong with its syntax ends the reading; a further document does not.
 pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Node> {
-    let mut builder = Builder { open: Vec::new(), root: None, faults };
+    let mut roots = documents(text, 1, faults)?;
+    if roots.is_empty() && faults.is_empty() {
+        faults.push(fault(0, "the file is empty, expected a document"));
+    }
+    roots.pop()
+}
+
+/// Reads every document of a stream; `None` where one is broken.
+pub(super) fn parse_all(text: &str, faults: &mut Vec<Fault>) -> Option<Vec<Node>> {
+    documents(text, usize::MAX, faults)
+}
+
+fn documents(text: &str, most: usize, faults: &mut Vec<Fault>) -> Option<Vec<Node>> {
+    let mut builder = Builder { open: Vec::new(), roots: Vec::new(), most, faults };
     for next in Parser::new_from_str(text) {
         if let Err(fault) = next.map_err(|error| syntax(&error)).and_then(|event| builder.take(event)) {
             builder.faults.push(fault);
             return None;
         }
     }
-    let root = builder.root;
-    if root.is_none() && faults.is_empty() {
-        faults.push(fault(0, "the file is empty, expected a document"));
-    }
-    root
+    Some(builder.roots)
 }
 
 fn syntax(error: &ScanError) -> Fault {
@@ -75,7 +84,9 @@ struct Open {
 
 struct Builder<'a> {
     open: Vec<Open>,
-    root: Option<Node>,
+    roots: Vec<Node>,
+    /// How many documents there may be.
+    most: usize,
     faults: &'a mut Vec<Fault>,
 }
 
@@ -83,7 +94,7 @@ impl Builder<'_> {
     fn take(&mut self, (event, span): (Event<'_>, Span)) -> Result<(), Fault> {
         let line = line_of(span.start.line());
         match event {
-            Event::DocumentStart(..) if self.root.is_some() => {
+            Event::DocumentStart(..) if self.roots.len() == self.most => {
                 return Err(fault(line, "a second document starts here, expected one document in a file"));
             }
             Event::Scalar(text, style, _, tag) => {
@@ -123,7 +134,7 @@ impl Builder<'_> {
 
     fn finish(&mut self, node: Node) {
         let Some(Open { node: parent, key }) = self.open.last_mut() else {
-            self.root = Some(node);
+            self.roots.push(node);
             return;
         };
         match (&mut parent.kind, key.take()) {
@@ -153,6 +164,36 @@ fn number(text: &str) -> Option<Kind> {
     }
     let integer = text.parse().map(Kind::Integer).ok();
     integer.or_else(|| text.parse().map(Kind::Float).ok())
+}
+
+impl Node {
+    /// The value of a key, when this is a map that has it.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        let Kind::Map(entries) = &self.kind else { return None };
+        entries.iter().find(|(other, _)| other.text == key).map(|(_, value)| value)
+    }
+
+    /// The value below several keys.
+    pub(super) fn at(&self, path: &[&str]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// Its text, also of a number.
+    pub(super) fn text(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Text(text) => Some(text.clone()),
+            Kind::Integer(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Its items; none where it is no list.
+    pub(super) fn items(&self) -> &[Self] {
+        match &self.kind {
+            Kind::List(items) => items,
+            _ => &[],
+        }
+    }
 }
 
 #[cfg(test)]

@@ -58,6 +58,9 @@ pub struct Row {
     /// The product's part that the row belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<Located<String>>,
+    /// What within the two ends talks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub components: Option<Located<Vec<Located<String>>>>,
     /// Who connects: endpoint names of the inventory, roles, clusters, or `any`.
     #[schemars(length(min = 1))]
     pub from: Located<Vec<Located<String>>>,
@@ -81,6 +84,9 @@ pub struct Row {
     /// True where a reader must doubt the row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Located<bool>>,
+    /// Why, one reason each; such a row is to be reviewed even when it does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubts: Option<Located<Vec<Located<String>>>>,
     /// Anything else, for readers only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Located<String>>,

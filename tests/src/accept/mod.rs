@@ -1,7 +1,9 @@
-//! Acceptance of the live audit, line by line: what `accept-live` runs and reports.
+//! Acceptance, line by line: what the `accept-…` programmes run and report.
 
 pub mod cost;
+pub mod declared;
 pub mod exactness;
+pub mod programme;
 pub mod replay;
 pub mod suites;
 

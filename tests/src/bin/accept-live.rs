@@ -1,36 +1,12 @@
 //! `accept-live [--full] [--json PATH] [LINE…]`: lines 2 to 8 of the live audit's acceptance, at full counts or about a
 //! twentieth of them, with their figures as JSON; exit code 1 if one fails.
 
-use std::{collections::BTreeMap, error::Error, path::Path, process::Command, process::ExitCode};
+use std::{error::Error, path::Path, process::Command, process::ExitCode};
 
-use flowdrift_tests::accept::{Line, Scale, cost, exactness, replay, suites};
+use flowdrift_tests::accept::{Line, Scale, cost, exactness, programme, replay, suites};
 
-#[derive(Default)]
-struct Arguments {
-    full: bool,
-    json: Option<String>,
-    lines: Vec<u8>,
-}
-
-fn arguments() -> Result<Arguments, Box<dyn Error>> {
-    let mut parsed = Arguments::default();
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--full" => parsed.full = true,
-            "--json" => parsed.json = Some(words.next().ok_or("--json needs a path")?),
-            line => parsed.lines.push(line.parse().map_err(|_| format!("{line}: not a line from 2 to 8"))?),
-        }
-    }
-    if parsed.lines.is_empty() {
-        parsed.lines = (2..=8).collect();
-    }
-    Ok(parsed)
-}
-
-fn run(line: u8, scale: &Scale, root: &Path) -> Result<Line, Box<dyn Error>> {
-    println!("line {line}");
-    Ok(match line {
+fn run(line: u8, scale: &Scale, root: &Path) -> Line {
+    match line {
         2 => suites::line("ends and legs", root, &["audit", "cases", "identity"]),
         3 => suites::line(
             "direction and identity",
@@ -41,9 +17,8 @@ fn run(line: u8, scale: &Scale, root: &Path) -> Result<Line, Box<dyn Error>> {
         5 => cost::line(scale, root),
         6 => replay::line(root),
         7 => suites::line("lifecycle", root, &["lifecycle"]),
-        8 => suites::line("faults", root, &["faults"]),
-        _ => return Err(format!("line {line}: not a line from 2 to 8").into()),
-    })
+        _ => suites::line("faults", root, &["faults"]),
+    }
 }
 
 /// Builds what the lines run, in the profile of this binary and in the one of the test executables.
@@ -60,29 +35,9 @@ fn build(root: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let arguments = arguments()?;
+    let arguments = programme::arguments(2..=8)?;
     let scale = if arguments.full { Scale::FULL } else { Scale::REDUCED };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project root")?;
     build(root)?;
-    let mut lines = BTreeMap::new();
-    for number in arguments.lines {
-        lines.insert(number, run(number, &scale, root)?);
-    }
-    let mut code = ExitCode::SUCCESS;
-    for (number, line) in &lines {
-        let result = match (&line.skipped, line.pass) {
-            (Some(why), _) => format!("skipped: {why}"),
-            (None, true) => "holds".to_owned(),
-            (None, false) => "fails".to_owned(),
-        };
-        println!("line {number} ({}): {result}", line.what);
-        if line.is_failure() {
-            code = ExitCode::FAILURE;
-        }
-    }
-    if let Some(path) = arguments.json {
-        std::fs::write(&path, serde_json::to_vec_pretty(&lines)?)
-            .map_err(|cause| format!("{path}: {cause}"))?;
-    }
-    Ok(code)
+    programme::report(&arguments, |line| run(line, &scale, root))
 }

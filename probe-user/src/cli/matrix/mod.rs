@@ -1,5 +1,7 @@
 //! `flowdrift matrix`: the declared side by itself.
 
+mod import;
+
 use anyhow::Result;
 use clap::Subcommand;
 
@@ -15,14 +17,18 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Import(import::Arguments),
     /// Print the JSON Schema of matrices, inventories and exceptions
     Schema,
 }
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
-    match arguments.command {
-        Command::Schema => println!("{}", serde_json::to_string_pretty(&matrix::schema())?),
+    match &arguments.command {
+        Command::Import(arguments) => import::run(arguments),
+        Command::Schema => {
+            println!("{}", serde_json::to_string_pretty(&matrix::schema())?);
+            Ok(Exit::Conforms)
+        }
     }
-    Ok(Exit::Conforms)
 }

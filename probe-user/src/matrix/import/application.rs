@@ -1,0 +1,106 @@
+//! Application protocols that documents name, and the transports that carry them.
+
+use crate::event::Protocol;
+
+/// Names by transport; IANA's registry of service names, and what vendors write.
+const TCP: [&str; 51] = [
+    "amqp",
+    "amqps",
+    "api",
+    "bgp",
+    "cassandra",
+    "cifs",
+    "docker",
+    "etcd",
+    "ftp",
+    "ftps",
+    "git",
+    "grpc",
+    "http",
+    "http2",
+    "https",
+    "imap",
+    "imaps",
+    "iscsi",
+    "kafka",
+    "ldap",
+    "ldaps",
+    "memcached",
+    "mongodb",
+    "mqtt",
+    "mssql",
+    "mysql",
+    "nats",
+    "nfs",
+    "oci",
+    "oracle",
+    "pop3",
+    "postgres",
+    "postgresql",
+    "rdp",
+    "redis",
+    "registry",
+    "rest",
+    "scp",
+    "sftp",
+    "smb",
+    "smtp",
+    "smtps",
+    "sql",
+    "ssh",
+    "ssl",
+    "telnet",
+    "tls",
+    "vnc",
+    "websocket",
+    "winrm",
+    "wss",
+];
+const UDP: [&str; 19] = [
+    "bfd",
+    "bootp",
+    "dhcp",
+    "dtls",
+    "esp",
+    "geneve",
+    "ike",
+    "ipfix",
+    "ipsec",
+    "netflow",
+    "ntp",
+    "quic",
+    "radius",
+    "snmp",
+    "stun",
+    "syslog",
+    "tftp",
+    "vxlan",
+    "wireguard",
+];
+const BOTH: [&str; 4] = ["dns", "domain", "kerberos", "sip"];
+
+/// A transport by its name.
+pub(super) fn transport(word: &str) -> Option<Protocol> {
+    match word {
+        "tcp" => Some(Protocol::Tcp),
+        "udp" => Some(Protocol::Udp),
+        "sctp" => Some(Protocol::Sctp),
+        "icmp" | "icmpv4" | "icmpv6" | "icmp6" | "ping" => Some(Protocol::Icmp),
+        _ => None,
+    }
+}
+
+/// The transports of an application protocol, when its name is known.
+pub(super) fn transports_of(word: &str) -> Option<&'static [Protocol]> {
+    match word {
+        _ if TCP.contains(&word) => Some(&[Protocol::Tcp]),
+        _ if UDP.contains(&word) => Some(&[Protocol::Udp]),
+        _ if BOTH.contains(&word) => Some(&[Protocol::Tcp, Protocol::Udp]),
+        _ => None,
+    }
+}
+
+/// Whether a word is the name of a transport or of an application protocol.
+pub(super) fn is_protocol(word: &str) -> bool {
+    transport(word).is_some() || transports_of(word).is_some()
+}

@@ -1,0 +1,117 @@
+//! What a careful reader doubts although every cell was read: rows whose words contradict their columns.
+
+use super::rows::Draft;
+use crate::matrix::model::{EndpointName, Row};
+
+/// What is no part of a row, and tells whether it was copied.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Context {
+    /// What stands in brackets at the destination.
+    pub(super) to: Vec<String>,
+}
+
+/// Marks the rows of a table.
+pub(super) fn mark(drafts: &mut [Draft]) {
+    for index in 0..drafts.len() {
+        let (before, rest) = drafts.split_at_mut(index);
+        let Some(draft) = rest.first_mut() else { continue };
+        let mut doubts = Vec::new();
+        doubts.extend(both_ways(&draft.row));
+        doubts.extend(opposite(&draft.row));
+        doubts.extend(before.last().and_then(|neighbour| copied(draft, neighbour)));
+        draft.row.review |= !doubts.is_empty();
+        draft.row.doubts.extend(doubts);
+    }
+}
+
+fn list(names: &[EndpointName]) -> String {
+    names.iter().map(EndpointName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn turned(row: &Row) -> String {
+    format!("`{}` → `{}` is the other reading", list(&row.to), list(&row.from))
+}
+
+fn both_ways(row: &Row) -> Option<String> {
+    const SIGNS: [&str; 6] =
+        ["vice versa", "vice-versa", "both directions", "bidirectional", "bi-directional", "two-way"];
+    let purpose = row.purpose.as_deref()?.to_lowercase();
+    let sign = SIGNS.into_iter().find(|sign| purpose.contains(sign))?;
+    Some(format!("the description says `{sign}`, and the row declares one way: {}", turned(row)))
+}
+
+/// The description fetches from the source, or hands something to it.
+fn opposite(row: &Row) -> Option<String> {
+    const FETCHING: [&str; 13] = [
+        "clone", "copy", "create", "download", "fetch", "get", "import", "load", "obtain", "pull", "read",
+        "retrieve", "sync",
+    ];
+    const HANDING: [&str; 7] = ["deliver", "export", "post", "push", "report", "send", "upload"];
+    let words = words(row.purpose.as_deref()?);
+    let (sources, destinations) = (significant(&row.from), significant(&row.to));
+    let names_source = |word: &String| sources.contains(word) && !destinations.contains(word);
+    let is_verb = |word: &str, verbs: &[&str]| {
+        verbs.iter().any(|verb| word.starts_with(verb) && word.len() <= verb.len() + 3)
+    };
+    for (preposition, verbs) in [("from", &FETCHING[..]), ("to", &HANDING[..])] {
+        let Some(verb) = words.iter().position(|word| is_verb(word, verbs)) else { continue };
+        for (place, word) in words.iter().enumerate().skip(verb + 1) {
+            // "from the git server"
+            let names = || words[place + 1..].iter().take(2).find(|word| names_source(word));
+            if word == preposition
+                && let Some(named) = names()
+            {
+                return Some(format!(
+                    "the description has `{} … {preposition} {named}`, which is the source: {}",
+                    words[verb],
+                    turned(row)
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// The destination's brackets are those of the row above, whose subject they share, and this row's subject does not.
+fn copied(draft: &Draft, neighbour: &Draft) -> Option<String> {
+    let (row, above) = (&draft.row, &neighbour.row);
+    let is_another_subject = row.component.is_some() && row.component != above.component;
+    if !is_another_subject
+        || draft.context.to.is_empty()
+        || draft.context.to != neighbour.context.to
+        || row.to != above.to
+    {
+        return None;
+    }
+    let subject = |row: &Row| {
+        let mut subject = words(row.component.as_deref().unwrap_or_default());
+        subject.extend(words(row.purpose.as_deref().unwrap_or_default()));
+        subject
+    };
+    let told: Vec<String> =
+        draft.context.to.iter().flat_map(|part| words(part)).filter(|word| word.len() > 3).collect();
+    let (own, other) = (subject(row), subject(above));
+    let fits_above = told.iter().any(|word| other.contains(word));
+    let fits_here = told.iter().any(|word| own.contains(word));
+    (fits_above && !fits_here).then(|| {
+        format!(
+            "the destination `{} ({})` reads as if copied from line {}",
+            list(&row.to),
+            draft.context.to.join(", "),
+            above.line
+        )
+    })
+}
+
+fn words(text: &str) -> Vec<String> {
+    let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
+}
+
+/// The words of names that tell one from another.
+fn significant(names: &[EndpointName]) -> Vec<String> {
+    const COMMON: [&str; 9] =
+        ["cluster", "server", "servers", "the", "external", "service", "services", "and", "any"];
+    let words = names.iter().flat_map(|name| words(name.as_str()));
+    words.filter(|word| word.len() > 2 && !COMMON.contains(&word.as_str())).collect()
+}

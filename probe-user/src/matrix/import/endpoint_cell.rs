@@ -1,0 +1,186 @@
+//! The cells that tell who talks to whom.
+//!
+//! Commas, semicolons and lines always part names. A slash or an "and" does when what it parts are names that are known:
+//! "Run/Iterate" are two, "Ldap/OIDC providers" are one.
+
+use super::{footnotes, vocabulary::Vocabulary};
+
+/// What a cell says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Side {
+    pub(super) names: Vec<String>,
+    /// What stands in brackets beside the names.
+    pub(super) components: Vec<String>,
+    /// What stands in brackets and is too long for a name.
+    pub(super) remarks: Vec<String>,
+    /// Footnote marks.
+    pub(super) marks: Vec<String>,
+    pub(super) doubts: Vec<String>,
+}
+
+/// Reads a cell.
+pub(super) fn read(cell: &str, vocabulary: &Vocabulary) -> Side {
+    let mut side = Side::default();
+    let bare = without_brackets(cell, &mut side);
+    let mut pieces: Vec<&str> = Vec::new();
+    for line in bare.lines() {
+        for part in line.split([',', ';']) {
+            let (part, mark) = footnotes::split(part.trim());
+            side.marks.extend(mark.map(str::to_owned));
+            pieces.extend(parts(part, vocabulary));
+        }
+    }
+    for name in distributed(&pieces, vocabulary) {
+        side.add(name);
+    }
+    side
+}
+
+/// Reads a cell that holds one name, whatever stands in it.
+pub(super) fn whole(cell: &str) -> Side {
+    let mut side = Side::default();
+    let bare = without_brackets(cell, &mut side);
+    side.names.push(bare);
+    side
+}
+
+/// Every name that a cell might hold, for the vocabulary to learn.
+pub(super) fn learn(cell: &str, vocabulary: &mut Vocabulary) {
+    let bare = without_brackets(cell, &mut Side::default());
+    for part in bare.lines().flat_map(|line| line.split([',', ';'])) {
+        let (part, _) = footnotes::split(part.trim());
+        if !part.contains(['/', '&']) && !part.contains(" and ") {
+            vocabulary.learn(part);
+        }
+    }
+}
+
+impl Side {
+    fn add(&mut self, name: String) {
+        let name = match name.to_lowercase().as_str() {
+            "" => return,
+            "any" | "all" | "*" | "anywhere" | "everywhere" | "0.0.0.0/0" | "::/0" => "any".to_owned(),
+            "n/a" | "na" | "-" | "–" | "—" | "none" | "tbd" | "?" => {
+                self.doubts.push(format!("`{name}` names nobody; read as any"));
+                "any".to_owned()
+            }
+            _ => name,
+        };
+        if !self.names.contains(&name) {
+            self.names.push(name);
+        }
+    }
+}
+
+/// The text outside of brackets; what is inside goes to the side.
+fn without_brackets(cell: &str, side: &mut Side) -> String {
+    /// "Tekton task in OOTB supply chain" is a name, a sentence is not.
+    const WORDS: usize = 8;
+    let mut bare = String::with_capacity(cell.len());
+    let mut inside = String::new();
+    let mut depth = 0_u32;
+    for letter in cell.chars() {
+        match letter {
+            '(' => depth += 1,
+            ')' if depth > 0 => {
+                depth -= 1;
+                if depth == 0 {
+                    let text = std::mem::take(&mut inside);
+                    let text = text.trim();
+                    let is_name = text.split_whitespace().count() <= WORDS && !text.contains(['.', '\n']);
+                    let list = if is_name { &mut side.components } else { &mut side.remarks };
+                    if !text.is_empty() && !list.iter().any(|other| other == text) {
+                        list.push(text.to_owned());
+                    }
+                    bare.push(' ');
+                }
+            }
+            _ if depth > 0 => inside.push(letter),
+            _ => bare.push(letter),
+        }
+    }
+    // A bracket that is never closed is no bracket.
+    bare.push_str(&inside);
+    let lines = bare.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The names of a part without commas.
+fn parts<'t>(part: &'t str, vocabulary: &Vocabulary) -> Vec<&'t str> {
+    if vocabulary.knows(part) {
+        return vec![part];
+    }
+    for separator in ["/", " and ", " & ", " or ", "|"] {
+        let pieces: Vec<&str> = part.split(separator).map(str::trim).collect();
+        if pieces.len() > 1 && pieces.iter().all(|piece| vocabulary.knows(piece)) {
+            return pieces;
+        }
+    }
+    vec![part]
+}
+
+/// "Build, Run API server" are two API servers where the vocabulary says so.
+fn distributed(pieces: &[&str], vocabulary: &Vocabulary) -> Vec<String> {
+    let as_written = || pieces.iter().map(|piece| (*piece).to_owned()).collect();
+    let [first @ .., last] = pieces else { return Vec::new() };
+    for (place, _) in last.match_indices(' ') {
+        let ending = &last[place..];
+        let whole: Vec<String> = first.iter().map(|piece| format!("{piece}{ending}")).collect();
+        // "Run Cluster" compares as "Run", and says nothing of the others.
+        let says_more = ending.trim().to_lowercase() != "cluster";
+        if says_more && whole.iter().all(|name| vocabulary.knows(name)) && vocabulary.knows(last) {
+            return whole.into_iter().chain([(*last).to_owned()]).collect();
+        }
+    }
+    as_written()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vocabulary() -> Vocabulary {
+        Vocabulary::of_text("run\nview\nbuild\niterate\nBuild k8 API server\nRun k8 API server # both")
+    }
+
+    fn names(cell: &str) -> Vec<String> {
+        read(cell, &vocabulary()).names
+    }
+
+    #[test]
+    fn known_names_are_parted_and_others_stay_whole() {
+        assert_eq!(names("View,Build ,Run Cluster"), ["View", "Build", "Run Cluster"]);
+        assert_eq!(names("Run/Iterate (app live view connector)"), ["Run", "Iterate"]);
+        assert_eq!(names("Run and Build"), ["Run", "Build"]);
+        assert_eq!(names("Ldap/OIDC providers"), ["Ldap/OIDC providers"]);
+        assert_eq!(
+            names("TKG Management and Workload Cluster CIDR"),
+            ["TKG Management and Workload Cluster CIDR"]
+        );
+        assert_eq!(names("Build,Run k8 API server"), ["Build k8 API server", "Run k8 API server"]);
+        assert_eq!(names("10.0.0.0/8"), ["10.0.0.0/8"]);
+        assert_eq!(names("web\nweb\ndatabase"), ["web", "database"]);
+    }
+
+    #[test]
+    fn brackets_hold_components_and_marks_are_taken_off() {
+        let side = read("cloud_controller (Routing API)*", &vocabulary());
+        assert_eq!(
+            (side.names, side.components, side.marks),
+            (vec!["cloud_controller".into()], vec!["Routing API".into()], vec!["*".into()])
+        );
+        let side = read("DB(postgres)", &vocabulary());
+        assert_eq!((side.names, side.components), (vec!["DB".to_owned()], vec!["postgres".to_owned()]));
+        let side = read("Authentication (it is an external part. Not of this product.)", &vocabulary());
+        assert_eq!((side.components.len(), side.remarks.len()), (0, 1));
+        assert_eq!(names("a (b"), ["a b"]);
+    }
+
+    #[test]
+    fn nobody_is_anybody_to_be_reviewed() {
+        let side = read("N/A (admin)", &vocabulary());
+        assert_eq!((side.names, side.components), (vec!["any".to_owned()], vec!["admin".to_owned()]));
+        assert_eq!(side.doubts.len(), 1);
+        assert_eq!(read("*", &vocabulary()).doubts.len(), 0);
+    }
+}

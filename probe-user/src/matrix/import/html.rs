@@ -1,0 +1,279 @@
+//! HTML tables.
+//!
+//! Read token by token (html5ever), since a tree knows no lines and holds ten times its document; end tags that HTML lets
+//! one leave out are implied here as its tree construction implies them (HTML, 13.1.2.4).
+
+use std::cell::RefCell;
+
+use html5ever::{
+    Attribute, LocalName,
+    tendril::StrTendril,
+    tokenizer::{
+        BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+        states::RawKind,
+    },
+};
+
+use super::{
+    grid,
+    table::{Line, Table},
+    text::clean,
+};
+
+/// Every table of the document.
+pub(super) fn tables(document: &str) -> Vec<Table> {
+    let tokenizer = Tokenizer::new(Sink::default(), TokenizerOpts::default());
+    let input = BufferQueue::default();
+    input.push_back(StrTendril::from_slice(document));
+    let _ = tokenizer.feed(&input);
+    tokenizer.end();
+    let mut reader = tokenizer.sink.0.into_inner();
+    while !reader.open.is_empty() {
+        reader.end_table();
+    }
+    reader.tables.sort_by_key(|table| table.line);
+    reader.tables
+}
+
+#[derive(Default)]
+struct Sink(RefCell<Reader>);
+
+impl TokenSink for Sink {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, line: u64) -> TokenSinkResult<()> {
+        let mut reader = self.0.borrow_mut();
+        match token {
+            Token::TagToken(Tag { kind: TagKind::StartTag, name, attrs, .. }) => {
+                reader.start(&name, &attrs, u32::try_from(line).unwrap_or(u32::MAX));
+                return match name.as_ref() {
+                    "script" => TokenSinkResult::RawData(RawKind::ScriptData),
+                    "style" | "noscript" | "iframe" | "noframes" | "xmp" => {
+                        TokenSinkResult::RawData(RawKind::Rawtext)
+                    }
+                    "title" | "textarea" => TokenSinkResult::RawData(RawKind::Rcdata),
+                    _ => TokenSinkResult::Continue,
+                };
+            }
+            Token::TagToken(Tag { name, .. }) => reader.end(&name),
+            Token::CharacterTokens(text) => reader.text(&text),
+            _ => {}
+        }
+        TokenSinkResult::Continue
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    tables: Vec<Table>,
+    /// From the outermost to the innermost.
+    open: Vec<Open>,
+    heading: String,
+    /// The element whose text is not shown, or is a heading.
+    within: Option<(LocalName, Within)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Hidden,
+    Heading,
+}
+
+/// A table that is being read.
+#[derive(Default)]
+struct Open {
+    line: u32,
+    heading: String,
+    rows: Vec<Line>,
+    row: Option<Row>,
+    /// Cells from above that reach down: by column, what they say and for how many rows more.
+    hanging: Vec<Option<(String, u32)>>,
+}
+
+#[derive(Default)]
+struct Row {
+    line: u32,
+    cells: Vec<String>,
+    cell: Option<Cell>,
+}
+
+struct Cell {
+    text: String,
+    columns: usize,
+    rows: u32,
+}
+
+/// More columns than any table has; a cell may not ask for more.
+const COLUMNS: usize = 64;
+
+impl Reader {
+    fn start(&mut self, name: &LocalName, attributes: &[Attribute], line: u32) {
+        match name.as_ref() {
+            "script" | "style" | "noscript" | "template" | "iframe" | "noframes" | "xmp" | "title"
+            | "textarea" | "select" => self.within = Some((name.clone(), Within::Hidden)),
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "caption" => {
+                self.heading.clear();
+                self.within = Some((name.clone(), Within::Heading));
+            }
+            "table" => {
+                let heading = self.heading.clone();
+                self.open.push(Open { line, heading, ..Open::default() });
+            }
+            "tr" => self.with_table(|table| {
+                table.end_row();
+                table.row = Some(Row { line, ..Row::default() });
+            }),
+            "td" | "th" => self.with_table(|table| table.start_cell(attributes, line)),
+            "br" | "p" | "li" | "div" | "ul" | "ol" => self.new_line(),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, name: &LocalName) {
+        if self.within.as_ref().is_some_and(|(within, _)| within == name) {
+            if let (Some((_, Within::Heading)), Some(table)) = (self.within.take(), self.open.last_mut()) {
+                // A caption is the heading of its own table.
+                table.heading.clone_from(&self.heading);
+            }
+            return;
+        }
+        match name.as_ref() {
+            "table" => self.end_table(),
+            "tr" | "thead" | "tbody" | "tfoot" => self.with_table(Open::end_row),
+            "td" | "th" => self.with_table(Open::end_cell),
+            "p" | "li" | "div" => self.new_line(),
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        match &self.within {
+            Some((_, Within::Hidden)) => {}
+            Some((_, Within::Heading)) => self.heading.push_str(text),
+            None => self.with_cell(|cell| {
+                // A line's end in the source is a space; one on the page is a tag.
+                cell.text.extend(text.chars().map(|letter| if letter == '\n' { ' ' } else { letter }));
+            }),
+        }
+    }
+
+    fn new_line(&mut self) {
+        if self.within.is_none() {
+            self.with_cell(|cell| cell.text.push('\n'));
+        }
+    }
+
+    fn with_cell(&mut self, change: impl FnOnce(&mut Cell)) {
+        self.with_table(|table| {
+            if let Some(cell) = table.row.as_mut().and_then(|row| row.cell.as_mut()) {
+                change(cell);
+            }
+        });
+    }
+
+    fn with_table(&mut self, change: impl FnOnce(&mut Open)) {
+        if let Some(table) = self.open.last_mut() {
+            change(table);
+        }
+    }
+
+    fn end_table(&mut self) {
+        let Some(mut table) = self.open.pop() else { return };
+        table.end_row();
+        let heading = Some(clean(&table.heading).replace('\n', " ")).filter(|heading| !heading.is_empty());
+        self.tables.extend(grid::tables(table.rows, heading.as_deref(), table.line));
+    }
+}
+
+impl Open {
+    fn start_cell(&mut self, attributes: &[Attribute], line: u32) {
+        self.end_cell();
+        let number = |name: &str| {
+            let found = attributes.iter().find(|attribute| &*attribute.name.local == name);
+            found.and_then(|attribute| attribute.value.trim().parse::<u32>().ok())
+        };
+        let columns = number("colspan").unwrap_or(1).clamp(1, COLUMNS as u32) as usize;
+        // 0 means down to the end of the table.
+        let rows = number("rowspan").map_or(1, |rows| if rows == 0 { u32::MAX } else { rows });
+        let row = self.row.get_or_insert_with(|| Row { line, ..Row::default() });
+        row.cell = Some(Cell { text: String::new(), columns, rows });
+    }
+
+    fn end_cell(&mut self) {
+        let Some(row) = &mut self.row else { return };
+        let Some(cell) = row.cell.take() else { return };
+        let text = clean(&cell.text);
+        for _ in 0..cell.columns {
+            fill(&mut row.cells, &mut self.hanging);
+            if row.cells.len() == COLUMNS {
+                return;
+            }
+            let place = row.cells.len();
+            row.cells.push(text.clone());
+            if cell.rows > 1 {
+                self.hanging.resize_with(self.hanging.len().max(place + 1), || None);
+                self.hanging[place] = Some((text.clone(), cell.rows));
+            }
+        }
+    }
+
+    fn end_row(&mut self) {
+        self.end_cell();
+        let Some(mut row) = self.row.take() else { return };
+        fill(&mut row.cells, &mut self.hanging);
+        for hanging in &mut self.hanging {
+            *hanging = hanging.take().filter(|(_, rows)| *rows > 1).map(|(text, rows)| (text, rows - 1));
+        }
+        self.rows.push(Line { number: row.line, cells: row.cells, doubts: Vec::new() });
+    }
+}
+
+/// Puts the cells that reach down from above where they belong, as far as they come next.
+fn fill(cells: &mut Vec<String>, hanging: &mut [Option<(String, u32)>]) {
+    while let Some(Some((text, _))) = hanging.get(cells.len()) {
+        cells.push(text.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(document: &str) -> Vec<(u32, String)> {
+        let tables = tables(document);
+        tables.into_iter().flat_map(|table| table.rows).map(|row| (row.number, row.cells.join("|"))).collect()
+    }
+
+    const HEADER: &str = "<table><tr><th>Source<th>Destination<th>Port</tr>\n";
+
+    #[test]
+    fn cells_may_span_rows_and_columns() {
+        let document = format!(
+            "{HEADER}<tr><td rowspan=2>a</td><td>b<td>1\n<tr><td>c<td>2\n<tr><td colspan=2>d<td>3</table>"
+        );
+        assert_eq!(cells(&document), [(2, "a|b|1".into()), (3, "a|c|2".into()), (4, "d|d|3".into())]);
+    }
+
+    #[test]
+    fn lists_and_breaks_are_lines_and_scripts_are_nothing() {
+        let document = format!(
+            "<h2>From <b>here</b></h2><script>'<table>'</script>{HEADER}<tr><td>a<br>b<td><ul><li>c</li><li>d</li></ul>\
+             <td>1<style>td {{}}</style>\n 2&amp;3</table>"
+        );
+        assert_eq!(cells(&document), [(2, "a\nb|c\nd|1 2&3".into())]);
+        assert_eq!(tables(&document)[0].heading.as_deref(), Some("From here"));
+    }
+
+    #[test]
+    fn a_table_within_a_cell_is_a_table_of_its_own() {
+        let inner = format!("{HEADER}<tr><td>x<td>y<td>2</table>");
+        let document = format!("{HEADER}<tr><td>a<td>b<td>1 {inner}</table>");
+        assert_eq!(cells(&document), [(2, "a|b|1".into()), (3, "x|y|2".into())]);
+    }
+
+    #[test]
+    fn greedy_cells_are_held() {
+        let document = format!("{HEADER}<tr><td colspan=99999 rowspan=99999>a</table>");
+        assert_eq!(tables(&document)[0].rows[0].cells.len(), COLUMNS);
+    }
+}

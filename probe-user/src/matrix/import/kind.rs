@@ -1,0 +1,51 @@
+//! Which kind of document it is.
+
+use super::{delimited, flattened, pipes, text};
+
+/// The kinds that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// flowdrift's own YAML or JSON
+    Canonical,
+    /// Tables whose cells are parted by `|`: Markdown, or a page that kept the pipes
+    Markdown,
+    /// A table that was flattened into lines of words
+    Text,
+    /// HTML
+    Html,
+    /// CSV, TSV and their relatives
+    Csv,
+    /// Excel workbooks
+    Xlsx,
+    /// EgressPoint and NetworkPolicy resources
+    Kubernetes,
+}
+
+/// The kind by what stands in the document.
+pub(super) fn detect(document: &str) -> Option<Kind> {
+    let begins = document.trim_start();
+    match () {
+        () if begins.starts_with('<') || has_tag(document) => Some(Kind::Html),
+        () if begins.starts_with(['{', '[']) || has_kind(document) => Some(declared(document)),
+        () if pipes::is(document) => Some(Kind::Markdown),
+        () if delimited::delimiter(document).is_some() => Some(Kind::Csv),
+        () if flattened::is(document) => Some(Kind::Text),
+        () => None,
+    }
+}
+
+/// Documents of our own name our version.
+fn declared(document: &str) -> Kind {
+    let is_ours = document.contains("flowdrift/v1") || document.contains("FlowMatrix");
+    if is_ours { Kind::Canonical } else { Kind::Kubernetes }
+}
+
+fn has_tag(document: &str) -> bool {
+    let tags = document.match_indices("<table").chain(document.match_indices("<TABLE"));
+    tags.into_iter().next().is_some()
+}
+
+/// A key of its own at the beginning of a line, as every Kubernetes document has it.
+fn has_kind(document: &str) -> bool {
+    text::lines(document).any(|(_, line)| line.starts_with("kind:") || line.starts_with("apiVersion:"))
+}

@@ -1,0 +1,210 @@
+//! Documents that people have → rows.
+//!
+//! A document passes three steps. Its kind's reader finds the tables in it (`pipes`, `flattened`, `html`, `delimited`,
+//! `xlsx`),
+//! `columns` tells what each column is for, and `rows` reads the cells (`endpoint_cell`, `port_cell`). What is not certain
+//! becomes a doubt of its row, and what cannot be read a problem with its line: nothing is left out in silence. Kubernetes'
+//! resources (`kubernetes`) need no such reading.
+
+mod application;
+mod columns;
+mod delimited;
+mod doubts;
+mod egress_point;
+mod endpoint_cell;
+mod flattened;
+mod footnotes;
+mod grid;
+mod heading;
+mod html;
+mod ids;
+mod inline;
+mod kind;
+mod kubernetes;
+mod network_policy;
+mod pipes;
+mod port_cell;
+mod rows;
+mod table;
+mod text;
+mod vocabulary;
+mod xlsx;
+
+use serde::Serialize;
+
+pub use columns::Columns;
+pub use kind::Kind;
+pub use vocabulary::Vocabulary;
+
+use columns::Role;
+use table::Table;
+
+use super::faults::{Fault, Faults};
+use super::model::{Matrix, Row};
+use super::read_matrix;
+
+/// What the user says of a document.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Its kind; found out unless given.
+    pub kind: Option<Kind>,
+    /// Its columns; found out unless given.
+    pub columns: Option<Columns>,
+    /// Names of endpoints.
+    pub vocabulary: Vocabulary,
+}
+
+/// What a document declares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Import {
+    /// Its rows, in its order.
+    pub rows: Vec<Row>,
+    /// What was not read, in its order.
+    pub problems: Vec<Problem>,
+}
+
+impl Import {
+    /// The rows that could not be read.
+    pub fn refused(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| problem.severity == Severity::Refused)
+    }
+}
+
+/// The rows of several documents as one matrix's: each id once.
+pub fn joined(documents: impl IntoIterator<Item = Vec<Row>>) -> Vec<Row> {
+    let mut rows: Vec<Row> = documents.into_iter().flatten().collect();
+    ids::give(&mut rows);
+    rows
+}
+
+/// Something in a document that is no row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Line of the document, from 1.
+    pub line: u32,
+    /// What it costs.
+    pub severity: Severity,
+    /// What was found and what was expected.
+    pub message: String,
+}
+
+/// What a problem costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A row: it could not be read.
+    Refused,
+    /// Trouble: what it declares will not work, or opens much.
+    Warning,
+    /// Nothing, as far as this reader knows.
+    Note,
+}
+
+impl Problem {
+    fn refused(line: u32, message: String) -> Self {
+        Self { line, severity: Severity::Refused, message }
+    }
+
+    fn warning(line: u32, message: String) -> Self {
+        Self { line, severity: Severity::Warning, message }
+    }
+
+    fn note(line: u32, message: String) -> Self {
+        Self { line, severity: Severity::Note, message }
+    }
+}
+
+/// Reads a document; `file` names it in faults and rows.
+///
+/// # Errors
+///
+/// It is no text, it is of no kind that is known, or it declares no flows at all.
+pub fn import(bytes: &[u8], file: &str, options: &Options) -> Result<Import, Faults> {
+    let fault = |(line, message)| Faults::new(file, vec![Fault { line, path: String::new(), message }]);
+    if options.kind == Some(Kind::Xlsx) || (options.kind.is_none() && bytes.starts_with(xlsx::MAGIC)) {
+        let tables = xlsx::tables(bytes).map_err(|message| fault((0, message)))?;
+        return declaring(of_tables(tables, file, options), file);
+    }
+    let document = text::decode(bytes).map_err(fault)?;
+    let kind =
+        options.kind.or_else(|| kind::detect(&document)).ok_or_else(|| fault((0, NO_KIND.to_owned())))?;
+    let tables = match kind {
+        Kind::Canonical => {
+            let Matrix { rows, .. } = read_matrix(&document, file)?;
+            return Ok(Import { rows, problems: Vec::new() });
+        }
+        Kind::Markdown => pipes::tables(&document),
+        Kind::Text => flattened::tables(&document, &options.vocabulary),
+        Kind::Html => html::tables(&document),
+        Kind::Csv => delimited::tables(&document).map_err(fault)?,
+        Kind::Kubernetes => {
+            let import = kubernetes::read(&document, file).map_err(|faults| Faults::new(file, faults))?;
+            return declaring(import, file);
+        }
+        Kind::Xlsx => Vec::new(),
+    };
+    declaring(of_tables(tables, file, options), file)
+}
+
+/// A document without a row is refused, with all that it has instead.
+fn declaring(import: Import, file: &str) -> Result<Import, Faults> {
+    if import.rows.is_empty() {
+        let problems = import.problems.into_iter();
+        let mut faults: Vec<Fault> = problems
+            .map(|Problem { line, message, .. }| Fault { line, path: String::new(), message })
+            .collect();
+        faults.insert(0, Fault { line: 0, path: String::new(), message: "declares no flows".to_owned() });
+        return Err(Faults::new(file, faults));
+    }
+    Ok(import)
+}
+
+/// Whether a document is flowdrift's own.
+#[must_use]
+pub fn is_canonical(document: &str) -> bool {
+    kind::detect(document) == Some(Kind::Canonical)
+}
+
+const NO_KIND: &str = "declares no flows in any form that is known: expected a table with columns such as Source, \
+                       Destination and Port (Markdown, HTML, CSV, XLSX, or its text), a FlowMatrix, \
+                       an EgressPoint or a NetworkPolicy";
+
+/// Reads the tables that declare flows, and says of the others that they do not.
+fn of_tables(tables: Vec<Table>, file: &str, options: &Options) -> Import {
+    let mut import = Import::default();
+    let mut vocabulary = options.vocabulary.clone();
+    let mut read: Vec<(Table, Vec<Role>)> = Vec::new();
+    for table in tables {
+        let is_told = table.heading.as_deref().is_some_and(|heading| heading::ends(heading).is_some());
+        let Some(roles) = columns::roles(&table.header, options.columns.as_ref(), is_told) else {
+            let columns = table.header.join("`, `");
+            let message =
+                format!("the table with the columns `{columns}` declares no flows, and is not read");
+            import.problems.push(Problem::note(table.line, message));
+            continue;
+        };
+        learn(&table, &roles, &mut vocabulary);
+        for line in &table.unread {
+            let message = "no port with a protocol behind it: taken for no row".to_owned();
+            import.problems.push(Problem::note(*line, message));
+        }
+        read.push((table, roles));
+    }
+    for (table, roles) in read {
+        let mut drafts = rows::rows(&table, &roles, file, &vocabulary, &mut import.problems);
+        doubts::mark(&mut drafts);
+        import.rows.extend(drafts.into_iter().map(|draft| draft.row));
+    }
+    ids::give(&mut import.rows);
+    import.problems.sort_by_key(|problem| problem.line);
+    import
+}
+
+/// Names that stand alone in a cell are known where they stand together.
+fn learn(table: &Table, roles: &[Role], vocabulary: &mut Vocabulary) {
+    for line in &table.rows {
+        let cells = line.cells.iter().zip(roles);
+        let ends = cells.filter(|(_, role)| matches!(role, Role::From | Role::To | Role::Peer));
+        ends.for_each(|(cell, _)| endpoint_cell::learn(cell, vocabulary));
+    }
+}

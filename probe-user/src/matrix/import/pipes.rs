@@ -1,0 +1,165 @@
+//! Tables whose cells are parted by `|`: Markdown, and pages that were flattened and kept the pipes.
+//!
+//! The lines are read here, because a flattened page has no blank line before a table and none after it, which Markdown
+//! asks for; what stands in a cell is Markdown (comrak).
+
+use super::{
+    footnotes,
+    inline::text_of,
+    table::{Line, Note, Table},
+    text,
+};
+
+/// Every table of the document.
+pub(super) fn tables(document: &str) -> Vec<Table> {
+    let mut reader = Reader::default();
+    let mut lines = text::lines(document).peekable();
+    while let Some((number, line)) = lines.next() {
+        if reader.in_fence(line) {
+            continue;
+        }
+        let is_header = line.contains('|') && lines.peek().is_some_and(|(_, next)| is_rule(next));
+        if is_header {
+            lines.next();
+            let header = cells(line);
+            let heading = reader.heading.clone();
+            reader.tables.push(Table { heading, line: number, header, ..Table::default() });
+            reader.is_open = true;
+        } else {
+            reader.line(number, line);
+        }
+    }
+    reader.tables
+}
+
+/// Whether there is one.
+pub(super) fn is(document: &str) -> bool {
+    let mut before = "";
+    text::lines(document).any(|(_, line)| {
+        let is_header = is_rule(line) && before.contains('|');
+        before = line;
+        is_header
+    })
+}
+
+#[derive(Default)]
+struct Reader {
+    tables: Vec<Table>,
+    /// Whether the last table goes on.
+    is_open: bool,
+    heading: Option<String>,
+    /// The mark that ends the code block in which we are.
+    fence: Option<&'static str>,
+}
+
+impl Reader {
+    /// Whether a line belongs to a block of code, where a table is an example.
+    fn in_fence(&mut self, line: &str) -> bool {
+        let line = line.trim_start();
+        let mark = ["```", "~~~"].into_iter().find(|mark| line.starts_with(mark));
+        match (self.fence, mark) {
+            (None, Some(mark)) => self.fence = Some(mark),
+            (Some(open), Some(mark)) if open == mark => self.fence = None,
+            (open, _) => return open.is_some(),
+        }
+        true
+    }
+
+    fn line(&mut self, number: u32, line: &str) {
+        let table = self.tables.last_mut();
+        match table {
+            Some(table) if self.is_open && line.contains('|') => {
+                table.rows.push(Line { number, cells: cells(line), doubts: Vec::new() });
+                return;
+            }
+            Some(table) => note(&mut table.notes, line),
+            None => {}
+        }
+        self.is_open = false;
+        if let Some(heading) = heading(line) {
+            self.heading = Some(heading);
+        }
+    }
+}
+
+fn note(notes: &mut Vec<Note>, line: &str) {
+    if let Some(note) = footnotes::begins(line) {
+        notes.push(note);
+    } else if let Some(last) = notes.last_mut().filter(|_| footnotes::goes_on(line)) {
+        last.text.push(' ');
+        last.text.push_str(line.trim());
+    }
+}
+
+/// A heading of Markdown, or a short line that is no sentence: flattened pages have no other sign of one.
+fn heading(line: &str) -> Option<String> {
+    const WORDS: usize = 8;
+    let line = line.trim();
+    let marked = line.trim_start_matches('#');
+    if marked.len() < line.len() && marked.starts_with(' ') {
+        return Some(text_of(marked.trim_end_matches('#').trim()));
+    }
+    let is_short = line.split_whitespace().count() <= WORDS && line.starts_with(char::is_alphanumeric);
+    (is_short && !line.ends_with(['.', ':', ',', ';', '!', '?'])).then(|| text_of(line))
+}
+
+/// The line below a header: dashes, with colons for the alignment.
+fn is_rule(line: &str) -> bool {
+    line.contains("--") && line.contains('|') && line.chars().all(|letter| "|-: \t".contains(letter))
+}
+
+/// The cells of a line. `\|` is no border (GFM, 4.10), nor are those at either end of the line.
+fn cells(line: &str) -> Vec<String> {
+    let line = line.trim();
+    let line = line.strip_prefix('|').unwrap_or(line);
+    let mut cells = vec![String::new()];
+    let mut letters = line.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match (letter, cells.last_mut()) {
+            ('\\', Some(cell)) if letters.peek() == Some(&'|') => {
+                letters.next();
+                cell.push('|');
+            }
+            ('|', _) => cells.push(String::new()),
+            (letter, Some(cell)) => cell.push(letter),
+            (_, None) => {}
+        }
+    }
+    if cells.last().is_some_and(|cell| cell.trim().is_empty()) {
+        cells.pop();
+    }
+    cells.iter().map(|cell| text_of(cell)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pipes_with_and_without_borders_are_read() {
+        let page = "Some words about it.\nFirst part\nThese are the paths:\nSource | Port |\n---|---|\na* | 1 |\nb \\| c | 2 |\n\
+                    Second part (optional)\nMore paths:\n| Source | Port |\n|:--|--:|\n| d | 3 |\n* a note\nthat goes on\n";
+        let tables = tables(page);
+        let summary: Vec<_> = tables
+            .iter()
+            .map(|table| {
+                let cells =
+                    table.rows.iter().map(|row| (row.number, row.cells.join("/"))).collect::<Vec<_>>();
+                (table.heading.as_deref(), table.line, cells)
+            })
+            .collect();
+        assert_eq!(
+            summary,
+            [
+                (Some("First part"), 4, vec![(6, "a*/1".to_owned()), (7, "b | c/2".to_owned())]),
+                (Some("Second part (optional)"), 10, vec![(12, "d/3".to_owned())]),
+            ]
+        );
+        assert_eq!(tables[1].notes, [Note { mark: "*".into(), text: "a note that goes on".into() }]);
+    }
+
+    #[test]
+    fn a_table_in_a_block_of_code_is_an_example() {
+        assert_eq!(tables("```\nFrom | To\n---|---\na | b\n```\n"), []);
+    }
+}

@@ -1,0 +1,122 @@
+//! Excel workbooks.
+
+use std::io::{self, Cursor, Read};
+
+use calamine::{DataRef, Dimensions, Reader, Xlsx};
+use zip::ZipArchive;
+
+use super::{
+    grid,
+    table::{Line, Table},
+    text::clean,
+};
+
+/// How every zip archive begins (APPNOTE.TXT, 4.3.7).
+pub(super) const MAGIC: &[u8] = b"PK\x03\x04";
+
+/// More columns than any table has.
+const COLUMNS: u32 = 64;
+
+/// Every table of every sheet.
+///
+/// # Errors
+///
+/// What is wrong with the workbook.
+pub(super) fn tables(bytes: &[u8]) -> Result<Vec<Table>, String> {
+    within_limits(bytes)?;
+    let said = |error: calamine::XlsxError| {
+        format!("is no workbook that can be read: {}", error.to_string().to_lowercase())
+    };
+    let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(said)?;
+    let mut tables = Vec::new();
+    let mut budget = budget(bytes);
+    for sheet in workbook.sheet_names() {
+        // A sheet of charts has no cells.
+        let Ok(merged) = workbook.merge_cells_by_sheet_name(&sheet) else { continue };
+        let Ok(mut cells) = workbook.worksheet_cells_reader(&sheet) else { continue };
+        let mut lines: Vec<Line> = Vec::new();
+        while let Some(cell) = cells.next_cell().map_err(said)? {
+            let (row, column) = cell.get_position();
+            let text = text_of(cell.get_value());
+            if text.is_empty() || column >= COLUMNS {
+                continue;
+            }
+            budget = budget.checked_sub(text.len() + size_of::<String>()).ok_or(BOMB)?;
+            if lines.last().is_none_or(|line| line.number != row + 1) {
+                lines.push(Line { number: row + 1, ..Line::default() });
+            }
+            if let Some(line) = lines.last_mut() {
+                put(line, column, text);
+            }
+        }
+        unmerge(&mut lines, &merged);
+        tables.extend(grid::tables(lines, Some(&sheet), 0));
+    }
+    Ok(tables)
+}
+
+const BOMB: &str = "unpacks to far more than it is: expected a workbook that a person wrote";
+
+/// What may come out of it.
+fn budget(bytes: &[u8]) -> usize {
+    bytes.len() * 4 + (24 << 20)
+}
+
+/// Unpacks everything once and keeps nothing: what an archive says of its sizes proves nothing.
+fn within_limits(bytes: &[u8]) -> Result<(), String> {
+    /// Sheets are read as a stream.
+    const SHEETS: u64 = 1 << 30;
+    let said = |error: zip::result::ZipError| format!("is no workbook: {}", error.to_string().to_lowercase());
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(said)?;
+    let mut rest = budget(bytes) as u64;
+    for index in 0..archive.len() {
+        let entry = archive.by_index(index).map_err(said)?;
+        let is_sheet = entry.name().is_ok_and(|name| name.starts_with("xl/worksheets/sheet"));
+        let limit = if is_sheet { SHEETS } else { rest };
+        let read = io::copy(&mut entry.take(limit + 1), &mut io::sink());
+        let read = read.map_err(|error| format!("is no workbook: {}", error.to_string().to_lowercase()))?;
+        if read > limit {
+            return Err(BOMB.to_owned());
+        }
+        rest -= if is_sheet { 0 } else { read };
+    }
+    Ok(())
+}
+
+fn text_of(value: &DataRef<'_>) -> String {
+    match value {
+        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => clean(text),
+        DataRef::SharedString(text) => clean(text),
+        DataRef::Int(number) => number.to_string(),
+        // A port is a float there: 443 is 443.0.
+        DataRef::Float(number) => number.to_string(),
+        DataRef::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        // Excel makes a date of a range of ports such as 1-2.
+        DataRef::DateTime(date) => format!("the date {}", date.as_f64()),
+        DataRef::Error(error) => format!("the error {error}"),
+        DataRef::Empty => String::new(),
+    }
+}
+
+fn put(line: &mut Line, column: u32, text: String) {
+    let column = column as usize;
+    if line.cells.len() <= column {
+        line.cells.resize_with(column + 1, String::new);
+    }
+    line.cells[column] = text;
+}
+
+/// A merged cell says in each of its places what its first place says.
+fn unmerge(lines: &mut [Line], merged: &[Dimensions]) {
+    for Dimensions { start: (top, left), end: (bottom, right) } in merged {
+        let place = |row: u32| lines.partition_point(|line| line.number <= row);
+        let (first, last) = (place(*top), place(bottom.saturating_add(1)));
+        let said = lines.get(first).filter(|line| line.number == top + 1);
+        let Some(text) = said.and_then(|line| line.cells.get(*left as usize)).cloned() else { continue };
+        for line in lines.iter_mut().take(last).skip(first) {
+            for column in *left..=(*right).min(COLUMNS - 1) {
+                put(line, column, text.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Line 1: the vendors' own documents, row by row as a careful reader reads them. They are no part of the project; where
+//! they are not there, `tests/documents` has documents of the same shapes.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use flowdrift::matrix::{
+    EndpointName, Row,
+    import::{Options, Vocabulary, import},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::accept::Line;
+
+const WHAT: &str = "vendors' documents";
+
+/// A document, how many rows it has, and the names that are given beside it.
+const DOCUMENTS: [(&str, usize, Option<&str>); 3] = [
+    ("tap-networking.txt", 23, Some("policies/tap-vocabulary.txt")),
+    ("tas-routing-paths.txt", 39, None),
+    ("tko-port-diagram.md", 33, None),
+];
+
+/// A row as a careful reader reads it.
+#[derive(Debug, Deserialize)]
+struct Expected {
+    line: u32,
+    from: Vec<String>,
+    to: Vec<String>,
+    ports: Vec<String>,
+    app: Option<String>,
+    #[serde(default)]
+    components: Vec<String>,
+    review: bool,
+}
+
+/// What came out of one document.
+#[derive(Debug, Serialize)]
+struct Figures {
+    document: &'static str,
+    rows: usize,
+    expected: usize,
+    to_review: usize,
+    differences: Vec<String>,
+}
+
+/// Reads the documents.
+#[must_use]
+pub fn line(root: &Path) -> Line {
+    let seeds = root.join("../shared/seeds");
+    if !seeds.join("expected").exists() {
+        return Line::skipped(WHAT, "the vendors' documents are not beside the project".to_owned());
+    }
+    let read = DOCUMENTS.iter().map(|document| read(root, &seeds, *document)).collect::<Result<Vec<_>>>();
+    match read {
+        Ok(figures) => {
+            for one in &figures {
+                println!(
+                    "  {}: {} of {} rows, {} to review",
+                    one.document, one.rows, one.expected, one.to_review
+                );
+                one.differences.iter().for_each(|difference| println!("    {difference}"));
+            }
+            let holds = figures.iter().all(|one| one.differences.is_empty());
+            Line::tried(WHAT, holds, json!(figures))
+        }
+        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
+    }
+}
+
+fn read(
+    root: &Path,
+    seeds: &Path,
+    (document, count, names): (&'static str, usize, Option<&str>),
+) -> Result<Figures> {
+    let file = seeds.join(document);
+    let bytes = fs::read(&file).with_context(|| file.display().to_string())?;
+    let vocabulary = names.map(|names| fs::read_to_string(root.join(names))).transpose()?.unwrap_or_default();
+    let options = Options { vocabulary: Vocabulary::of_text(&vocabulary), ..Options::default() };
+    let rows = import(&bytes, document, &options)?.rows;
+    let expected: PathBuf = seeds.join("expected").join(document).with_extension("json");
+    let expected: Vec<Expected> = serde_json::from_slice(&fs::read(expected)?)?;
+    let mut differences = Vec::new();
+    if rows.len() != count || expected.len() != count {
+        differences.push(format!("{} rows, expected {count}", rows.len()));
+    }
+    for (row, expected) in rows.iter().zip(&expected) {
+        differences.extend(compare(row, expected));
+    }
+    let to_review = rows.iter().filter(|row| row.review).count();
+    Ok(Figures { document, rows: rows.len(), expected: expected.len(), to_review, differences })
+}
+
+fn compare(row: &Row, expected: &Expected) -> Vec<String> {
+    let line = row.source.as_ref().map_or(0, |source| source.line);
+    let mut differences = Vec::new();
+    let mut differ = |what: &str, found: String, expected: String| {
+        if found != expected {
+            differences.push(format!("line {line}: {what} `{found}`, expected `{expected}`"));
+        }
+    };
+    differ("line", line.to_string(), expected.line.to_string());
+    differ("from", keys(&row.from), keys(&named(&expected.from)));
+    differ("to", keys(&row.to), keys(&named(&expected.to)));
+    let ports: BTreeSet<String> = row.ports.iter().map(ToString::to_string).collect();
+    differ(
+        "ports",
+        format!("{ports:?}"),
+        format!("{:?}", expected.ports.iter().cloned().collect::<BTreeSet<_>>()),
+    );
+    if let Some(app) = &expected.app {
+        differ("app", row.app.clone().unwrap_or_default(), app.clone());
+    }
+    let kept = |part: &&String| row.components.contains(part) || row.component.as_ref() == Some(part);
+    let missing: Vec<&String> = expected.components.iter().filter(|part| !kept(part)).collect();
+    differ("components without", format!("{missing:?}"), "[]".to_owned());
+    if expected.review && !row.review {
+        differences.push(format!("line {line}: not marked for review"));
+    }
+    differences
+}
+
+fn named(names: &[String]) -> Vec<EndpointName> {
+    names.iter().map(|name| EndpointName::new(name)).collect()
+}
+
+fn keys(names: &[EndpointName]) -> String {
+    names.iter().map(EndpointName::key).collect::<Vec<_>>().join(", ")
+}

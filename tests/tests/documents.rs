@@ -1,0 +1,24 @@
+//! Documents that people have are read as a careful reader reads them. `FLOWDRIFT_BLESS=1` writes what is expected.
+
+use std::{env, error::Error, fs, path::Path};
+
+use flowdrift_tests::documents;
+use serde_json::Value;
+
+#[test]
+fn every_document_is_read_as_expected() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project root")?;
+    let mut wrong = Vec::new();
+    for document in documents::all(root)? {
+        let found = document.outcome();
+        if env::var_os("FLOWDRIFT_BLESS").is_some() {
+            fs::write(document.expected(), serde_json::to_string_pretty(&found)? + "\n")?;
+        }
+        let expected: Value = serde_json::from_slice(&fs::read(document.expected())?)?;
+        if found != expected {
+            wrong.push(format!("{}:\n{found:#}\ninstead of\n{expected:#}", document.folder.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    Ok(())
+}
