@@ -1,12 +1,34 @@
 //! `accept-declared [--full] [--json PATH] [LINE…]`: the lines of the declared side's acceptance that a programme can run,
-//! with their figures as JSON; exit code 1 if one fails.
+//! at full counts or about a twentieth of them, with their figures as JSON; exit code 1 if one fails.
 
 use std::{error::Error, path::Path, process::ExitCode};
 
-use flowdrift_tests::accept::{declared::seeds, programme};
+use flowdrift_tests::accept::{
+    declared::{
+        robustness::{self, Meter},
+        seeds,
+    },
+    programme, suites,
+};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+const METER: Meter = Meter {
+    reset: || MEMORY.reset_peak_usage(),
+    most: || MEMORY.peak_usage(),
+    now: || MEMORY.current_usage(),
+};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project root")?;
-    let arguments = programme::arguments(1..=1)?;
-    programme::report(&arguments, |_| seeds::line(root))
+    let arguments = programme::arguments(1..=4)?;
+    let mutated = if arguments.full { 100_000 } else { 5_000 };
+    programme::report(&arguments, |line| match line {
+        1 => seeds::line(root),
+        2 => suites::line("own forms", root, &["documents"]),
+        3 => robustness::line(root, mutated, METER),
+        _ => suites::line("hostile documents", root, &["hostile"]),
+    })
 }

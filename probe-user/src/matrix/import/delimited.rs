@@ -3,7 +3,7 @@
 use csv::{ReaderBuilder, StringRecord};
 
 use super::{
-    columns, grid,
+    columns, commatrix, grid,
     table::{Line, Table},
     text::clean,
 };
@@ -61,7 +61,9 @@ pub(super) fn delimiter(document: &str) -> Option<u8> {
     const PREAMBLE: usize = 50;
     DELIMITERS.into_iter().find(|delimiter| {
         let records = reader(document, *delimiter).into_records().take(PREAMBLE);
-        records.map_while(Result::ok).any(|record| columns::roles(&cells(&record), None, false).is_some())
+        let is_header =
+            |cells: &[String]| columns::roles(cells, None, false).is_some() || commatrix::is_header(cells);
+        records.map_while(Result::ok).any(|record| is_header(&cells(&record)))
     })
 }
 

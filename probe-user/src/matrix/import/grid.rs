@@ -1,13 +1,17 @@
 //! Tables in a grid of cells: where each begins.
 
 use super::{
-    columns,
+    columns, commatrix,
     table::{Line, Table},
 };
 
 /// The tables of a grid: each begins with a line that reads as the header of one. A grid without any is one table whose
 /// header is its first line, for whoever gives the columns by hand, or to say that it declares no flows.
-pub(super) fn tables(lines: Vec<Line>, heading: Option<&str>, begins_at: u32) -> Vec<Table> {
+pub(super) fn tables(mut lines: Vec<Line>, heading: Option<&str>, begins_at: u32) -> Vec<Table> {
+    if let Some(place) = lines.iter().position(|line| commatrix::is_header(&line.cells)) {
+        let below = lines.split_off(place + 1);
+        return lines.pop().map(|header| commatrix::table(&header, below)).into_iter().collect();
+    }
     let mut tables: Vec<Table> = Vec::new();
     let is_told = heading.is_some_and(|heading| super::heading::ends(heading).is_some());
     let is_header = |line: &Line| columns::roles(&line.cells, None, is_told).is_some();

@@ -1,6 +1,6 @@
 //! Which kind of document it is.
 
-use super::{delimited, flattened, pipes, text};
+use super::{commatrix, delimited, flattened, pipes, text};
 
 /// The kinds that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -15,6 +15,8 @@ pub enum Kind {
     Html,
     /// CSV, TSV and their relatives
     Csv,
+    /// OpenShift's communication matrix as JSON; its CSV is found out
+    Commatrix,
     /// Excel workbooks
     Xlsx,
     /// EgressPoint and NetworkPolicy resources
@@ -26,6 +28,7 @@ pub(super) fn detect(document: &str) -> Option<Kind> {
     let begins = document.trim_start();
     match () {
         () if begins.starts_with('<') || has_tag(document) => Some(Kind::Html),
+        () if commatrix::is_json(document) => Some(Kind::Commatrix),
         () if begins.starts_with(['{', '[']) || has_kind(document) => Some(declared(document)),
         () if pipes::is(document) => Some(Kind::Markdown),
         () if delimited::delimiter(document).is_some() => Some(Kind::Csv),

@@ -8,6 +8,7 @@
 
 mod application;
 mod columns;
+mod commatrix;
 mod delimited;
 mod doubts;
 mod egress_point;
@@ -141,6 +142,7 @@ pub fn import(bytes: &[u8], file: &str, options: &Options) -> Result<Import, Fau
             let import = kubernetes::read(&document, file).map_err(|faults| Faults::new(file, faults))?;
             return declaring(import, file);
         }
+        Kind::Commatrix => vec![commatrix::of_json(&document).map_err(|faults| Faults::new(file, faults))?],
         Kind::Xlsx => Vec::new(),
     };
     declaring(of_tables(tables, file, options), file)

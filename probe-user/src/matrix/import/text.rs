@@ -2,20 +2,23 @@
 
 use std::borrow::Cow;
 
-/// The text of a document: UTF-8, or UTF-16 that says so by its mark or by its zeros.
+/// The text of a document: UTF-8, or UTF-16 that says so by its mark or by its zeros. Where lines end with a CR alone, as
+/// on old Macs, they end with LF here.
 ///
 /// # Errors
 ///
 /// What was found instead, and on which line.
 pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, (u32, String)> {
-    match bytes {
+    let text = match bytes {
         [0xEF, 0xBB, 0xBF, rest @ ..] => utf8(rest),
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes),
         [first, 0, ..] if *first != 0 => utf16(bytes, u16::from_le_bytes),
         [0, second, ..] if *second != 0 => utf16(bytes, u16::from_be_bytes),
         _ => utf8(bytes),
-    }
+    }?;
+    let is_old = text.contains('\r') && !text.contains('\n');
+    Ok(if is_old { Cow::Owned(text.replace('\r', "\n")) } else { text })
 }
 
 fn utf8(bytes: &[u8]) -> Result<Cow<'_, str>, (u32, String)> {
@@ -54,12 +57,9 @@ fn line_after(bytes: &[u8]) -> u32 {
     u32::try_from(ends + 1).unwrap_or(u32::MAX)
 }
 
-/// Lines with their numbers, from 1; a line ends with LF, CRLF, or a CR alone.
+/// Lines with their numbers, from 1; a line ends with LF or CRLF.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = (u32, &str)> {
-    let ends_with_cr = !text.contains('\n') && text.contains('\r');
-    let lines: Box<dyn Iterator<Item = &str>> =
-        if ends_with_cr { Box::new(text.split('\r')) } else { Box::new(text.lines()) };
-    (1..).zip(lines)
+    (1..).zip(text.lines())
 }
 
 /// A cell as a reader sees it: no marks of direction or of width, one space where there are several, no blank lines.
@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn lines_end_in_three_ways() {
         for text in ["a\nb", "a\r\nb", "a\rb"] {
-            assert_eq!(lines(text).collect::<Vec<_>>(), [(1, "a"), (2, "b")], "{text:?}");
+            let text = decode(text.as_bytes()).expect("text");
+            assert_eq!(lines(&text).collect::<Vec<_>>(), [(1, "a"), (2, "b")], "{text:?}");
         }
     }
 

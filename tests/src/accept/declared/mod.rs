@@ -1,3 +1,5 @@
 //! Acceptance of the declared side: what `accept-declared` runs and reports.
 
+mod large;
+pub mod robustness;
 pub mod seeds;
