@@ -109,7 +109,7 @@ fn convert_expect(written: &Located<wire::Expect>, faults: &mut Vec<Fault>) -> E
         None | Some(wire::Expect::Optional) => Expect::Optional,
         Some(wire::Expect::Required) => Expect::Required,
         Some(wire::Expect::OnDeploy) => Expect::OnDeploy,
-        Some(wire::Expect::Periodic(text)) => duration(text).map(Expect::Periodic).unwrap_or_else(|| {
+        Some(wire::Expect::Periodic(text)) => duration_of(text).map(Expect::Periodic).unwrap_or_else(|| {
             faults.push(written.fault(format!("found `{text}`, expected a positive duration such as `24h`")));
             Expect::Optional
         }),
@@ -117,7 +117,7 @@ fn convert_expect(written: &Located<wire::Expect>, faults: &mut Vec<Fault>) -> E
 }
 
 /// `90m`, `24h`, `7d` (a day is 24 hours) or their combination.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration_of(text: &str) -> Option<Duration> {
     let span: Span = text.parse().ok()?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
     Duration::try_from(duration).ok().filter(|duration| !duration.is_zero())

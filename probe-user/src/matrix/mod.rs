@@ -13,6 +13,7 @@ pub mod import;
 pub mod inventory;
 mod load;
 pub mod located;
+mod markdown;
 pub mod model;
 mod name;
 mod node;
@@ -27,6 +28,7 @@ pub use exceptions::{Exception, Exceptions, Party};
 pub use faults::{Fault, Faults};
 pub use inventory::Inventory;
 pub use load::{load, load_bytes};
+pub use markdown::markdown;
 pub use model::{EndpointName, Expect, Matrix, PortSpec, Ports, Row, SourceLine};
 pub use schema::schema;
 

@@ -88,7 +88,7 @@ fn expect_to_wire(expect: Expect) -> wire::Expect {
 }
 
 /// `24h`, `1h 30m`.
-fn duration(span: Duration) -> String {
+pub(super) fn duration(span: Duration) -> String {
     SignedDuration::try_from(span).map_or_else(|_| format!("{}s", span.as_secs()), |span| format!("{span:#}"))
 }
 

@@ -6,7 +6,7 @@ use std::{error::Error, path::Path, process::ExitCode};
 use flowdrift_tests::accept::{
     declared::{
         robustness::{self, Meter},
-        seeds,
+        roundtrip, seeds,
     },
     programme, suites,
 };
@@ -24,10 +24,10 @@ const METER: Meter = Meter {
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project root")?;
     let arguments = programme::arguments(1..=4)?;
-    let mutated = if arguments.full { 100_000 } else { 5_000 };
+    let (matrices, mutated) = if arguments.full { (10_000, 100_000) } else { (500, 5_000) };
     programme::report(&arguments, |line| match line {
         1 => seeds::line(root),
-        2 => suites::line("own forms", root, &["documents"]),
+        2 => roundtrip::line(matrices),
         3 => robustness::line(root, mutated, METER),
         _ => suites::line("hostile documents", root, &["hostile"]),
     })

@@ -49,6 +49,8 @@ enum Format {
     Yaml,
     /// Rows and problems
     Json,
+    /// A Markdown table that holds all of it
+    Markdown,
 }
 
 /// Reads the documents, writes their rows, and says what was not read.
@@ -79,11 +81,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
                 writeln!(out)
             })?;
         }
-        Format::Yaml => {
+        format => {
             tell(&documents);
             let matrix = joined(documents, arguments.name.as_deref());
-            let yaml = write::yaml(&matrix).context("writing the matrix")?;
-            output.write(|out| out.write_all(yaml.as_bytes()))?;
+            let text = match format {
+                Format::Markdown => matrix::markdown(&matrix),
+                _ => write::yaml(&matrix).context("writing the matrix")?,
+            };
+            output.write(|out| out.write_all(text.as_bytes()))?;
         }
     }
     Ok(if is_whole { Exit::Conforms } else { Exit::Usage })

@@ -7,25 +7,46 @@ use super::text::clean;
 /// The text of a cell; a `<br>` begins a new line.
 pub(super) fn text_of(cell: &str) -> String {
     // Most cells have no markup, and a table may have a million of them.
-    if !cell.contains(['*', '_', '`', '[', '<', '&', '\\', '!', '~']) {
+    if !has_markup(cell) {
         return clean(cell);
     }
+    clean(&said(cell).join("\n"))
+}
+
+/// The texts between the breaks of a cell, letter by letter as Markdown says them; none of an empty cell.
+pub(in crate::matrix) fn parts_of(cell: &str) -> Vec<String> {
+    match cell {
+        "" => Vec::new(),
+        cell if has_markup(cell) => said(cell),
+        cell => vec![cell.to_owned()],
+    }
+}
+
+fn has_markup(cell: &str) -> bool {
+    cell.contains(['*', '_', '`', '[', '<', '&', '\\', '!', '~'])
+}
+
+fn said(cell: &str) -> Vec<String> {
     /// Keeps `*`, `-` or `1.` at the beginning from starting a list.
     const GUARD: &str = ". ";
     let arena = Arena::new();
     let root = parse_document(&arena, &format!("{GUARD}{}", cell.replace('\n', " ")), &Options::default());
-    let mut text = String::new();
+    let mut parts = vec![String::new()];
     for node in root.descendants() {
+        let Some(text) = parts.last_mut() else { break };
         match &node.data.borrow().value {
             NodeValue::Text(part) => text.push_str(part),
             NodeValue::Code(code) => text.push_str(&code.literal),
-            NodeValue::HtmlInline(tag) if is_break(tag) => text.push('\n'),
-            NodeValue::LineBreak => text.push('\n'),
+            NodeValue::HtmlInline(tag) if !is_break(tag) => {}
+            NodeValue::HtmlInline(_) | NodeValue::LineBreak => parts.push(String::new()),
             NodeValue::SoftBreak => text.push(' '),
             _ => {}
         }
     }
-    clean(text.strip_prefix(GUARD).unwrap_or(&text))
+    if let Some(first) = parts.first_mut() {
+        *first = first.strip_prefix(GUARD).unwrap_or(first).to_owned();
+    }
+    parts
 }
 
 fn is_break(tag: &str) -> bool {

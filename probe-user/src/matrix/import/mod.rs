@@ -19,11 +19,11 @@ mod grid;
 mod heading;
 mod html;
 mod ids;
-mod inline;
+pub(super) mod inline;
 mod kind;
 mod kubernetes;
 mod network_policy;
-mod pipes;
+pub(super) mod pipes;
 mod port_cell;
 mod rows;
 mod table;
@@ -41,6 +41,7 @@ use columns::Role;
 use table::Table;
 
 use super::faults::{Fault, Faults};
+use super::markdown;
 use super::model::{Matrix, Row};
 use super::read_matrix;
 
@@ -134,7 +135,10 @@ pub fn import(bytes: &[u8], file: &str, options: &Options) -> Result<Import, Fau
             let Matrix { rows, .. } = read_matrix(&document, file)?;
             return Ok(Import { rows, problems: Vec::new() });
         }
-        Kind::Markdown => pipes::tables(&document),
+        Kind::Markdown => match markdown::begins(&document) {
+            Some(line) => return declaring(of_own_table(&document, line), file),
+            None => pipes::tables(&document),
+        },
         Kind::Text => flattened::tables(&document, &options.vocabulary),
         Kind::Html => html::tables(&document),
         Kind::Csv => delimited::tables(&document).map_err(fault)?,
@@ -170,6 +174,16 @@ pub fn is_canonical(document: &str) -> bool {
 const NO_KIND: &str = "declares no flows in any form that is known: expected a table with columns such as Source, \
                        Destination and Port (Markdown, HTML, CSV, XLSX, or its text), a FlowMatrix, \
                        an EgressPoint or a NetworkPolicy";
+
+/// Reads the rows of a table that [`markdown::markdown`] wrote.
+fn of_own_table(document: &str, line: usize) -> Import {
+    let (mut rows, wrong) = markdown::rows(document, line);
+    ids::give(&mut rows);
+    Import {
+        rows,
+        problems: wrong.into_iter().map(|(line, message)| Problem::refused(line, message)).collect(),
+    }
+}
 
 /// Reads the tables that declare flows, and says of the others that they do not.
 fn of_tables(tables: Vec<Table>, file: &str, options: &Options) -> Import {

@@ -108,8 +108,13 @@ fn is_rule(line: &str) -> bool {
     line.contains("--") && line.contains('|') && line.chars().all(|letter| "|-: \t".contains(letter))
 }
 
-/// The cells of a line. `\|` is no border (GFM, 4.10), nor are those at either end of the line.
+/// What the cells of a line say.
 fn cells(line: &str) -> Vec<String> {
+    split(line).iter().map(|cell| text_of(cell)).collect()
+}
+
+/// The cells of a line, as they are written. `\|` is no border (GFM, 4.10), nor are those at either end of the line.
+pub(in crate::matrix) fn split(line: &str) -> Vec<String> {
     let line = line.trim();
     let line = line.strip_prefix('|').unwrap_or(line);
     let mut cells = vec![String::new()];
@@ -128,7 +133,8 @@ fn cells(line: &str) -> Vec<String> {
     if cells.last().is_some_and(|cell| cell.trim().is_empty()) {
         cells.pop();
     }
-    cells.iter().map(|cell| text_of(cell)).collect()
+    cells.iter_mut().for_each(|cell| *cell = cell.trim().to_owned());
+    cells
 }
 
 #[cfg(test)]

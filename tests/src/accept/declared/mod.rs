@@ -2,4 +2,5 @@
 
 mod large;
 pub mod robustness;
+pub mod roundtrip;
 pub mod seeds;

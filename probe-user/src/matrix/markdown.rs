@@ -1,0 +1,174 @@
+//! A matrix as a Markdown table that holds all of it: for people to read, and for `import` to read back.
+//!
+//! Every text is escaped so that Markdown says it again as it is; the items of a list are parted by `<br>`.
+
+use std::fmt::Write;
+
+use super::convert::duration_of;
+use super::import::{inline, pipes};
+use super::model::{EndpointName, Expect, Matrix, PortSpec, Row, SourceLine};
+use super::write::duration;
+
+/// The columns, by which the table is known again.
+const COLUMNS: [&str; 13] = [
+    "Id",
+    "Component",
+    "Parts",
+    "From",
+    "To",
+    "Ports",
+    "App",
+    "Expect",
+    "Purpose",
+    "Review",
+    "Doubts",
+    "Notes",
+    "Source",
+];
+
+/// Stands before ports of which each must be seen.
+const EACH: &str = "each of";
+
+/// The matrix as a table.
+#[must_use]
+pub fn markdown(matrix: &Matrix) -> String {
+    let mut table = format!(
+        "# {}\n\n| {} |\n|{}\n",
+        escaped(&matrix.name),
+        COLUMNS.join(" | "),
+        "---|".repeat(COLUMNS.len())
+    );
+    for row in &matrix.rows {
+        let cells =
+            cells(row).map(|parts| parts.iter().map(|part| escaped(part)).collect::<Vec<_>>().join("<br>"));
+        let _ = writeln!(table, "| {} |", cells.join(" | "));
+    }
+    table
+}
+
+fn cells(row: &Row) -> [Vec<String>; COLUMNS.len()] {
+    let one = |text: &Option<String>| text.iter().cloned().collect::<Vec<_>>();
+    let names = |names: &[EndpointName]| names.iter().map(|name| name.as_str().to_owned()).collect();
+    let each = row.each_port.then(|| EACH.to_owned());
+    let source = |SourceLine { file, line }: &SourceLine| format!("{file}:{line}");
+    [
+        vec![row.id.clone()],
+        one(&row.component),
+        row.components.clone(),
+        names(&row.from),
+        names(&row.to),
+        each.into_iter().chain(row.ports.iter().map(ToString::to_string)).collect(),
+        one(&row.app),
+        vec![match row.expect {
+            Expect::Required => "required".to_owned(),
+            Expect::Optional => "optional".to_owned(),
+            Expect::OnDeploy => "on deploy".to_owned(),
+            Expect::Periodic(span) => format!("every {}", duration(span)),
+        }],
+        one(&row.purpose),
+        row.review.then(|| "yes".to_owned()).into_iter().collect(),
+        row.doubts.clone(),
+        one(&row.notes),
+        row.source.iter().map(source).collect(),
+    ]
+}
+
+/// Text that Markdown says again as it is.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut after_space = true;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let is_inner_space =
+            letter == ' ' && !after_space && letters.peek().is_some_and(|next| !next.is_whitespace());
+        match letter {
+            // CommonMark, 2.4.
+            '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '&' | '!' | '~' => {
+                escaped.extend(['\\', letter])
+            }
+            _ if is_inner_space => escaped.push(' '),
+            // CommonMark, 2.5: what would be trimmed, joined, or end the line.
+            _ if letter.is_whitespace() || letter.is_control() => {
+                let _ = write!(escaped, "&#{};", u32::from(letter));
+            }
+            _ => escaped.push(letter),
+        }
+        after_space = letter.is_whitespace();
+    }
+    escaped
+}
+
+/// Where such a table's rows begin, when a document has one.
+pub(super) fn begins(document: &str) -> Option<usize> {
+    let is_header = |line: &str| line.contains(COLUMNS[0]) && pipes::split(line) == COLUMNS;
+    document.lines().position(is_header).map(|place| place + 2)
+}
+
+/// Reads the rows from a line on, the first being 0; the lines that are none with what is wrong.
+pub(super) fn rows(document: &str, from: usize) -> (Vec<Row>, Vec<(u32, String)>) {
+    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    let lines = (1..).zip(document.lines()).skip(from);
+    for (number, line) in lines.take_while(|(_, line)| line.trim_start().starts_with('|')) {
+        match row(number, line) {
+            Ok(row) => rows.push(row),
+            Err(message) => wrong.push((number, message)),
+        }
+    }
+    (rows, wrong)
+}
+
+fn row(line: u32, text: &str) -> Result<Row, String> {
+    let mut cells: Vec<Vec<String>> = pipes::split(text).iter().map(|cell| inline::parts_of(cell)).collect();
+    cells.resize_with(COLUMNS.len().max(cells.len()), Vec::new);
+    let Ok(cells) = <[Vec<String>; COLUMNS.len()]>::try_from(cells) else {
+        return Err(format!("found more than {} cells", COLUMNS.len()));
+    };
+    let [id, component, components, from, to, mut ports, app, expect, purpose, review, doubts, notes, source] =
+        cells;
+    let one = |cell: Vec<String>| cell.into_iter().next();
+    let names = |cell: &[String], what: &str| match cell {
+        [] => Err(format!("found no {what}")),
+        names => Ok(names.iter().map(|name| EndpointName::new(name)).collect::<Vec<_>>()),
+    };
+    let each_port = ports.first().is_some_and(|first| first == EACH);
+    ports.drain(..usize::from(each_port));
+    let ports = ports.iter().map(|port| port.parse()).collect::<Result<Vec<PortSpec>, String>>()?;
+    if ports.is_empty() {
+        return Err("found no port".to_owned());
+    }
+    Ok(Row {
+        id: one(id).unwrap_or_default(),
+        component: one(component),
+        components,
+        from: names(&from, "source")?,
+        to: names(&to, "destination")?,
+        ports,
+        each_port,
+        app: one(app),
+        expect: expect_of(one(expect).as_deref())?,
+        purpose: one(purpose),
+        source: one(source).map(|text| source_of(&text)).transpose()?,
+        review: !review.is_empty() || !doubts.is_empty(),
+        doubts,
+        notes: one(notes),
+        line,
+    })
+}
+
+fn expect_of(text: Option<&str>) -> Result<Expect, String> {
+    match text {
+        None | Some("optional") => Ok(Expect::Optional),
+        Some("required") => Ok(Expect::Required),
+        Some("on deploy") => Ok(Expect::OnDeploy),
+        Some(text) => text.strip_prefix("every ").and_then(duration_of).map(Expect::Periodic).ok_or_else(|| {
+            format!("found `{text}`, expected required, optional, on deploy, or every with a duration such as 24h")
+        }),
+    }
+}
+
+fn source_of(text: &str) -> Result<SourceLine, String> {
+    let parted = text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?)));
+    let (file, line) = parted
+        .ok_or_else(|| format!("found the source `{text}`, expected a file and a line such as tap.md:12"))?;
+    Ok(SourceLine { file: file.to_owned(), line })
+}
