@@ -24,11 +24,7 @@ pub(super) fn declared(
     exceptions: Option<&Path>,
     baseline: Option<&Path>,
 ) -> Result<Declared> {
-    let mut faults = Vec::new();
-    let matrices: Vec<Matrix> = matrices
-        .iter()
-        .filter_map(|path| keep(matrix::load_bytes(path, matrix::read_declared), &mut faults))
-        .collect();
+    let (matrices, mut faults) = self::matrices(matrices);
     repeated(&matrices, &mut faults);
     let baseline = match baseline {
         Some(path) => matrix::load(path, matrix::read_matrix),
@@ -46,6 +42,14 @@ pub(super) fn declared(
         bail!("{}", told(&faults));
     };
     Ok(Declared { matrices, baseline, inventory, exceptions })
+}
+
+/// Matrices, and all that is wrong with those that cannot be read.
+pub(super) fn matrices(files: &[PathBuf]) -> (Vec<Matrix>, Vec<Faults>) {
+    let mut faults = Vec::new();
+    let read = |path: &PathBuf| keep(matrix::load_bytes(path, matrix::read_declared), &mut faults);
+    let matrices = files.iter().filter_map(read).collect();
+    (matrices, faults)
 }
 
 /// Row ids are how findings name rows: two matrices may not share one.
@@ -70,7 +74,7 @@ fn keep<T>(read: Result<T, Faults>, faults: &mut Vec<Faults>) -> Option<T> {
     read.map_err(|fault| faults.push(fault)).ok()
 }
 
-fn told(faults: &[Faults]) -> String {
+pub(super) fn told(faults: &[Faults]) -> String {
     let count: usize = faults.iter().map(|file| file.faults.len()).sum();
     let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
     let noun = if count == 1 { "fault" } else { "faults" };

@@ -11,6 +11,7 @@ pub mod exceptions;
 mod faults;
 pub mod import;
 pub mod inventory;
+pub mod lint;
 mod load;
 pub mod located;
 mod markdown;

@@ -1,6 +1,7 @@
 //! `flowdrift matrix`: the declared side by itself.
 
 mod import;
+mod lint;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -18,6 +19,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Import(import::Arguments),
+    Lint(lint::Arguments),
     /// Print the JSON Schema of matrices, inventories and exceptions
     Schema,
 }
@@ -26,6 +28,7 @@ enum Command {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     match &arguments.command {
         Command::Import(arguments) => import::run(arguments),
+        Command::Lint(arguments) => lint::run(arguments),
         Command::Schema => {
             println!("{}", serde_json::to_string_pretty(&matrix::schema())?);
             Ok(Exit::Conforms)

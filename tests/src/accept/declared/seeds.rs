@@ -9,8 +9,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use flowdrift::matrix::{
-    EndpointName, Row,
+    EndpointName, Matrix, Row,
     import::{Options, Vocabulary, import},
+    lint::{Rule, lint},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,11 +20,26 @@ use crate::accept::Line;
 
 const WHAT: &str = "vendors' documents";
 
-/// A document, how many rows it has, and the names that are given beside it.
-const DOCUMENTS: [(&str, usize, Option<&str>); 3] = [
-    ("tap-networking.txt", 23, Some("policies/tap-vocabulary.txt")),
-    ("tas-routing-paths.txt", 39, None),
-    ("tko-port-diagram.md", 33, None),
+/// A document.
+#[derive(Clone, Copy)]
+struct Document {
+    name: &'static str,
+    rows: usize,
+    /// Lines that say what others say.
+    repeated: &'static [u32],
+    /// Names that are given beside it.
+    vocabulary: Option<&'static str>,
+}
+
+const DOCUMENTS: [Document; 3] = [
+    Document {
+        name: "tap-networking.txt",
+        rows: 23,
+        repeated: &[],
+        vocabulary: Some("policies/tap-vocabulary.txt"),
+    },
+    Document { name: "tas-routing-paths.txt", rows: 39, repeated: &[12, 13], vocabulary: None },
+    Document { name: "tko-port-diagram.md", rows: 33, repeated: &[], vocabulary: None },
 ];
 
 /// A row as a careful reader reads it.
@@ -73,11 +89,8 @@ pub fn line(root: &Path) -> Line {
     }
 }
 
-fn read(
-    root: &Path,
-    seeds: &Path,
-    (document, count, names): (&'static str, usize, Option<&str>),
-) -> Result<Figures> {
+fn read(root: &Path, seeds: &Path, document: Document) -> Result<Figures> {
+    let Document { name: document, rows: count, repeated, vocabulary: names } = document;
     let file = seeds.join(document);
     let bytes = fs::read(&file).with_context(|| file.display().to_string())?;
     let vocabulary = names.map(|names| fs::read_to_string(root.join(names))).transpose()?.unwrap_or_default();
@@ -92,8 +105,20 @@ fn read(
     for (row, expected) in rows.iter().zip(&expected) {
         differences.extend(compare(row, expected));
     }
+    let found = duplicates(&rows);
+    if found != repeated {
+        differences.push(format!("duplicates linted on the lines {found:?}, expected {repeated:?}"));
+    }
     let to_review = rows.iter().filter(|row| row.review).count();
     Ok(Figures { document, rows: rows.len(), expected: expected.len(), to_review, differences })
+}
+
+/// Lines of the rows that repeat others.
+fn duplicates(rows: &[Row]) -> Vec<u32> {
+    let matrix =
+        Matrix { name: String::new(), file: String::new(), digest: String::new(), rows: rows.to_vec() };
+    let findings = lint(&[matrix], None).into_iter().filter(|finding| finding.rule == Rule::DuplicateRow);
+    findings.filter_map(|finding| finding.rows.first().map(|place| place.line)).collect()
 }
 
 fn compare(row: &Row, expected: &Expected) -> Vec<String> {
