@@ -7,7 +7,7 @@ use std::fmt::Write;
 use super::convert::duration_of;
 use super::import::{inline, pipes};
 use super::model::{EndpointName, Expect, Matrix, PortSpec, Row, SourceLine};
-use super::write::duration;
+use super::write::Shown;
 
 /// The columns, by which the table is known again.
 const COLUMNS: [&str; 13] = [
@@ -59,12 +59,7 @@ fn cells(row: &Row) -> [Vec<String>; COLUMNS.len()] {
         names(&row.to),
         each.into_iter().chain(row.ports.iter().map(ToString::to_string)).collect(),
         one(&row.app),
-        vec![match row.expect {
-            Expect::Required => "required".to_owned(),
-            Expect::Optional => "optional".to_owned(),
-            Expect::OnDeploy => "on deploy".to_owned(),
-            Expect::Periodic(span) => format!("every {}", duration(span)),
-        }],
+        vec![Shown::of(row, "").expectation()],
         one(&row.purpose),
         row.review.then(|| "yes".to_owned()).into_iter().collect(),
         row.doubts.clone(),

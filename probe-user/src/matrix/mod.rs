@@ -6,6 +6,7 @@
 
 mod check;
 mod convert;
+pub mod diff;
 mod document;
 pub mod exceptions;
 mod faults;
@@ -18,6 +19,7 @@ mod markdown;
 pub mod model;
 mod name;
 mod node;
+pub mod picture;
 mod ports;
 mod reader;
 mod schema;

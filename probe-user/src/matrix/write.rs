@@ -1,5 +1,6 @@
 //! A matrix as it is written: the way back from the model, as YAML, JSON values, or Markdown.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -88,7 +89,7 @@ fn expect_to_wire(expect: Expect) -> wire::Expect {
 }
 
 /// `24h`, `1h 30m`.
-pub(super) fn duration(span: Duration) -> String {
+fn duration(span: Duration) -> String {
     SignedDuration::try_from(span).map_or_else(|_| format!("{}s", span.as_secs()), |span| format!("{span:#}"))
 }
 
@@ -109,6 +110,27 @@ pub struct Shown<'m> {
     doubts: &'m [String],
     notes: Option<&'m str>,
     source: ShownSource<'m>,
+}
+
+impl Shown<'_> {
+    /// What silence means, in words.
+    #[must_use]
+    pub fn expectation(&self) -> String {
+        match &self.expect {
+            wire::Expect::Required => "required".to_owned(),
+            wire::Expect::Optional => "optional".to_owned(),
+            wire::Expect::OnDeploy => "on deploy".to_owned(),
+            wire::Expect::Periodic(span) => format!("every {span}"),
+        }
+    }
+}
+
+/// `id: view, run → registry 443/tcp`.
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, from, to, ports, .. } = self;
+        write!(formatter, "{id}: {} → {} {}", from.join(", "), to.join(", "), ports.join(", "))
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 /// For a terminal or a text file: control characters and those that change the direction of writing become
 /// `\u{…}`.
-pub(super) fn text(words: &str) -> Cow<'_, str> {
+pub fn text(words: &str) -> Cow<'_, str> {
     let is_hostile = |character: char| {
         character.is_control()
             || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

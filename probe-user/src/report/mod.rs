@@ -1,7 +1,7 @@
 //! The drift report: a model of what is said, and one renderer per format that sees the model only.
 
 mod build;
-mod escape;
+pub mod escape;
 mod json;
 pub mod model;
 mod text;

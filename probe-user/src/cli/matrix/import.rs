@@ -12,6 +12,7 @@ use crate::matrix::{
     import::{self, Columns, Import, Kind, Options, Problem, Severity, Vocabulary},
     write,
 };
+use crate::report::escape::text;
 
 /// Turn port tables that people wrote into the canonical matrix
 ///
@@ -84,11 +85,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
         format => {
             tell(&documents);
             let matrix = joined(documents, arguments.name.as_deref());
-            let text = match format {
+            let written = match format {
                 Format::Markdown => matrix::markdown(&matrix),
                 _ => write::yaml(&matrix).context("writing the matrix")?,
             };
-            output.write(|out| out.write_all(text.as_bytes()))?;
+            output.write(|out| out.write_all(written.as_bytes()))?;
         }
     }
     Ok(if is_whole { Exit::Conforms } else { Exit::Usage })
@@ -120,11 +121,11 @@ fn tell(documents: &[(String, Import)]) {
     for (file, import) in documents {
         for Problem { line, severity, message } in &import.problems {
             let what = if *severity == Severity::Refused { "not read: " } else { "" };
-            eprintln!("{file}:{line}: {what}{message}");
+            eprintln!("{file}:{line}: {what}{}", text(message));
         }
         for row in import.rows.iter().filter(|row| row.review) {
             for doubt in &row.doubts {
-                eprintln!("{file}:{}: review `{}`: {doubt}", row.line, row.id);
+                eprintln!("{file}:{}: review `{}`: {}", row.line, text(&row.id), text(doubt));
             }
         }
         let review = import.rows.iter().filter(|row| row.review).count();

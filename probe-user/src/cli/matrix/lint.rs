@@ -10,6 +10,7 @@ use crate::matrix::{
     self,
     lint::{Finding, Place, Severity, lint, sarif},
 };
+use crate::report::escape::text;
 
 /// Tell what is questionable about matrices: duplicates, contradictions, misfits, likely misspellings
 ///
@@ -72,8 +73,8 @@ fn line(Finding { rule, severity, message, rows }: &Finding) -> String {
     };
     match rows.first() {
         Some(Place { file, line, id }) => {
-            format!("{file}:{line}: {severity}: {id}: {message} [{}]", rule.id())
+            format!("{file}:{line}: {severity}: {}: {} [{}]", text(id), text(message), rule.id())
         }
-        None => format!("{severity}: {message} [{}]", rule.id()),
+        None => format!("{severity}: {} [{}]", text(message), rule.id()),
     }
 }

@@ -1,7 +1,9 @@
 //! `flowdrift matrix`: the declared side by itself.
 
+mod diff;
 mod import;
 mod lint;
+mod show;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -18,8 +20,10 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Diff(diff::Arguments),
     Import(import::Arguments),
     Lint(lint::Arguments),
+    Show(show::Arguments),
     /// Print the JSON Schema of matrices, inventories and exceptions
     Schema,
 }
@@ -27,8 +31,10 @@ enum Command {
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     match &arguments.command {
+        Command::Diff(arguments) => diff::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Lint(arguments) => lint::run(arguments),
+        Command::Show(arguments) => show::run(arguments),
         Command::Schema => {
             println!("{}", serde_json::to_string_pretty(&matrix::schema())?);
             Ok(Exit::Conforms)
