@@ -2,6 +2,7 @@
 
 use std::{env, error::Error, fs, path::Path};
 
+use flowdrift::matrix::import::{Options, import};
 use flowdrift_tests::{accept::declared::roundtrip, documents};
 use serde_json::Value;
 
@@ -20,6 +21,24 @@ fn every_document_is_read_as_expected() -> Result<(), Box<dyn Error>> {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    Ok(())
+}
+
+/// The matrices that ship.
+#[test]
+fn every_policy_is_read_and_has_its_rows() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project root")?;
+    for (file, rows) in [
+        ("tap-multi-cluster.yaml", 23),
+        ("tas-routing.yaml", 39),
+        ("tko-ports.yaml", 33),
+        ("egress-points.yaml", 4),
+        ("baseline.yaml", 7),
+    ] {
+        let bytes = fs::read(root.join("policies").join(file))?;
+        let import = import(&bytes, file, &Options::default())?;
+        assert_eq!((import.rows.len(), import.problems), (rows, Vec::new()), "{file}");
+    }
     Ok(())
 }
 
