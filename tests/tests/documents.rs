@@ -1,8 +1,11 @@
 //! Documents that people have are read as a careful reader reads them. `FLOWDRIFT_BLESS=1` writes what is expected.
 
-use std::{env, error::Error, fs, path::Path};
+use std::{collections::BTreeMap, env, error::Error, fs, path::Path};
 
-use flowdrift::matrix::import::{Options, import};
+use flowdrift::matrix::{
+    import::{Options, import},
+    inventory, read_inventory,
+};
 use flowdrift_tests::{accept::declared::roundtrip, documents};
 use serde_json::Value;
 
@@ -46,4 +49,33 @@ fn every_policy_is_read_and_has_its_rows() -> Result<(), Box<dyn Error>> {
 fn what_is_written_is_read_back() {
     let wrong: Vec<String> = (0..300).filter_map(|seed| roundtrip::difference(seed).err()).take(1).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What clusters say of themselves becomes an inventory that reads, and whose remarks are notes at most.
+#[test]
+fn clusters_tell_their_inventory() -> Result<(), Box<dyn Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("clusters");
+    let told = inventory::from_kubernetes(&fs::read(folder.join("run-eu.json"))?, "run-eu.json")?;
+    assert_eq!(told.notes.len(), 1, "no ServiceCIDR: {:?}", told.notes);
+    let found = inventory::write::yaml(&BTreeMap::from([("run-eu".to_owned(), told)]))?;
+    let golden = folder.join("run-eu.yaml");
+    if env::var_os("FLOWDRIFT_BLESS").is_some() {
+        fs::write(&golden, &found)?;
+    }
+    assert_eq!(found, fs::read_to_string(golden)?);
+    let remarks = inventory::check(&read_inventory(&found, "run-eu.yaml")?);
+    assert!(remarks.iter().all(|remark| !remark.is_warning), "{remarks:#?}");
+    Ok(())
+}
+
+#[test]
+fn what_no_cluster_says_is_told() {
+    let fault =
+        |text: &str| inventory::from_kubernetes(text.as_bytes(), "c.json").expect_err(text).to_string();
+    assert!(fault("nodes").contains("c.json:1: expected"));
+    assert!(fault("{\"items\": []}").contains("has no nodes"));
+    let broken =
+        "{\"items\": [{\"kind\": \"Node\", \"spec\": 5}, {\"kind\": \"Service\", \"spec\": {\"ports\": 1}}]}";
+    let said = fault(broken);
+    assert!(said.contains("items[0]: Node:") && said.contains("items[1]: Service:"), "{said}");
 }

@@ -4,6 +4,7 @@ mod audit;
 mod doctor;
 mod exit;
 mod inputs;
+mod inventory;
 mod live;
 mod matrix;
 mod output;
@@ -31,6 +32,7 @@ enum Command {
     Record(record::Arguments),
     Doctor(doctor::Arguments),
     Matrix(matrix::Arguments),
+    Inventory(inventory::Arguments),
 }
 
 /// Runs the command that was typed.
@@ -40,6 +42,7 @@ pub fn main() -> ExitCode {
         Command::Record(arguments) => record::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Matrix(arguments) => matrix::run(&arguments),
+        Command::Inventory(arguments) => inventory::run(&arguments),
     };
     let exit = result.unwrap_or_else(|error| {
         eprintln!("flowdrift: error: {error:#}");

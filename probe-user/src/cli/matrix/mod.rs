@@ -1,6 +1,7 @@
 //! `flowdrift matrix`: the declared side by itself.
 
 mod diff;
+mod endpoints;
 mod import;
 mod lint;
 mod show;
@@ -21,6 +22,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Diff(diff::Arguments),
+    Endpoints(endpoints::Arguments),
     Import(import::Arguments),
     Lint(lint::Arguments),
     Show(show::Arguments),
@@ -32,6 +34,7 @@ enum Command {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     match &arguments.command {
         Command::Diff(arguments) => diff::run(arguments),
+        Command::Endpoints(arguments) => endpoints::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Lint(arguments) => lint::run(arguments),
         Command::Show(arguments) => show::run(arguments),

@@ -47,7 +47,8 @@ fn unbound_in(index: usize, row: &Row, inventory: &Inventory) -> Vec<Fault> {
     unknown.map(|(path, name)| Fault { line: row.line, path, message: message(name, inventory) }).collect()
 }
 
-fn known(name: &EndpointName, inventory: &Inventory) -> bool {
+/// Whether an inventory, or every inventory, says what a name is.
+pub(in crate::matrix) fn known(name: &EndpointName, inventory: &Inventory) -> bool {
     inventory.endpoints.contains_key(name)
         || inventory.clusters_named(name).next().is_some()
         || BUILT_IN.iter().any(|built_in| name.is(built_in))
