@@ -1,12 +1,12 @@
 //! Documents that people have are read as a careful reader reads them. `FLOWDRIFT_BLESS=1` writes what is expected.
 
-use std::{collections::BTreeMap, env, error::Error, fs, path::Path};
+use std::{collections::BTreeMap, env, error::Error, fs, path::Path, process::Command};
 
 use flowdrift::matrix::{
     import::{Options, import},
     inventory, read_inventory,
 };
-use flowdrift_tests::{accept::declared::roundtrip, documents};
+use flowdrift_tests::{accept::declared::roundtrip, documents, live::binary};
 use serde_json::Value;
 
 #[test]
@@ -78,4 +78,31 @@ fn what_no_cluster_says_is_told() {
         "{\"items\": [{\"kind\": \"Node\", \"spec\": 5}, {\"kind\": \"Service\", \"spec\": {\"ports\": 1}}]}";
     let said = fault(broken);
     assert!(said.contains("items[0]: Node:") && said.contains("items[1]: Service:"), "{said}");
+}
+
+/// Whoever begins with a draft begins without a flood: nothing of the recordings is undeclared.
+#[test]
+fn a_draft_declares_what_it_was_drafted_from() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project root")?;
+    let mut recordings: Vec<_> = fs::read_dir(root.join("policies/lab-recordings"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_, std::io::Error>>()?;
+    recordings.retain(|path| path.extension().is_some_and(|ending| ending == "fdr"));
+    let draft = env::temp_dir().join(format!("flowdrift-draft-{}.yaml", std::process::id()));
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(arguments).arg("--inventory").arg(root.join("policies/lab-inventory.yaml"));
+        command.arg("--from").args(&recordings).output()
+    };
+    let drafted = run(&["matrix", "draft", "-o", &draft.display().to_string()])?;
+    assert!(drafted.status.success(), "{}", String::from_utf8_lossy(&drafted.stderr));
+    let rows = import(&fs::read(&draft)?, "draft.yaml", &Options::default())?.rows;
+    assert!(!rows.is_empty() && rows.iter().all(|row| row.review), "every row is to be reviewed");
+    let audited = run(&["audit", "--format", "json", "--matrix", &draft.display().to_string()])?;
+    fs::remove_file(&draft)?;
+    let report: Value = serde_json::from_slice(&audited.stdout)?;
+    let kinds: Vec<&Value> =
+        report["findings"].as_array().into_iter().flatten().map(|one| &one["kind"]).collect();
+    assert!(!kinds.iter().any(|kind| **kind == "undeclared"), "{kinds:?}");
+    Ok(())
 }

@@ -41,6 +41,7 @@ pub(super) fn declared(
     let (Some(baseline), Some(inventory), []) = (baseline, inventory, faults.as_slice()) else {
         bail!("{}", told(&faults));
     };
+    let inventory = inventory.with_addresses_of(&matrices);
     Ok(Declared { matrices, baseline, inventory, exceptions })
 }
 

@@ -6,6 +6,7 @@
 
 mod binding;
 mod cell;
+pub mod draft;
 mod exempt;
 mod hidden;
 mod leg;

@@ -35,6 +35,12 @@ pub struct Placed {
 }
 
 impl Placed {
+    /// The narrowest endpoint of the inventory that describes it.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&EndpointName> {
+        self.narrowest.as_ref()
+    }
+
     /// Whether the inventory has no name for its address but the Internet's.
     pub(super) fn is_nowhere(&self) -> bool {
         self.cluster.is_none() && self.narrowest.is_none()

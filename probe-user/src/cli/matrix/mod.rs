@@ -1,6 +1,7 @@
 //! `flowdrift matrix`: the declared side by itself.
 
 mod diff;
+mod draft;
 mod endpoints;
 mod import;
 mod lint;
@@ -22,6 +23,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Diff(diff::Arguments),
+    Draft(draft::Arguments),
     Endpoints(endpoints::Arguments),
     Import(import::Arguments),
     Lint(lint::Arguments),
@@ -34,6 +36,7 @@ enum Command {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     match &arguments.command {
         Command::Diff(arguments) => diff::run(arguments),
+        Command::Draft(arguments) => draft::run(arguments),
         Command::Endpoints(arguments) => endpoints::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Lint(arguments) => lint::run(arguments),

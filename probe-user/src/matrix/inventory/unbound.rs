@@ -1,6 +1,10 @@
 //! Names that a matrix uses and that nothing here explains.
 
-use super::{BUILT_IN, Inventory};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{BUILT_IN, Endpoint, Inventory};
 use crate::matrix::exceptions::{Exceptions, Party};
 use crate::matrix::faults::{Fault, Faults, did_you_mean};
 use crate::matrix::model::{EndpointName, Matrix, Row};
@@ -52,6 +56,29 @@ pub(in crate::matrix) fn known(name: &EndpointName, inventory: &Inventory) -> bo
     inventory.endpoints.contains_key(name)
         || inventory.clusters_named(name).next().is_some()
         || BUILT_IN.iter().any(|built_in| name.is(built_in))
+        || literal(name).is_some()
+}
+
+/// The block that a name is when it is an address or a block itself, as in a firewall team's sheet.
+fn literal(name: &EndpointName) -> Option<IpNet> {
+    let text = name.as_str();
+    let block = text.parse().map(|address: IpAddr| IpNet::from(address.to_canonical()));
+    block.or_else(|_| text.parse::<IpNet>()).ok().map(|block| block.trunc())
+}
+
+impl Inventory {
+    /// Binds the names of matrices that are addresses or blocks to themselves, where nothing else is said of them.
+    #[must_use]
+    pub fn with_addresses_of(mut self, matrices: &[Matrix]) -> Self {
+        let rows = matrices.iter().flat_map(|matrix| &matrix.rows);
+        for name in rows.flat_map(|row| row.from.iter().chain(&row.to)) {
+            if let Some(block) = literal(name) {
+                let itself = || Endpoint { cidrs: vec![block], ..Endpoint::default() };
+                self.endpoints.entry(name.clone()).or_insert_with(itself);
+            }
+        }
+        self
+    }
 }
 
 fn message(name: &EndpointName, inventory: &Inventory) -> String {
@@ -60,4 +87,30 @@ fn message(name: &EndpointName, inventory: &Inventory) -> String {
     let endpoints = inventory.endpoints.keys().map(EndpointName::as_str);
     let hint = did_you_mean(name.as_str(), names.chain(endpoints).chain(BUILT_IN));
     format!("endpoint `{name}` is not in the inventory {}{hint}", inventory.file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::{read_inventory, read_matrix};
+
+    #[test]
+    fn addresses_bind_themselves_unless_the_inventory_says_otherwise() {
+        let matrix = read_matrix(
+            "apiVersion: flowdrift/v1\nkind: FlowMatrix\nmetadata: {name: m}\nrows:\n\
+             - {id: a, from: [10.1.2.0/24], to: [192.0.2.7, 'fd00::/64', 192.0.2.8], ports: [443/tcp]}\n",
+            "m.yaml",
+        )
+        .expect("a matrix");
+        let inventory =
+            "apiVersion: flowdrift/v1\nkind: Inventory\nendpoints: {192.0.2.8: {cidrs: [192.0.2.9]}}\n";
+        let inventory = read_inventory(inventory, "i.yaml").expect("an inventory");
+        assert_eq!(unbound(std::slice::from_ref(&matrix), &inventory), []);
+        let inventory = inventory.with_addresses_of(&[matrix]);
+        let bound = |name: &str| inventory.endpoints[&EndpointName::new(name)].cidrs[0].to_string();
+        assert_eq!(
+            ["10.1.2.0/24", "192.0.2.7", "fd00::/64", "192.0.2.8"].map(bound),
+            ["10.1.2.0/24", "192.0.2.7/32", "fd00::/64", "192.0.2.9/32"]
+        );
+    }
 }
