@@ -2,6 +2,10 @@
 
 use std::fmt::Write;
 
+use anyhow::Result;
+
+use super::workbook;
+
 const ROWS: usize = 100_000;
 const BYTES: usize = 10 << 20;
 
@@ -9,7 +13,7 @@ const BYTES: usize = 10 << 20;
 type Kind = (&'static str, &'static str, fn(&mut String, usize, &str));
 
 /// Their names and bytes.
-pub(super) fn all() -> Vec<(&'static str, Vec<u8>)> {
+pub(super) fn all() -> Result<Vec<(&'static str, Vec<u8>)>> {
     let kinds: [Kind; 6] = [
         (
             "markdown",
@@ -72,7 +76,7 @@ pub(super) fn all() -> Vec<(&'static str, Vec<u8>)> {
         ),
     ];
     let long = "words that tell why it is there ".repeat(64);
-    let mut all = Vec::new();
+    let mut all = vec![("workbook", workbook::of_rows(ROWS)?)];
     for (name, header, write) in kinds {
         let mut rows = header.to_owned();
         (0..ROWS).for_each(|row| write(&mut rows, row, "why"));
@@ -85,5 +89,5 @@ pub(super) fn all() -> Vec<(&'static str, Vec<u8>)> {
         }
         all.push((name, large.into_bytes()));
     }
-    all
+    Ok(all)
 }

@@ -4,3 +4,4 @@ mod large;
 pub mod robustness;
 pub mod roundtrip;
 pub mod seeds;
+mod workbook;
