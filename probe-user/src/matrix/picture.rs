@@ -3,17 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::model::{Matrix, Row};
+use super::model::{EndpointName, Matrix, Row};
 use super::write::Shown;
 
 /// Who may talk to whom: the ports of each pair of names.
 #[must_use]
 pub fn pairs(matrices: &[Matrix]) -> BTreeMap<(String, String), BTreeSet<String>> {
     let mut pairs: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    // A name is drawn as it was written first.
+    let mut written: BTreeMap<&EndpointName, String> = BTreeMap::new();
+    let rows = matrices.iter().flat_map(|matrix| &matrix.rows);
+    for name in rows.flat_map(|row| row.from.iter().chain(&row.to)) {
+        written.entry(name).or_insert_with(|| name.as_str().to_owned());
+    }
     for row in matrices.iter().flat_map(|matrix| &matrix.rows) {
         for from in &row.from {
             for to in &row.to {
-                let ports = pairs.entry((from.key().to_owned(), to.key().to_owned())).or_default();
+                let ports = pairs.entry((written[from].clone(), written[to].clone())).or_default();
                 ports.extend(row.ports.iter().map(ToString::to_string));
             }
         }
@@ -89,7 +95,7 @@ pub fn csv(matrices: &[Matrix]) -> Result<Vec<u8>, csv::Error> {
 
 fn record(row: &Row, file: &str) -> [String; 10] {
     let shown = Shown::of(row, file);
-    let names = |names: &[super::EndpointName]| {
+    let names = |names: &[EndpointName]| {
         names.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>().join("\n")
     };
     [

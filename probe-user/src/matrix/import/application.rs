@@ -3,10 +3,9 @@
 use crate::event::Protocol;
 
 /// Names by transport; IANA's registry of service names, and what vendors write.
-const TCP: [&str; 51] = [
+const TCP: [&str; 48] = [
     "amqp",
     "amqps",
-    "api",
     "bgp",
     "cassandra",
     "cifs",
@@ -40,13 +39,11 @@ const TCP: [&str; 51] = [
     "rdp",
     "redis",
     "registry",
-    "rest",
     "scp",
     "sftp",
     "smb",
     "smtp",
     "smtps",
-    "sql",
     "ssh",
     "ssl",
     "telnet",
@@ -56,12 +53,11 @@ const TCP: [&str; 51] = [
     "winrm",
     "wss",
 ];
-const UDP: [&str; 19] = [
+const UDP: [&str; 18] = [
     "bfd",
     "bootp",
     "dhcp",
     "dtls",
-    "esp",
     "geneve",
     "ike",
     "ipfix",
@@ -98,6 +94,23 @@ pub(super) fn transports_of(word: &str) -> Option<&'static [Protocol]> {
         _ if BOTH.contains(&word) => Some(&[Protocol::Tcp, Protocol::Udp]),
         _ => None,
     }
+}
+
+/// Whether a word names an IP protocol that is neither TCP, UDP, SCTP nor ICMP.
+pub(super) fn is_bare(word: &str) -> bool {
+    ["ah", "esp", "gre", "igmp", "ipip", "ospf", "pim", "vrrp", "l2tp", "ip"].contains(&word)
+}
+
+/// The transports of an IP protocol's number (IANA's registry of protocol numbers), as exports of security groups write it.
+pub(super) fn numbered(cell: &str) -> Option<Vec<Protocol>> {
+    Some(match cell.to_lowercase().as_str() {
+        "1" | "58" => vec![Protocol::Icmp],
+        "6" => vec![Protocol::Tcp],
+        "17" => vec![Protocol::Udp],
+        "132" => vec![Protocol::Sctp],
+        "-1" | "any" | "all" => vec![Protocol::Tcp, Protocol::Udp],
+        _ => return None,
+    })
 }
 
 /// Whether a word is the name of a transport or of an application protocol.

@@ -27,6 +27,10 @@ pub(super) enum Role {
     Purpose,
     /// Whether it is required.
     Expect,
+    /// Whether it is allowed at all.
+    Action,
+    /// A column of ends or ports beside the one that is read.
+    Second,
     /// The row's id.
     Id,
     /// Something that no row has a place for.
@@ -104,13 +108,32 @@ pub(super) fn roles(header: &[String], given: Option<&Columns>, is_told: bool) -
     (has(Role::Ports) && tells_ends).then_some(roles)
 }
 
+/// Whether a table that [`roles`] does not know has ports and something more that a flow has.
+pub(super) fn tells_ports(header: &[String]) -> bool {
+    let roles = recognised(header);
+    let more =
+        [Role::From, Role::To, Role::Peer, Role::Protocol, Role::Transport, Role::App, Role::Direction];
+    roles.contains(&Role::Ports) && more.into_iter().any(|role| roles.contains(&role))
+}
+
 /// The roles by the header's words. A role that two columns claim goes to the first.
 fn recognised(header: &[String]) -> Vec<Role> {
     let mut roles: Vec<Role> = Vec::with_capacity(header.len());
+    // Zones and interfaces tell the ends only where nothing else does.
+    let is_place = |cell: &str| {
+        let text = normal(cell);
+        text.split(' ').any(|word| ["zone", "zones", "interface", "vlan"].contains(&word))
+    };
+    let told: Vec<Role> = header.iter().filter(|cell| !is_place(cell)).map(|cell| role(cell)).collect();
     for cell in header {
         let role = role(cell);
+        let is_beside = is_place(cell) && told.contains(&role);
         let is_taken = roles.contains(&role) && role != Role::Purpose;
-        roles.push(if is_taken { Role::Other } else { role });
+        roles.push(match role {
+            role if !is_taken && !is_beside => role,
+            Role::Ports => Role::Second,
+            _ => Role::Other,
+        });
     }
     roles
 }
@@ -124,14 +147,38 @@ fn role(cell: &str) -> Role {
     let text = normal(cell);
     let words: Vec<&str> = text.split(' ').collect();
     let has = |some: &[&str]| words.iter().any(|word| some.contains(word));
-    let from = has(&["source", "sources", "src", "from", "client", "initiator", "originator", "origin"]);
-    let to = has(&["destination", "destinations", "dest", "dst", "to", "target", "server", "listener"]);
+    let from = has(&[
+        "source",
+        "sources",
+        "src",
+        "from",
+        "client",
+        "initiator",
+        "originator",
+        "origin",
+        "connecting",
+    ]);
+    let to = has(&[
+        "destination",
+        "destinations",
+        "dest",
+        "dst",
+        "to",
+        "target",
+        "server",
+        "listener",
+        "listening",
+        "responder",
+    ]);
     match () {
         () if has(&["port", "ports"]) && from && !to => Role::Other,
         () if has(&["port", "ports"]) => Role::Ports,
         () if from && to => Role::Peer,
         () if has(&["peer", "remote"]) => Role::Peer,
-        () if has(&["direction", "dir"]) => Role::Direction,
+        () if has(&["direction", "dir", "bidirectional"]) => Role::Direction,
+        () if has(&["action", "allow", "allowed", "permit", "permitted", "verdict", "status", "enabled"]) => {
+            Role::Action
+        }
         () if has(&["required", "optional", "mandatory", "expect"]) => Role::Expect,
         () if has(&["protocol", "protocols", "proto", "transport", "layer", "l4", "l7"]) => protocol(&has),
         () if from => Role::From,

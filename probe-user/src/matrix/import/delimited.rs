@@ -19,13 +19,32 @@ pub(super) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 pub(super) fn tables(document: &str) -> Result<Vec<Table>, (u32, String)> {
     let delimiter = delimiter(document).unwrap_or(b',');
     let mut lines = Vec::new();
+    let mut widest = 0;
     for record in reader(document, delimiter).into_records() {
         let record = record.map_err(|error| {
             let line = error.position().map_or(0, csv::Position::line);
             (u32::try_from(line).unwrap_or(u32::MAX), error.to_string().to_lowercase())
         })?;
         let number = record.position().map_or(0, |position| line_of(document, position));
-        lines.push(Line { number, cells: cells(&record), doubts: Vec::new() });
+        let cells = cells(&record);
+        // What Excel writes for itself.
+        if lines.is_empty() && cells.len() <= 1 && document.starts_with("sep=") {
+            continue;
+        }
+        // A quote that is never closed takes the rest of the document for one field.
+        let is_open = cells.len() < widest
+            && record
+                .iter()
+                .any(|field| field.lines().filter(|line| line.contains(char::from(delimiter))).count() > 1);
+        if is_open {
+            return Err((
+                number,
+                "found a field of several lines that hold fields themselves: a quote is not closed"
+                    .to_owned(),
+            ));
+        }
+        widest = widest.max(cells.len());
+        lines.push(Line { number, cells, doubts: Vec::new() });
     }
     Ok(grid::tables(lines, None, 0))
 }

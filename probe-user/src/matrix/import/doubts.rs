@@ -35,8 +35,10 @@ fn turned(row: &Row) -> String {
 fn both_ways(row: &Row) -> Option<String> {
     const SIGNS: [&str; 6] =
         ["vice versa", "vice-versa", "both directions", "bidirectional", "bi-directional", "two-way"];
-    let purpose = row.purpose.as_deref()?.to_lowercase();
-    let sign = SIGNS.into_iter().find(|sign| purpose.contains(sign))?;
+    let told = [row.purpose.as_deref(), row.notes.as_deref()].into_iter().flatten();
+    let told =
+        told.chain(row.components.iter().map(String::as_str)).collect::<Vec<_>>().join(" ").to_lowercase();
+    let sign = SIGNS.into_iter().find(|sign| told.contains(sign))?;
     Some(format!("the description says `{sign}`, and the row declares one way: {}", turned(row)))
 }
 

@@ -66,9 +66,37 @@ impl Side {
             }
             _ => name,
         };
+        self.doubts.extend(doubt(&name));
         if !self.names.contains(&name) {
             self.names.push(name);
         }
+    }
+}
+
+/// Why a name may be none.
+fn doubt(name: &str) -> Option<String> {
+    let lower = name.to_lowercase();
+    let negates = lower.starts_with(['!', '¬'])
+        || ["not ", "except ", "all but "].iter().any(|word| lower.starts_with(word));
+    let excepts =
+        [" except ", " excluding ", " but not ", " other than "].iter().any(|word| lower.contains(word));
+    if negates || excepts {
+        return Some(format!("`{name}` excludes somebody, which no name can"));
+    }
+    if lower.contains(" or ") || lower.contains(['→', '↔']) || lower.contains("->") {
+        return Some(format!("`{name}` reads as several names"));
+    }
+    // Digits and dots are meant to be an address.
+    let is_numeric = lower.starts_with(|letter: char| letter.is_ascii_digit())
+        && lower.matches('.').count() >= 3
+        && lower.chars().all(|letter| letter.is_ascii_digit() || "./:- ".contains(letter));
+    if !is_numeric || lower.parse::<std::net::IpAddr>().is_ok() {
+        return None;
+    }
+    match lower.parse::<ipnet::IpNet>() {
+        Ok(block) if block.trunc() == block => None,
+        Ok(block) => Some(format!("`{name}` has host bits set; {} may be meant", block.trunc())),
+        Err(_) => Some(format!("`{name}` is neither an address nor a block")),
     }
 }
 

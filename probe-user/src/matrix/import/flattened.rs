@@ -21,23 +21,30 @@ pub(super) fn tables(document: &str, given: &Vocabulary) -> Vec<Table> {
     let lines: Vec<(u32, String)> =
         text::lines(document).map(|(number, line)| (number, text::clean(line))).collect();
     learn(&lines, &mut vocabulary);
-    let mut unread = Vec::new();
+    let mut between = Vec::new();
     for (number, line) in lines.iter().filter(|(_, line)| !line.is_empty()) {
         if let Some(found) = Layout::of(line) {
             tables.push(Table { line: *number, header: found.header(), ..Table::default() });
             layout = Some(found);
-            unread.clear();
+            between.clear();
         } else if let (Some(layout), Some(table)) = (&layout, tables.last_mut()) {
-            let Some(row) = layout.row(line, &vocabulary) else {
-                unread.push(*number);
-                continue;
-            };
-            table.rows.push(Line { number: *number, ..row });
-            // What stands between rows was perhaps to be one; what follows the last is another matter.
-            table.unread.append(&mut unread);
+            if let Some(row) = layout.row(line, &vocabulary) {
+                table.rows.push(Line { number: *number, ..row });
+                // What stands between rows was perhaps to be one; what follows the last is another matter.
+                table.unread.append(&mut between);
+            } else if line.split(' ').any(begins_protocol) {
+                let message = "names a protocol, and no port stands before it".to_owned();
+                table.unread.push((*number, message, true));
+            } else {
+                between.push((
+                    *number,
+                    "no port with a protocol behind it: taken for no row".to_owned(),
+                    false,
+                ));
+            }
         }
     }
-    tables.retain(|table| !table.rows.is_empty());
+    tables.retain(|table| !table.rows.is_empty() || !table.unread.is_empty());
     tables
 }
 
@@ -64,7 +71,6 @@ fn learn(lines: &[(u32, String)], vocabulary: &mut Vocabulary) {
 struct Layout {
     has_component: bool,
     to_comes_first: bool,
-    has_protocol: bool,
 }
 
 impl Layout {
@@ -87,11 +93,7 @@ impl Layout {
             && words.iter().all(|word| {
                 word.starts_with(|letter: char| letter.is_uppercase() || !letter.is_alphabetic())
             });
-        is_header.then_some(Self {
-            has_component: from.min(to) > 0,
-            to_comes_first: to < from,
-            has_protocol: protocol.is_some(),
-        })
+        is_header.then_some(Self { has_component: from.min(to) > 0, to_comes_first: to < from })
     }
 
     fn header(&self) -> Vec<String> {
@@ -101,7 +103,7 @@ impl Layout {
     }
 
     fn row(&self, line: &str, vocabulary: &Vocabulary) -> Option<Line> {
-        let anchor = anchor(line).filter(|anchor| self.has_protocol || anchor.end < line.len())?;
+        let anchor = anchor(line)?;
         let (before, ports, after) =
             (line[..anchor.start].trim(), line[anchor.clone()].trim(), line[anchor.end..].trim());
         let (protocol, purpose) = protocol_and_purpose(after);
@@ -278,19 +280,36 @@ fn anchor(line: &str) -> Option<Range<usize>> {
         if index > first && index < words.len() && begins_protocol(&line[words[index].clone()]) {
             return Some(words[first].start..words[index - 1].end);
         }
+        // "any any": whatever port of whatever protocol.
+        if index > first + 1 && line[words[index - 1].clone()].eq_ignore_ascii_case("any") {
+            return Some(words[first].start..words[index - 2].end);
+        }
+        if index == first && is_port_with_transport(&line[words[index].clone()]) {
+            return Some(words[index].clone());
+        }
         index = index.max(first + 1);
     }
     None
 }
 
-/// A port, a range, or some of them with commas.
+/// A port, a range, or some of them with commas or slashes; what stands for all or none of them; or one with its transport.
 fn is_ports(word: &str) -> bool {
+    let is_number =
+        |part: &str| part.len() <= 5 && !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_port = |part: &str| {
-        let part = part.split_once(['-', '–']).map_or(part, |(first, _)| first);
-        part.is_empty() || (part.len() <= 5 && part.bytes().all(|byte| byte.is_ascii_digit()))
+        let range = part.split_once(['-', '–']);
+        range.map_or_else(|| is_number(part), |(first, last)| is_number(first) && is_number(last))
     };
-    let is_word = matches!(word.to_lowercase().as_str(), "any" | "all" | "varies");
-    is_word || word.split(',').all(is_port)
+    let is_list =
+        |word: &str| word != "/" && word.split([',', '/']).all(|part| part.is_empty() || is_port(part));
+    let is_word = matches!(word.to_lowercase().as_str(), "any" | "all" | "varies" | "n/a");
+    is_word || is_list(word)
+}
+
+/// `443/TCP`, `tcp/443`.
+fn is_port_with_transport(word: &str) -> bool {
+    let Some((one, other)) = word.split_once('/') else { return false };
+    (is_ports(one) && begins_protocol(other)) || (begins_protocol(one) && is_ports(other))
 }
 
 fn begins_protocol(word: &str) -> bool {

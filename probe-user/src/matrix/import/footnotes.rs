@@ -8,7 +8,13 @@ const MARKS: [char; 14] = ['*', '†', '‡', '§', '¶', '¹', '²', '³', '⁴
 /// Splits a cell's text from the mark at its end, if there is one.
 pub(super) fn split(text: &str) -> (&str, Option<&str>) {
     let text = text.trim_end();
-    if let Some(place) = text.rfind("[^").filter(|_| text.ends_with(']')) {
+    let bracket = text.rfind('[').filter(|place| *place > 0 && text.ends_with(']'));
+    if let Some(place) = bracket.filter(|place| is_reference(&text[place + 1..text.len() - 1])) {
+        return (text[..place].trim_end(), Some(&text[place..]));
+    }
+    // Pandoc's superscript.
+    let raised = text.strip_suffix('^').and_then(|text| text.rfind('^'));
+    if let Some(place) = raised.filter(|place| *place > 0) {
         return (text[..place].trim_end(), Some(&text[place..]));
     }
     let bare = text.trim_end_matches(MARKS);
@@ -19,11 +25,20 @@ pub(super) fn split(text: &str) -> (&str, Option<&str>) {
     (bare.trim_end(), Some(&text[bare.len()..]))
 }
 
+/// `[^note]` of Markdown, `[1]` of everybody; `[::1]` is none.
+fn is_reference(inside: &str) -> bool {
+    let is_number =
+        !inside.is_empty() && inside.len() <= 2 && inside.bytes().all(|byte| byte.is_ascii_digit());
+    is_number || (inside.starts_with('^') && inside.len() > 1)
+}
+
 /// A footnote that begins on this line.
 pub(super) fn begins(line: &str) -> Option<Note> {
     let line = line.trim().trim_start_matches('\\');
-    if let Some((mark, text)) = line.split_once("]:").filter(|_| line.starts_with("[^")) {
-        return Some(Note { mark: format!("{mark}]"), text: text.trim().to_owned() });
+    let referred = line.split_once(']').filter(|(mark, _)| mark.starts_with('[') && is_reference(&mark[1..]));
+    if let Some((mark, text)) = referred {
+        let text = text.trim_start_matches(':').trim().to_owned();
+        return Some(Note { mark: format!("{mark}]"), text });
     }
     let text = line.trim_start_matches(MARKS);
     let mark = &line[..line.len() - text.len()];
@@ -47,6 +62,9 @@ mod tests {
         assert_eq!(split("MySQL authentication**"), ("MySQL authentication", Some("**")));
         assert_eq!(split("1024-65535† "), ("1024-65535", Some("†")));
         assert_eq!(split("443[^2]"), ("443", Some("[^2]")));
+        assert_eq!(split("443 [1]"), ("443", Some("[1]")));
+        assert_eq!(split("30^1^"), ("30", Some("^1^")));
+        assert_eq!(split("[::1]"), ("[::1]", None));
         assert_eq!(split("*"), ("*", None));
         assert_eq!(split("443"), ("443", None));
     }

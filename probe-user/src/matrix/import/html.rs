@@ -16,6 +16,7 @@ use html5ever::{
 
 use super::{
     grid,
+    inline::STRUCK,
     table::{Line, Table},
     text::clean,
 };
@@ -125,6 +126,8 @@ impl Reader {
             }),
             "td" | "th" => self.with_table(|table| table.start_cell(attributes, line)),
             "br" | "p" | "li" | "div" | "ul" | "ol" => self.new_line(),
+            "sup" => self.text("[^"),
+            "del" | "s" | "strike" => self.text(STRUCK),
             _ => {}
         }
     }
@@ -142,6 +145,8 @@ impl Reader {
             "tr" | "thead" | "tbody" | "tfoot" => self.with_table(Open::end_row),
             "td" | "th" => self.with_table(Open::end_cell),
             "p" | "li" | "div" => self.new_line(),
+            "sup" => self.text("]"),
+            "del" | "s" | "strike" => self.text(")"),
             _ => {}
         }
     }

@@ -22,6 +22,9 @@ pub(in crate::matrix) fn parts_of(cell: &str) -> Vec<String> {
     }
 }
 
+/// What was struck out is told as a remark, so that nobody takes it for what holds.
+pub(super) const STRUCK: &str = " (struck out: ";
+
 fn has_markup(cell: &str) -> bool {
     cell.contains(['*', '_', '`', '[', '<', '&', '\\', '!', '~'])
 }
@@ -30,14 +33,23 @@ fn said(cell: &str) -> Vec<String> {
     /// Keeps `*`, `-` or `1.` at the beginning from starting a list.
     const GUARD: &str = ". ";
     let arena = Arena::new();
-    let root = parse_document(&arena, &format!("{GUARD}{}", cell.replace('\n', " ")), &Options::default());
+    let cell = struck(&cell.replace('\n', " "));
+    let root = parse_document(&arena, &format!("{GUARD}{cell}"), &Options::default());
     let mut parts = vec![String::new()];
     for node in root.descendants() {
         let Some(text) = parts.last_mut() else { break };
         match &node.data.borrow().value {
             NodeValue::Text(part) => text.push_str(part),
             NodeValue::Code(code) => text.push_str(&code.literal),
-            NodeValue::HtmlInline(tag) if !is_break(tag) => {}
+            NodeValue::HtmlInline(tag) if !is_break(tag) => {
+                text.push_str(match tag.to_lowercase().as_str() {
+                    "<sup>" => "[^",
+                    "</sup>" => "]",
+                    "<del>" | "<s>" | "<strike>" => STRUCK,
+                    "</del>" | "</s>" | "</strike>" => ")",
+                    _ => "",
+                })
+            }
             NodeValue::HtmlInline(_) | NodeValue::LineBreak => parts.push(String::new()),
             NodeValue::SoftBreak => text.push(' '),
             _ => {}
@@ -47,6 +59,25 @@ fn said(cell: &str) -> Vec<String> {
         *first = first.strip_prefix(GUARD).unwrap_or(first).to_owned();
     }
     parts
+}
+
+/// `~~gone~~` (GFM, 6.5) as the tags that HTML has for it; an escaped tilde begins nothing.
+fn struck(cell: &str) -> String {
+    let mut parts = cell.split("~~");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    let rest: Vec<&str> = parts.collect();
+    for pair in rest.chunks(2) {
+        match pair {
+            [inside, after] if !whole.ends_with('\\') && !inside.starts_with(' ') => {
+                whole += &format!("<del>{inside}</del>{after}");
+            }
+            pair => pair.iter().for_each(|part| {
+                whole += "~~";
+                whole += part;
+            }),
+        }
+    }
+    whole
 }
 
 fn is_break(tag: &str) -> bool {
@@ -69,6 +100,9 @@ mod tests {
             ("a &amp; b", "a & b"),
             ("<ul><li>one</li><li>two</li></ul>", "one\ntwo"),
             ("diego_cell (local Route Emitter)", "diego_cell (local Route Emitter)"),
+            ("445<sup>1</sup>", "445[^1]"),
+            ("~~23~~ 24", "(struck out: 23) 24"),
+            ("a ~~ b", "a ~~ b"),
             ("  ", ""),
         ] {
             assert_eq!(text_of(cell), text, "{cell}");

@@ -10,6 +10,7 @@ mod application;
 mod columns;
 mod commatrix;
 mod delimited;
+mod direction;
 mod doubts;
 mod egress_point;
 mod endpoint_cell;
@@ -25,6 +26,7 @@ mod kubernetes;
 mod network_policy;
 pub(super) mod pipes;
 mod port_cell;
+mod port_items;
 mod rows;
 mod table;
 mod text;
@@ -194,15 +196,22 @@ fn of_tables(tables: Vec<Table>, file: &str, options: &Options) -> Import {
         let is_told = table.heading.as_deref().is_some_and(|heading| heading::ends(heading).is_some());
         let Some(roles) = columns::roles(&table.header, options.columns.as_ref(), is_told) else {
             let columns = table.header.join("`, `");
-            let message =
-                format!("the table with the columns `{columns}` declares no flows, and is not read");
-            import.problems.push(Problem::note(table.line, message));
+            import.problems.push(if columns::tells_ports(&table.header) {
+                let message = format!(
+                    "the table with the columns `{columns}` has ports and does not tell who talks to whom: --columns or \
+                     a heading would"
+                );
+                Problem::refused(table.line, message)
+            } else {
+                let message = format!("the table with the columns `{columns}` declares no flows, and is not read");
+                Problem::note(table.line, message)
+            });
             continue;
         };
         learn(&table, &roles, &mut vocabulary);
-        for line in &table.unread {
-            let message = "no port with a protocol behind it: taken for no row".to_owned();
-            import.problems.push(Problem::note(*line, message));
+        for (line, message, is_row) in &table.unread {
+            let problem = if *is_row { Problem::refused } else { Problem::note };
+            import.problems.push(problem(*line, message.clone()));
         }
         read.push((table, roles));
     }

@@ -3,7 +3,8 @@
 //! Ports and protocols stand in one cell, in two, or in three; side by side, paired by a remark ("https(443)") or by
 //! the order of their lines. What the protocol cells say holds for every port that says nothing itself.
 
-use super::application::{transport, transports_of};
+use super::application::{is_bare, numbered, transport, transports_of};
+use super::port_items::{self, Item, Token, says_more, tokens};
 use crate::event::Protocol;
 use crate::matrix::model::{PortSpec, Ports};
 
@@ -32,8 +33,8 @@ pub(super) struct Reading {
 ///
 /// What was found and what was expected, when the ports cannot be told.
 pub(super) fn read(cells: Cells<'_>) -> Result<Reading, String> {
-    let protocol = Said::of(cells.protocol);
-    let (transport, app) = (Said::of(cells.transport), Said::of(cells.app));
+    let protocol_said = Said::of(cells.protocol);
+    let (transport_said, app_said) = (Said::of(cells.transport), Said::of(cells.app));
     let said = Transports {
         lines: [cells.transport, cells.protocol]
             .into_iter()
@@ -41,18 +42,25 @@ pub(super) fn read(cells: Cells<'_>) -> Result<Reading, String> {
             .map(lines_of)
             .next()
             .unwrap_or_default(),
-        explicit: [&transport.transports[..], &protocol.transports, &app.transports]
+        explicit: [&transport_said.transports[..], &protocol_said.transports, &app_said.transports]
             .into_iter()
             .find(|list| !list.is_empty())
             .unwrap_or_default()
             .to_vec(),
-        implied: [&app.implied[..], &protocol.implied, &transport.implied].concat(),
+        implied: [&app_said.implied[..], &protocol_said.implied, &transport_said.implied].concat(),
     };
     // A column for applications says so even where it repeats the transport.
     let named = cells.app.filter(|cell| !is_blank(cell)).map(tidy);
-    let mut reading = Reading { app: named.or(protocol.text).or(transport.text), ..Reading::default() };
-    let (items, notes) = items(cells.ports)?;
+    let app = named.or_else(|| protocol_said.text.clone()).or_else(|| transport_said.text.clone());
+    let mut reading = Reading { app, ..Reading::default() };
+    let port_items::Items { items, notes, doubts } =
+        if is_blank(cells.ports) { port_items::Items::default() } else { port_items::read(cells.ports)? };
     reading.notes = notes;
+    reading.doubts = doubts;
+    for said in [&transport_said.doubts, &protocol_said.doubts, &app_said.doubts] {
+        reading.doubts.extend(said.iter().cloned());
+    }
+    reading.doubts.extend(said.pairing(items.len(), &cells));
     let count_of_lines = cells.ports.lines().count();
     for item in items {
         for spec in said.specs(&item, count_of_lines, &mut reading.doubts) {
@@ -83,38 +91,70 @@ struct Said {
     transports: Vec<Protocol>,
     /// Transports of the application protocols, with the port that stands beside one.
     implied: Vec<(Option<u16>, Protocol)>,
+    doubts: Vec<String>,
 }
 
 impl Said {
     fn of(cell: Option<&str>) -> Self {
         let Some(cell) = cell.filter(|cell| !is_blank(cell)) else { return Self::default() };
+        if let Some(transports) = numbered(cell.trim()) {
+            return Self { transports, ..Self::default() };
+        }
         let mut said = Self::default();
         let mut names_more = false;
         let tokens = tokens(cell);
         for (index, token) in tokens.iter().enumerate() {
-            let Token::Word(word) = token else { continue };
-            if word == "both" {
-                said.transports.extend([Protocol::Tcp, Protocol::Udp]);
-                continue;
-            }
-            match (transport(word), transports_of(word)) {
-                (Some(transport), _) if !said.transports.contains(&transport) => {
-                    said.transports.push(transport)
-                }
-                (Some(_), _) => {}
-                (None, transports) => {
+            match token {
+                Token::Word(word) => names_more |= said.word(word, tokens.get(index + 1), cell),
+                Token::Remark(remark) if remark.parse::<u16>().is_err() && says_more(remark) => {
                     names_more = true;
-                    let port = match tokens.get(index + 1) {
-                        Some(Token::Remark(remark)) => remark.trim().parse().ok(),
-                        _ => None,
-                    };
-                    said.implied.extend(transports.unwrap_or_default().iter().map(|one| (port, *one)));
+                    said.doubts.push(format!("`{remark}` beside the protocol is a note only"));
                 }
+                Token::Number(number) if !is_version(&tokens[..index]) => {
+                    said.doubts.push(format!("the number {number} in the protocol `{cell}` is not read"));
+                }
+                Token::Odd(sign @ ('!' | '?' | '≠')) => {
+                    said.doubts.push(format!("the sign `{sign}` in `{cell}` is not understood"))
+                }
+                _ => {}
             }
         }
         said.text = names_more.then(|| tidy(cell));
         said
     }
+
+    /// Whether the word is more than a transport.
+    fn word(&mut self, word: &str, next: Option<&Token>, cell: &str) -> bool {
+        match (transport(word), transports_of(word)) {
+            _ if word == "both" => self.transports.extend([Protocol::Tcp, Protocol::Udp]),
+            (Some(transport), _) if self.transports.contains(&transport) => {}
+            (Some(transport), _) => self.transports.push(transport),
+            (None, transports) => {
+                if matches!(word, "not" | "no" | "except" | "without" | "optional" | "optionally") {
+                    self.doubts.push(format!("`{cell}` says `{word}`, which is not understood"));
+                }
+                if is_bare(word) {
+                    self.doubts.push(format!(
+                        "`{word}` is neither TCP, UDP, SCTP nor ICMP, and no row has a place for it"
+                    ));
+                }
+                let port = match next {
+                    Some(Token::Remark(remark)) => remark.trim().parse().ok(),
+                    _ => None,
+                };
+                self.implied.extend(transports.unwrap_or_default().iter().map(|one| (port, *one)));
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Whether the number that follows is a version: `HTTP/2`, `TLS 1.3`.
+fn is_version(before: &[Token]) -> bool {
+    before
+        .iter()
+        .any(|token| matches!(token, Token::Word(word) if transports_of(word).is_some() || word == "version"))
 }
 
 /// `https(443) , http(80)` → `https(443), http(80)`, lines joined.
@@ -139,6 +179,19 @@ fn lines_of(cell: &str) -> Vec<Vec<Protocol>> {
 }
 
 impl Transports {
+    /// Several ports beside several transports that are listed one by one may belong together one by one.
+    fn pairing(&self, count: usize, cells: &Cells<'_>) -> Option<String> {
+        let cell = cells.transport.or(cells.protocol)?;
+        let is_list = cell.contains([';', '\n', ',']);
+        let is_paired = cell.contains('\n') && self.lines.len() == cells.ports.lines().count();
+        (count > 1 && self.explicit.len() > 1 && is_list && !is_paired).then(|| {
+            format!(
+                "`{}` and `{cell}` may belong together one by one; each port is read with each transport",
+                cells.ports
+            )
+        })
+    }
+
     fn specs(&self, item: &Item, count_of_lines: usize, doubts: &mut Vec<String>) -> Vec<PortSpec> {
         if item.ports == Ports::Varies {
             return vec![PortSpec { ports: Ports::Varies, protocol: None }];
@@ -146,8 +199,14 @@ impl Transports {
         let transports = if item.transports.is_empty() {
             self.of(item, count_of_lines, doubts)
         } else {
+            if !self.explicit.is_empty() && !self.explicit.iter().any(|one| item.transports.contains(one)) {
+                doubts.push(format!("`{}` names a transport that its protocol contradicts", item.text));
+            }
             item.transports.clone()
         };
+        if transports == [Protocol::Icmp] && item.ports != Ports::None && item.ports != Ports::Any {
+            doubts.push(format!("ICMP has no ports; `{}` is left out", item.text));
+        }
         let transports = if transports.is_empty() {
             doubts.push(format!("no transport is named for `{}`; TCP is assumed", item.text));
             vec![Protocol::Tcp]
@@ -189,228 +248,6 @@ impl Transports {
     }
 }
 
-/// One port or range of the ports' cell.
-#[derive(Debug, PartialEq, Eq)]
-struct Item {
-    ports: Ports,
-    /// What it says itself.
-    transports: Vec<Protocol>,
-    /// What the next port says, when this one says nothing.
-    behind: Vec<Protocol>,
-    /// Line of the cell, from 0.
-    line: usize,
-    text: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
-    Number(String),
-    Word(String),
-    /// Text in brackets.
-    Remark(String),
-    /// A range's sign.
-    Dash,
-    Slash,
-    Colon,
-    Above,
-    Plus,
-    Star,
-    Comma,
-    Line,
-}
-
-fn tokens(cell: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut rest = cell;
-    while let Some(letter) = rest.chars().next() {
-        let word = |is: fn(char) -> bool| rest.find(|letter: char| !is(letter)).unwrap_or(rest.len());
-        let length = match letter {
-            _ if letter.is_ascii_digit() => word(|letter| letter.is_ascii_digit()),
-            _ if letter.is_alphabetic() => word(|letter| letter.is_alphanumeric() || letter == '_'),
-            '(' | '[' => rest.find([')', ']']).map_or(rest.len(), |end| end + 1),
-            '.' if rest.starts_with("..") => word(|letter| letter == '.'),
-            _ => letter.len_utf8(),
-        };
-        let (text, after) = rest.split_at(length);
-        rest = after;
-        match letter {
-            _ if letter.is_ascii_digit() => tokens.push(Token::Number(text.to_owned())),
-            _ if letter.is_alphabetic() => tokens.push(named(text)),
-            '(' | '[' => {
-                tokens.push(Token::Remark(text.trim_matches(['(', ')', '[', ']']).trim().to_owned()))
-            }
-            '-' | '–' | '—' | '−' | '‐' | '‑' | '~' => tokens.push(Token::Dash),
-            '.' if length > 1 => tokens.push(Token::Dash),
-            '/' => tokens.push(Token::Slash),
-            ':' => tokens.push(Token::Colon),
-            '>' | '≥' => tokens.push(Token::Above),
-            '+' => tokens.push(Token::Plus),
-            '*' => tokens.push(Token::Star),
-            ',' | ';' | '&' | '|' => tokens.push(Token::Comma),
-            '\n' => tokens.push(Token::Line),
-            _ => {}
-        }
-    }
-    tokens
-}
-
-fn named(text: &str) -> Token {
-    match text.to_lowercase().as_str() {
-        "to" | "through" => Token::Dash,
-        "and" | "or" => Token::Comma,
-        word => Token::Word(word.to_owned()),
-    }
-}
-
-/// What stands between two commas: ports, and the transports that are said there.
-#[derive(Debug, Default)]
-struct Segment {
-    line: usize,
-    ports: Vec<(Ports, String)>,
-    transports: Vec<Protocol>,
-    /// Whether a transport stands before the ports, and so holds for those of the next segments too.
-    leads: bool,
-}
-
-/// The cell's ports, and the remarks beside them.
-fn items(cell: &str) -> Result<(Vec<Item>, Vec<String>), String> {
-    let mut segments = Vec::new();
-    let mut notes = Vec::new();
-    if is_blank(cell) {
-        return Ok((Vec::new(), notes));
-    }
-    let mut line = 0;
-    for part in tokens(cell).split_inclusive(|token| matches!(token, Token::Comma | Token::Line)) {
-        let mut segment = segment(part, cell, &mut notes)?;
-        segment.line = line;
-        line += usize::from(part.last() == Some(&Token::Line));
-        join(&mut segments, segment);
-    }
-    Ok((inherit(segments), notes))
-}
-
-/// A segment that names transports alone belongs to the ports before it, as in `53/tcp, udp`, or after it.
-fn join(segments: &mut Vec<Segment>, mut segment: Segment) {
-    match segments.last_mut() {
-        Some(last) if last.ports.is_empty() => {
-            segment.transports.splice(..0, std::mem::take(&mut last.transports));
-            segment.leads = true;
-            *last = segment;
-        }
-        Some(last) if segment.ports.is_empty() => last.transports.append(&mut segment.transports),
-        _ => segments.push(segment),
-    }
-}
-
-/// Ports that name no transport take the one that leads before them, or the one behind the next: `TCP 80, 443`,
-/// `80, 443/tcp`.
-fn inherit(segments: Vec<Segment>) -> Vec<Item> {
-    let mut items: Vec<Item> = Vec::new();
-    let mut leading = Vec::new();
-    for Segment { line, ports, mut transports, leads } in segments {
-        if leads {
-            leading.clone_from(&transports);
-        } else if transports.is_empty() {
-            transports.clone_from(&leading);
-        } else {
-            leading.clear();
-            let open = items.iter_mut().rev().take_while(|item| item.transports.is_empty());
-            open.for_each(|item| item.behind.clone_from(&transports));
-        }
-        let item =
-            |(ports, text)| Item { ports, transports: transports.clone(), behind: Vec::new(), line, text };
-        items.extend(ports.into_iter().map(item));
-    }
-    items
-}
-
-fn segment(tokens: &[Token], cell: &str, notes: &mut Vec<String>) -> Result<Segment, String> {
-    let mut segment = Segment::default();
-    let mut rest = tokens;
-    while let [token, after @ ..] = rest {
-        rest = after;
-        match token {
-            Token::Number(first) => rest = number(first, after, &mut segment)?,
-            Token::Above => rest = above(after, cell, &mut segment)?,
-            Token::Star => segment.ports.push((Ports::Any, "*".to_owned())),
-            Token::Word(word) => segment.word(word, cell)?,
-            Token::Remark(remark) => segment.remark(remark, notes),
-            _ => {}
-        }
-    }
-    Ok(segment)
-}
-
-/// A port or a range; returns what follows it.
-fn number<'t>(first: &str, rest: &'t [Token], segment: &mut Segment) -> Result<&'t [Token], String> {
-    let port = port(first)?;
-    let (last, text, rest) = match rest {
-        // 30000:32767 is a range too, as iptables writes it.
-        [Token::Dash | Token::Colon, Token::Number(last), rest @ ..] => {
-            (self::port(last)?, format!("{first}-{last}"), rest)
-        }
-        [Token::Plus, rest @ ..] => (u16::MAX, format!("{first}+"), rest),
-        rest => (port, first.to_owned(), rest),
-    };
-    if last < port {
-        return Err(format!("range {text} ends before it begins"));
-    }
-    segment.ports.push((Ports::Range { first: port, last }, text));
-    Ok(rest)
-}
-
-/// `>1023`; returns what follows it.
-fn above<'t>(rest: &'t [Token], cell: &str, segment: &mut Segment) -> Result<&'t [Token], String> {
-    let [Token::Number(number), rest @ ..] = rest else {
-        return Err(format!("found `>` without a port in `{cell}`"));
-    };
-    let first = port(number)?.checked_add(1).ok_or("no port is above 65535")?;
-    segment.ports.push((Ports::Range { first, last: u16::MAX }, format!(">{number}")));
-    Ok(rest)
-}
-
-impl Segment {
-    fn word(&mut self, word: &str, cell: &str) -> Result<(), String> {
-        let ports = match word {
-            "any" | "all" => Ports::Any,
-            "varies" | "various" | "variable" | "dynamic" | "configurable" | "custom" => Ports::Varies,
-            "port" | "ports" | "default" | "by" | "the" => return Ok(()),
-            _ => return self.protocol(word, cell),
-        };
-        self.ports.push((ports, word.to_owned()));
-        Ok(())
-    }
-
-    fn protocol(&mut self, word: &str, cell: &str) -> Result<(), String> {
-        let Some(transports) =
-            transport(word).map(|one| vec![one]).or_else(|| transports_of(word).map(<[_]>::to_vec))
-        else {
-            return Err(format!("found `{word}` in `{cell}`, expected ports such as `443, 8000-8080/tcp`"));
-        };
-        if transports == [Protocol::Icmp] && self.ports.is_empty() {
-            self.ports.push((Ports::None, word.to_owned()));
-        }
-        self.leads |= self.ports.is_empty();
-        self.transports.extend(transports);
-        Ok(())
-    }
-
-    fn remark(&mut self, remark: &str, notes: &mut Vec<String>) {
-        let word = remark.to_lowercase();
-        let transports =
-            transport(&word).map(|one| vec![one]).or_else(|| transports_of(&word).map(<[_]>::to_vec));
-        match transports {
-            Some(transports) => self.transports.extend(transports),
-            None if remark.is_empty() => {}
-            None => notes.push(remark.to_owned()),
-        }
-    }
-}
-
-fn port(text: &str) -> Result<u16, String> {
-    crate::matrix::ports::port(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -449,7 +286,7 @@ mod tests {
             ("tcp/443", "", "443/tcp"),
             ("TCP 80, 443; UDP: 53", "", "80/tcp 443/tcp 53/udp"),
             ("80, 443/tcp", "", "80/tcp 443/tcp ?"),
-            ("443, 53/udp", "TCP", "443/tcp 53/udp"),
+            ("443, 53/udp", "TCP", "443/tcp 53/udp ?"),
             ("53/tcp, udp", "", "53/tcp 53/udp"),
             ("53 (udp)", "", "53/udp"),
             ("443 (https)", "", "443/tcp"),
@@ -457,6 +294,28 @@ mod tests {
             ("1024+", "UDP", "1024-65535/udp"),
             ("514\n6514", "UDP\nTCP", "514/udp 6514/tcp"),
             ("4711", "frobnicate", "4711/tcp ?"),
+            ("443 tcp 53 udp", "", "443/tcp 53/udp"),
+            ("TCP:443 UDP:53", "", "443/tcp 53/udp"),
+            ("TCP 80 443 UDP 53", "", "80/tcp 443/tcp 53/udp"),
+            ("tcp:137-139,445 udp:53", "", "137-139/tcp 445/tcp 53/udp"),
+            ("<1024", "TCP", "1-1023/tcp"),
+            ("≤1024", "TCP", "1-1024/tcp"),
+            (">= 1024", "TCP", "1024-65535/tcp"),
+            ("any > 1024", "TCP", "1025-65535/tcp"),
+            ("80,443", "TCP", "80/tcp 443/tcp"),
+            ("10,250", "UDP", "10/udp 250/udp ?"),
+            ("443; 8443", "TCP; UDP", "443/tcp 443/udp 8443/tcp 8443/udp ?"),
+            ("TCP/443", "UDP", "443/tcp ?"),
+            ("53", "not UDP", "53/udp ?"),
+            ("443", "tcp 8443", "443/tcp ?"),
+            ("443", "TCP (UDP optional)", "443/tcp ?"),
+            ("8080 (8443 if TLS)", "TCP", "8080/tcp ?"),
+            ("443", "HTTP/2", "443/tcp"),
+            ("500", "ESP", "500/tcp ?"),
+            ("443", "ICMP", "icmp ?"),
+            ("53", "17", "53/udp"),
+            ("443?", "TCP", "443/tcp ?"),
+            ("25 (not used)", "TCP", "25/tcp ?"),
         ] {
             let (cell, protocol) = (cell.replace("\\n", "\n"), protocol.replace("\\n", "\n"));
             assert_eq!(ports(&cell, &protocol), expected, "{cell} | {protocol}");
@@ -474,6 +333,10 @@ mod tests {
             "found `see` in `see below`, expected ports such as `443, 8000-8080/tcp`"
         );
         assert_eq!(fault(">65535"), "no port is above 65535");
+        assert_eq!(fault("!22"), "found `!` in `!22`");
+        assert_eq!(fault("-443"), "found a dash that is no range's in `-443`");
+        assert_eq!(fault("8080-8081-8082"), "found a dash that is no range's in `8080-8081-8082`");
+        assert_eq!(fault("1.024"), "found `.` in `1.024`");
     }
 
     #[test]

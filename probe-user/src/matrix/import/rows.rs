@@ -3,6 +3,7 @@
 use super::{
     Problem,
     columns::Role,
+    direction::{Pointed, arrow, is_arrow, pointed},
     doubts::Context,
     endpoint_cell::{self, Side},
     footnotes, heading, port_cell,
@@ -18,19 +19,19 @@ pub(super) struct Draft {
 }
 
 /// Reads the lines of a table whose columns are known.
-pub(super) fn rows(
-    table: &Table,
-    roles: &[Role],
-    file: &str,
-    vocabulary: &Vocabulary,
-    problems: &mut Vec<Problem>,
+pub(super) fn rows<'t>(
+    table: &'t Table,
+    roles: &'t [Role],
+    file: &'t str,
+    vocabulary: &'t Vocabulary,
+    problems: &'t mut Vec<Problem>,
 ) -> Vec<Draft> {
-    let mut reader = Reader { table, roles, file, vocabulary, part: None, above: Above::default() };
+    let mut reader = Reader { table, roles, file, vocabulary, part: None, above: Above::default(), problems };
     let mut drafts = Vec::with_capacity(table.rows.len());
     for line in &table.rows {
         match reader.read(line) {
             Ok(read) => drafts.extend(read),
-            Err(message) => problems.push(Problem::refused(line.number, message)),
+            Err(message) => reader.problems.push(Problem::refused(line.number, message)),
         }
     }
     drafts
@@ -44,6 +45,7 @@ struct Reader<'t> {
     /// A title between the rows.
     part: Option<String>,
     above: Above<'t>,
+    problems: &'t mut Vec<Problem>,
 }
 
 /// What an empty cell means where cells were merged: the one above it.
@@ -67,7 +69,10 @@ impl<'t> Reader<'t> {
             return Ok(Vec::new());
         }
         if filled == 1 && self.roles.len() > 2 && !line.cells[0].is_empty() {
-            self.part = Some(line.cells[0].clone());
+            return self.title(line);
+        }
+        if let Some(denied) = self.denied(line) {
+            self.problems.push(Problem::note(line.number, format!("`{denied}`: denied, and so no flow")));
             return Ok(Vec::new());
         }
         let mut doubts = line.doubts.clone();
@@ -76,15 +81,23 @@ impl<'t> Reader<'t> {
         let ends = self.ends(line, &mut doubts)?;
         let component = self.component(line);
         doubts.extend(ports.doubts.iter().cloned());
+        doubts.extend(self.beside(line));
         let others = self.others(line, &mut marks);
         let purpose = self.cell(line, Role::Purpose).unwrap_or_default();
-        let expect = self.expect(line);
+        let expect = self.expect(line, &mut doubts);
         let mut drafts = Vec::with_capacity(ends.len());
         for (from, to) in ends {
             let mut doubts = doubts.clone();
+            let mut notes_of_ends = None;
             doubts.extend(from.doubts.iter().chain(&to.doubts).cloned());
+            if from.names == to.names && !from.components.is_empty() && !to.components.is_empty() {
+                notes_of_ends =
+                    Some(format!("{} → {}", from.components.join(", "), to.components.join(", ")));
+            }
             let marks = from.marks.iter().chain(&to.marks).chain(&marks);
-            let notes = [&component.remarks[..], &from.remarks, &to.remarks, &ports.notes, &others].concat();
+            let mut notes =
+                [&component.remarks[..], &from.remarks, &to.remarks, &ports.notes, &others].concat();
+            notes.extend(notes_of_ends);
             let notes = self.notes(marks, notes);
             let mut components = component.components.clone();
             for part in from.components.iter().chain(&to.components) {
@@ -145,12 +158,21 @@ impl<'t> Reader<'t> {
         for (cell, above, what) in
             [(&mut from, self.above.from, "source"), (&mut to, self.above.to, "destination")]
         {
-            if cell.is_empty() && !above.is_empty() {
+            if is_ditto(cell) && !above.is_empty() {
+                let said = if cell.is_empty() { "is empty".to_owned() } else { format!("is `{cell}`") };
+                doubts.push(format!("the {what} {said}; that of line {} is taken", self.above.line));
                 *cell = above;
-                doubts.push(format!("the {what} is empty; that of line {} is taken", self.above.line));
             }
         }
         (self.above.from, self.above.to, self.above.line) = (from, to, line.number);
+        if let Some(direction) = self.cell(line, Role::Direction).filter(|cell| !cell.is_empty()) {
+            match pointed(direction) {
+                Some(Pointed::There) => {}
+                Some(Pointed::Back) => return self.sides(to, from, false),
+                Some(Pointed::Both) => return self.sides(from, to, true),
+                None => doubts.push(format!("the direction `{direction}` does not tell which end connects")),
+            }
+        }
         // "A <-> B" in one cell, or an arrow before the other one.
         for cell in [from, to] {
             if let Some((one, other, both)) = arrow(cell) {
@@ -160,6 +182,10 @@ impl<'t> Reader<'t> {
                 };
                 return self.sides(one, other, both);
             }
+        }
+        if is_ditto(from) || is_ditto(to) {
+            let what = if is_ditto(from) { "source" } else { "destination" };
+            return Err(format!("found no {what}, and none above"));
         }
         self.sides(from, to, false)
     }
@@ -216,8 +242,13 @@ impl<'t> Reader<'t> {
         side
     }
 
-    fn expect(&self, line: &'t Line) -> Expect {
-        let cell = self.cell(line, Role::Expect).unwrap_or_default().to_lowercase();
+    fn expect(&self, line: &'t Line, doubts: &mut Vec<String>) -> Expect {
+        let said = self.cell(line, Role::Expect).unwrap_or_default();
+        let cell = said.to_lowercase();
+        if [" if", "only", "(", "unless", "except", "when"].iter().any(|word| cell.contains(word)) {
+            doubts.push(format!("`{said}` is a condition; read as optional"));
+            return Expect::Optional;
+        }
         let says = |words: &[&str]| words.iter().any(|word| cell.starts_with(word));
         match () {
             () if says(&["optional", "no", "not ", "false"]) => Expect::Optional,
@@ -228,10 +259,93 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// A line with a single cell stands for the rows below it.
+    fn title(&mut self, line: &'t Line) -> Result<Vec<Draft>, String> {
+        /// More words are no title.
+        const WORDS: usize = 12;
+        let title = &line.cells[0];
+        if title.contains('\n') || title.split_whitespace().count() > WORDS {
+            return Err("found a single cell, expected a row".to_owned());
+        }
+        self.part = Some(title.clone());
+        self.problems
+            .push(Problem::note(line.number, format!("`{title}` is taken for a title of the rows below")));
+        Ok(Vec::new())
+    }
+
+    /// Why the line declares no flow, though it looks like one.
+    fn denied(&self, line: &'t Line) -> Option<&'t str> {
+        const DENYING: [&str; 17] = [
+            "deny",
+            "denied",
+            "block",
+            "blocked",
+            "drop",
+            "dropped",
+            "reject",
+            "rejected",
+            "no",
+            "false",
+            "forbidden",
+            "never",
+            "disabled",
+            "removed",
+            "prohibited",
+            "✗",
+            "❌",
+        ];
+        let says = |cell: &str| {
+            let lower = cell.to_lowercase();
+            DENYING.contains(&lower.split([' ', ',', '(']).next().unwrap_or_default())
+        };
+        let action = self.cell(line, Role::Action).filter(|cell| says(cell));
+        let expect = self.cell(line, Role::Expect).filter(|cell| {
+            let lower = cell.to_lowercase();
+            ["must not", "not allowed", "forbidden", "never", "prohibited"]
+                .iter()
+                .any(|words| lower.contains(words))
+        });
+        action.or(expect)
+    }
+
+    /// What stands beside the cells that are read, and may change what they mean.
+    fn beside(&self, line: &Line) -> Vec<String> {
+        let mut doubts = Vec::new();
+        let columns = self.table.header.iter().zip(self.roles).zip(&line.cells);
+        for ((name, role), cell) in columns.filter(|(_, cell)| !cell.is_empty()) {
+            if *role == Role::Second {
+                doubts.push(format!("a second column of ports, `{name}`, says `{cell}` and is left out"));
+            }
+            let is_allowing = |cell: &str| {
+                let lower = cell.to_lowercase();
+                ["allow", "accept", "permit", "yes", "true", "enabled", "active", "✓", "✔", "pass"]
+                    .iter()
+                    .any(|word| lower.starts_with(word))
+            };
+            if *role == Role::Action && !is_allowing(cell) {
+                doubts.push(format!("`{name}` says `{cell}`, which neither allows nor denies"));
+            }
+            const GONE: [&str; 6] =
+                ["deprecated", "obsolete", "no longer", "struck out", "removed in", "not used"];
+            if let Some(words) = GONE.iter().find(|words| cell.to_lowercase().contains(*words)) {
+                doubts.push(format!("`{name}` says `{words}`"));
+            }
+        }
+        let more = line.cells.iter().skip(self.table.header.len()).filter(|cell| !cell.is_empty());
+        let more = more.cloned().collect::<Vec<_>>().join("`, `");
+        if !more.is_empty() {
+            doubts.push(format!(
+                "more cells than the header has: `{more}`; the others may stand in the wrong place"
+            ));
+        }
+        doubts
+    }
+
     /// What stands in columns that a row has no place for.
     fn others(&self, line: &Line, marks: &mut Vec<String>) -> Vec<String> {
         let columns = self.table.header.iter().zip(self.roles).zip(&line.cells);
-        let others = columns.filter(|((_, role), cell)| **role == Role::Other && !cell.is_empty());
+        let unread = [Role::Other, Role::Second];
+        let others = columns.filter(|((_, role), cell)| unread.contains(role) && !cell.is_empty());
         let other = |((name, _), cell): ((&String, _), &String)| {
             let (cell, mark) = footnotes::split(cell);
             marks.extend(mark.map(str::to_owned));
@@ -255,17 +369,23 @@ impl<'t> Reader<'t> {
     }
 }
 
-fn is_arrow(letter: char) -> bool {
-    "↔⇔⟷⇄→⇒-<>= ".contains(letter)
-}
-
-/// The two ends around an arrow, and whether it points both ways.
-fn arrow(cell: &str) -> Option<(&str, &str, bool)> {
-    const BOTH: [&str; 7] = ["<->", "<-->", "<=>", "↔", "⇔", "⟷", "⇄"];
-    const ONE: [&str; 4] = ["->", "=>", "→", "⇒"];
-    let split = |arrows: &[&str], both| {
-        let found = arrows.iter().find_map(|arrow| cell.split_once(arrow))?;
-        Some((found.0.trim(), found.1.trim(), both))
-    };
-    split(&BOTH, true).or_else(|| split(&ONE, false))
+/// Whether a cell says that it says what the one above it says.
+fn is_ditto(cell: &str) -> bool {
+    matches!(
+        cell.to_lowercase().as_str(),
+        "" | "\""
+            | "''"
+            | "\u{201d}"
+            | "\u{3003}"
+            | "\u{2033}"
+            | "ditto"
+            | "do."
+            | "same"
+            | "same as above"
+            | "as above"
+            | "idem"
+            | "id."
+            | "↑"
+            | "^"
+    )
 }

@@ -13,8 +13,8 @@ pub(super) struct Table {
     pub(super) rows: Vec<Line>,
     /// What stands below the table for the marks in its cells.
     pub(super) notes: Vec<Note>,
-    /// Lines between the rows that are none, as far as the reader can tell.
-    pub(super) unread: Vec<u32>,
+    /// Lines that are no rows, why, and whether they were meant to be.
+    pub(super) unread: Vec<(u32, String, bool)>,
 }
 
 /// One line of a table.

@@ -1,0 +1,355 @@
+//! The ports' cell → ports, with the transports that it names itself.
+
+use super::application::{transport, transports_of};
+use crate::event::Protocol;
+use crate::matrix::model::Ports;
+
+/// One port or range.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) ports: Ports,
+    /// What it says itself.
+    pub(super) transports: Vec<Protocol>,
+    /// What the next port says, when this one says nothing.
+    pub(super) behind: Vec<Protocol>,
+    /// Line of the cell, from 0.
+    pub(super) line: usize,
+    pub(super) text: String,
+}
+
+/// What the cell says.
+#[derive(Debug, Default)]
+pub(super) struct Items {
+    pub(super) items: Vec<Item>,
+    /// Remarks in brackets, such as `default`.
+    pub(super) notes: Vec<String>,
+    pub(super) doubts: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    Number(String),
+    Word(String),
+    /// Text in brackets.
+    Remark(String),
+    /// A range's sign.
+    Dash,
+    Slash,
+    Colon,
+    /// `>`, `<` and their like: whether it is above, and whether the port itself is among them.
+    Compare(bool, bool),
+    Plus,
+    Star,
+    Comma,
+    Line,
+    /// A sign that means nothing here.
+    Odd(char),
+}
+
+pub(super) fn tokens(cell: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut rest = cell;
+    while let Some(letter) = rest.chars().next() {
+        let word = |is: fn(char) -> bool| rest.find(|letter: char| !is(letter)).unwrap_or(rest.len());
+        let length = match letter {
+            _ if letter.is_ascii_digit() => word(|letter| letter.is_ascii_digit()),
+            _ if letter.is_alphabetic() => word(|letter| letter.is_alphanumeric() || letter == '_'),
+            '(' | '[' => rest.find([')', ']']).map_or(rest.len(), |end| end + 1),
+            '.' if rest.starts_with("..") => word(|letter| letter == '.'),
+            '>' | '<' if rest[1..].starts_with('=') => 2,
+            _ => letter.len_utf8(),
+        };
+        let (text, after) = rest.split_at(length);
+        rest = after;
+        tokens.push(match letter {
+            _ if letter.is_ascii_digit() => Token::Number(text.to_owned()),
+            _ if letter.is_alphabetic() => named(text),
+            '(' | '[' => Token::Remark(text.trim_matches(['(', ')', '[', ']']).trim().to_owned()),
+            '-' | '–' | '—' | '−' | '‐' | '‑' => Token::Dash,
+            '.' if length == 2 => Token::Dash,
+            '/' => Token::Slash,
+            ':' => Token::Colon,
+            '>' => Token::Compare(true, length == 2),
+            '<' => Token::Compare(false, length == 2),
+            '≥' => Token::Compare(true, true),
+            '≤' => Token::Compare(false, true),
+            '+' => Token::Plus,
+            '*' => Token::Star,
+            ',' | ';' | '&' | '|' => Token::Comma,
+            '\n' => Token::Line,
+            _ if letter.is_whitespace() => continue,
+            _ => Token::Odd(letter),
+        });
+    }
+    tokens
+}
+
+fn named(text: &str) -> Token {
+    match text.to_lowercase().as_str() {
+        "to" | "through" => Token::Dash,
+        "and" | "or" => Token::Comma,
+        word => Token::Word(word.to_owned()),
+    }
+}
+
+/// What stands together: ports, and the transports that are said of them.
+#[derive(Debug, Default)]
+struct Segment {
+    line: usize,
+    ports: Vec<(Ports, String)>,
+    transports: Vec<Protocol>,
+    /// Whether a transport stands before the ports, and so holds for those of the next segments too.
+    leads: bool,
+}
+
+/// Reads the cell.
+///
+/// # Errors
+///
+/// What was found and what was expected, when the ports cannot be told.
+pub(super) fn read(cell: &str) -> Result<Items, String> {
+    let mut reader = Reader { cell, segments: Vec::new(), items: Items::default() };
+    let mut line = 0;
+    for part in tokens(cell).split_inclusive(|token| matches!(token, Token::Comma | Token::Line)) {
+        reader.part(part, line)?;
+        line += usize::from(part.last() == Some(&Token::Line));
+    }
+    let Reader { segments, mut items, .. } = reader;
+    items.items = inherit(segments);
+    items.doubts.extend(thousands(cell));
+    Ok(items)
+}
+
+struct Reader<'c> {
+    cell: &'c str,
+    segments: Vec<Segment>,
+    items: Items,
+}
+
+impl Reader<'_> {
+    /// What stands between two commas: as a rule one segment, and several where nothing else parts them, as in
+    /// `443 tcp 53 udp`.
+    fn part(&mut self, tokens: &[Token], line: usize) -> Result<(), String> {
+        let mut segment = Segment { line, ..Segment::default() };
+        let mut rest = tokens;
+        while let [token, after @ ..] = rest {
+            let is_leading = matches!(token, Token::Word(word) if transport(word).is_some())
+                && matches!(after, [Token::Colon, ..])
+                || segment.leads
+                    && matches!(token, Token::Word(word) if transport(word).is_some())
+                    && matches!(after, [Token::Number(_), ..]);
+            let is_next_number =
+                matches!(token, Token::Number(_)) && !segment.leads && !segment.transports.is_empty();
+            if !segment.ports.is_empty() && (is_leading || is_next_number) {
+                join(
+                    &mut self.segments,
+                    std::mem::replace(&mut segment, Segment { line, ..Segment::default() }),
+                );
+            }
+            rest = self.token(token, after, &mut segment)?;
+        }
+        join(&mut self.segments, segment);
+        Ok(())
+    }
+
+    /// Takes one token with what belongs to it; returns what follows.
+    fn token<'t>(
+        &mut self,
+        token: &Token,
+        after: &'t [Token],
+        segment: &mut Segment,
+    ) -> Result<&'t [Token], String> {
+        match token {
+            Token::Number(first) => return self.number(first, after, segment),
+            Token::Compare(above, itself) => return self.compared(*above, *itself, after, segment),
+            Token::Star => segment.ports.push((Ports::Any, "*".to_owned())),
+            Token::Word(word) => self.word(word, segment)?,
+            Token::Remark(remark) => self.remark(remark, segment),
+            Token::Dash => return Err(format!("found a dash that is no range's in `{}`", self.cell)),
+            Token::Odd(sign @ ('!' | '.' | '≠' | '¬')) => {
+                return Err(format!("found `{sign}` in `{}`", self.cell));
+            }
+            Token::Odd(sign) => {
+                self.items.doubts.push(format!("the sign `{sign}` in `{}` is not understood", self.cell))
+            }
+            Token::Slash | Token::Colon | Token::Plus | Token::Comma | Token::Line => {}
+        }
+        Ok(after)
+    }
+
+    fn number<'t>(
+        &mut self,
+        first: &str,
+        rest: &'t [Token],
+        segment: &mut Segment,
+    ) -> Result<&'t [Token], String> {
+        let port = port(first)?;
+        let (last, text, rest) = match rest {
+            // 30000:32767 is a range too, as iptables writes it.
+            [Token::Dash | Token::Colon, Token::Number(last), rest @ ..] => {
+                (self::port(last)?, format!("{first}-{last}"), rest)
+            }
+            [Token::Plus, rest @ ..] => (u16::MAX, format!("{first}+"), rest),
+            rest => (port, first.to_owned(), rest),
+        };
+        if last < port {
+            return Err(format!("range {text} ends before it begins"));
+        }
+        segment.ports.push((Ports::Range { first: port, last }, text));
+        Ok(rest)
+    }
+
+    /// `>1023`, `≤ 1024`; after `any` it says which.
+    fn compared<'t>(
+        &mut self,
+        above: bool,
+        itself: bool,
+        rest: &'t [Token],
+        segment: &mut Segment,
+    ) -> Result<&'t [Token], String> {
+        let [Token::Number(number), rest @ ..] = rest else {
+            return Err(format!("found a comparison without a port in `{}`", self.cell));
+        };
+        let port = port(number)?;
+        let (first, last) = match (above, itself) {
+            (true, true) => (Some(port), Some(u16::MAX)),
+            (true, false) => (port.checked_add(1), Some(u16::MAX)),
+            (false, true) => (Some(1), Some(port)),
+            (false, false) => (Some(1), port.checked_sub(1).filter(|last| *last > 0)),
+        };
+        let (Some(first), Some(last)) = (first, last) else {
+            return Err(format!("no port is {} {port}", if above { "above" } else { "below" }));
+        };
+        if segment.ports.last().is_some_and(|(ports, _)| *ports == Ports::Any) {
+            segment.ports.pop();
+        }
+        segment.ports.push((Ports::Range { first, last }, format!("{first}-{last}")));
+        Ok(rest)
+    }
+
+    fn word(&mut self, word: &str, segment: &mut Segment) -> Result<(), String> {
+        let ports = match word {
+            "any" | "all" => Ports::Any,
+            "varies" | "various" | "variable" | "dynamic" | "configurable" | "custom" | "ephemeral" => {
+                Ports::Varies
+            }
+            "port" | "ports" | "default" | "by" | "the" => return Ok(()),
+            _ => return self.protocol(word, segment),
+        };
+        segment.ports.push((ports, word.to_owned()));
+        Ok(())
+    }
+
+    fn protocol(&mut self, word: &str, segment: &mut Segment) -> Result<(), String> {
+        let Some(transports) = transports_named(word) else {
+            return Err(format!(
+                "found `{word}` in `{}`, expected ports such as `443, 8000-8080/tcp`",
+                self.cell
+            ));
+        };
+        if transports == [Protocol::Icmp] && segment.ports.is_empty() {
+            segment.ports.push((Ports::None, word.to_owned()));
+        }
+        segment.leads |= segment.ports.is_empty();
+        segment.transports.extend(transports);
+        Ok(())
+    }
+
+    fn remark(&mut self, remark: &str, segment: &mut Segment) {
+        match transports_named(&remark.to_lowercase()) {
+            Some(transports) => segment.transports.extend(transports),
+            None if remark.is_empty() => {}
+            None => {
+                if says_more(remark) {
+                    self.items.doubts.push(format!("`{remark}` stands beside the ports, and is a note only"));
+                }
+                self.items.notes.push(remark.to_owned());
+            }
+        }
+    }
+}
+
+/// The transports that a word is or implies.
+fn transports_named(word: &str) -> Option<Vec<Protocol>> {
+    transport(word).map(|one| vec![one]).or_else(|| transports_of(word).map(<[_]>::to_vec))
+}
+
+/// Whether a remark may change what the ports mean.
+pub(super) fn says_more(remark: &str) -> bool {
+    const TURNING: [&str; 18] = [
+        "not",
+        "no",
+        "if",
+        "only",
+        "optional",
+        "except",
+        "unless",
+        "tbc",
+        "tbd",
+        "or",
+        "deprecated",
+        "removed",
+        "closed",
+        "obsolete",
+        "disabled",
+        "unused",
+        "struck",
+        "used",
+    ];
+    let lower = remark.to_lowercase();
+    let mut words = lower.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.any(|word| {
+        TURNING.contains(&word) || transport(word).is_some() || word.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// `10,250` is one port to some and two to others.
+fn thousands(cell: &str) -> Option<String> {
+    /// Ports below 100 that do stand in lists.
+    const KNOWN: [&str; 16] =
+        ["20", "21", "22", "23", "25", "37", "43", "49", "53", "67", "68", "69", "70", "79", "80", "88"];
+    let (before, after) = cell.trim().split_once(',')?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_one = (1..=2).contains(&before.len()) && after.len() == 3 && digits(before) && digits(after);
+    (is_one && !KNOWN.contains(&before))
+        .then(|| format!("`{cell}` may be one port with a separator; read as two"))
+}
+
+/// A segment that names transports alone belongs to the ports before it, as in `53/tcp, udp`, or after it.
+fn join(segments: &mut Vec<Segment>, mut segment: Segment) {
+    match segments.last_mut() {
+        Some(last) if last.ports.is_empty() => {
+            segment.transports.splice(..0, std::mem::take(&mut last.transports));
+            segment.leads = true;
+            *last = segment;
+        }
+        Some(last) if segment.ports.is_empty() => last.transports.append(&mut segment.transports),
+        _ => segments.push(segment),
+    }
+}
+
+/// Ports that name no transport take the one that leads before them, or the one behind the next: `TCP 80, 443`,
+/// `80, 443/tcp`.
+fn inherit(segments: Vec<Segment>) -> Vec<Item> {
+    let mut items: Vec<Item> = Vec::new();
+    let mut leading = Vec::new();
+    for Segment { line, ports, mut transports, leads } in segments {
+        if leads {
+            leading.clone_from(&transports);
+        } else if transports.is_empty() {
+            transports.clone_from(&leading);
+        } else {
+            leading.clear();
+            let open = items.iter_mut().rev().take_while(|item| item.transports.is_empty());
+            open.for_each(|item| item.behind.clone_from(&transports));
+        }
+        let item =
+            |(ports, text)| Item { ports, transports: transports.clone(), behind: Vec::new(), line, text };
+        items.extend(ports.into_iter().map(item));
+    }
+    items
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    crate::matrix::ports::port(text)
+}
