@@ -50,7 +50,8 @@ impl Shape {
     ///
     /// When the kernel does not tell its CPUs.
     pub(super) fn of_this_machine(bytes: u32) -> io::Result<Self> {
-        Ok(Self::of(bytes, number_after_last("possible")?, number_after_last("online")?))
+        let online = number_after_last("online")?;
+        Ok(Self::of(bytes, number_after_last("possible")?.max(online), online))
     }
 
     /// How many states there are.
@@ -148,13 +149,14 @@ impl Rings {
         let Self { memory, lanes } = self;
         let mut drained = Drained { records: 0, is_all: true };
         for Lane { own, common } in lanes {
-            // The own ring's head is the later one, so that nothing is missing of what came before a common record.
-            let common_head = memory.head(common);
+            // In this order: what was claimed in the common ring before one of these own places is then seen, too.
             let own_head = own.as_ref().map_or(0, |own| memory.head(own));
+            let common_head = memory.head(common);
             let mut pass = Pass { memory, take: &mut take, drained: &mut drained };
             if let Some(own) = own {
-                pass.read(common, common_head, |pass, after| pass.read(own, after, |_, _| true));
-                pass.read(own, own_head, |_, _| true);
+                let is_all = pass.read(common, common_head, |pass, after| pass.read(own, after, |_, _| true));
+                let limit = if is_all { own_head } else { memory.limit(own, own_head, common, common_head) };
+                pass.read(own, limit, |_, _| true);
             } else {
                 pass.read(common, common_head, |_, _| true);
             }
@@ -223,6 +225,18 @@ impl Memory {
             }
         }
         Some(place)
+    }
+
+    /// How far an own ring may be read while a place of the common one is being written: not past what written places
+    /// behind it come after, or a repetition there would be far from its original. A ring that fills up is read all the
+    /// same.
+    fn limit(&self, own: &Ring, own_head: u64, common: &Ring, common_head: u64) -> u64 {
+        if own_head.saturating_sub(own.tail) > u64::from(self.shape.places / 2) {
+            return own_head;
+        }
+        let behind = (common.tail..common_head).map(|claim| (claim, self.place(common, claim)));
+        let written = behind.filter(|(claim, place)| self.claim(*place).load(Ordering::Acquire) == claim + 1);
+        written.map(|(_, place)| self.after(place)).min().map_or(own_head, |after| own_head.min(after))
     }
 
     fn record(&self, place: usize) -> Bytes {
@@ -387,12 +401,28 @@ mod tests {
         assert_eq!(drained(&mut rings), (vec![7], false));
         own.publish(&rings, eight, 8, 0);
         assert_eq!(drained(&mut rings), (vec![8, 9, 10], true));
-        // Whoever claims last may write first.
+        // Whoever claims last may write first, and what is not written holds up nobody but those behind it.
         let eleven = common.claim(&rings);
         own.write(&rings, 12, 0);
         assert_eq!(drained(&mut rings), (vec![12], false));
         common.publish(&rings, eleven, 11, 5);
         assert_eq!(drained(&mut rings), (vec![11], true));
+    }
+
+    #[test]
+    fn a_place_that_is_being_written_lets_no_repetition_fall_behind() {
+        let mut rings = rings(shape(1, 1, 1, 32));
+        let [own, common] = [true, false].map(|is_own| Producer { cpu: 0, is_own });
+        let stuck = common.claim(&rings);
+        own.write(&rings, 1, 0);
+        common.write(&rings, 2, 1);
+        own.write(&rings, 3, 0);
+        assert_eq!(drained(&mut rings), (vec![1], false));
+        // While there is room.
+        (4..20).for_each(|value| own.write(&rings, value, 0));
+        assert_eq!(drained(&mut rings), ((3..20).collect(), false));
+        common.publish(&rings, stuck, 0, 0);
+        assert_eq!(drained(&mut rings), (vec![0, 2], true));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! The slots of attempts under way (`probe-ebpf/src/attempts.rs`), as user space reads them.
 
-use std::{io, mem::offset_of, sync::atomic::Ordering};
+use std::{
+    io,
+    mem::offset_of,
+    sync::atomic::{Ordering, fence},
+};
 
 use aya::maps::Map;
 use probe_common::{ATTEMPTS, AttemptSlot};
@@ -19,8 +23,8 @@ impl Slots {
         Shared::of(map, ATTEMPTS * size_of::<AttemptSlot>()).map(Self)
     }
 
-    /// What stands in the slots, with the slot. A hook may write one while it is read: whole is what stands there
-    /// twice, or once nothing is attached any more.
+    /// What stands in the slots, with the slot. What another attempt replaced while it was read is left out; the same
+    /// attempt's own hook may still have been writing: certain is what stands there twice, or once nothing is attached.
     pub(super) fn read(&self) -> impl Iterator<Item = (u32, Decoded)> {
         (0..ATTEMPTS as u32).filter_map(|slot| {
             let offset = slot as usize * size_of::<AttemptSlot>();
@@ -29,7 +33,11 @@ impl Slots {
                 return None;
             }
             let record = self.0.record(offset + offset_of!(AttemptSlot, record));
-            Some((slot, decode(&record).ok()?))
+            fence(Ordering::Acquire);
+            let is_still_its =
+                self.0.word(offset + offset_of!(AttemptSlot, holder)).load(Ordering::Relaxed) == holder;
+            let decoded = decode(&record).ok()?;
+            (is_still_its && decoded.event().socket == holder).then_some((slot, decoded))
         })
     }
 
