@@ -28,7 +28,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     programme::report(&arguments, |line| match line {
         1 => seeds::line(root),
         2 => roundtrip::line(matrices),
-        3 => robustness::line(root, mutated, METER),
+        3 => robustness::line(root, mutated, arguments.full, METER),
         _ => suites::line("hostile documents", root, &["hostile"]),
     })
 }

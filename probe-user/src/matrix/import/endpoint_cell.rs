@@ -4,11 +4,12 @@
 //! "Run/Iterate" are two, "Ldap/OIDC providers" are one.
 
 use super::{footnotes, vocabulary::Vocabulary};
+use crate::matrix::model::EndpointName;
 
 /// What a cell says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Side {
-    pub(super) names: Vec<String>,
+    pub(super) names: Vec<EndpointName>,
     /// What stands in brackets beside the names.
     pub(super) components: Vec<String>,
     /// What stands in brackets and is too long for a name.
@@ -40,7 +41,7 @@ pub(super) fn read(cell: &str, vocabulary: &Vocabulary) -> Side {
 pub(super) fn whole(cell: &str) -> Side {
     let mut side = Side::default();
     let bare = without_brackets(cell, &mut side);
-    side.names.push(bare);
+    side.names.push(EndpointName::new(&bare));
     side
 }
 
@@ -67,7 +68,8 @@ impl Side {
             _ => name,
         };
         self.doubts.extend(doubt(&name));
-        if !self.names.contains(&name) {
+        let name = EndpointName::new(&name);
+        if !self.names.iter().any(|other| other.as_str() == name.as_str()) {
             self.names.push(name);
         }
     }
@@ -171,8 +173,12 @@ mod tests {
         Vocabulary::of_text("run\nview\nbuild\niterate\nBuild k8 API server\nRun k8 API server # both")
     }
 
+    fn written(side: &Side) -> Vec<String> {
+        side.names.iter().map(|name| name.as_str().to_owned()).collect()
+    }
+
     fn names(cell: &str) -> Vec<String> {
-        read(cell, &vocabulary()).names
+        written(&read(cell, &vocabulary()))
     }
 
     #[test]
@@ -194,11 +200,11 @@ mod tests {
     fn brackets_hold_components_and_marks_are_taken_off() {
         let side = read("cloud_controller (Routing API)*", &vocabulary());
         assert_eq!(
-            (side.names, side.components, side.marks),
+            (written(&side), side.components, side.marks),
             (vec!["cloud_controller".into()], vec!["Routing API".into()], vec!["*".into()])
         );
         let side = read("DB(postgres)", &vocabulary());
-        assert_eq!((side.names, side.components), (vec!["DB".to_owned()], vec!["postgres".to_owned()]));
+        assert_eq!((written(&side), side.components), (vec!["DB".to_owned()], vec!["postgres".to_owned()]));
         let side = read("Authentication (it is an external part. Not of this product.)", &vocabulary());
         assert_eq!((side.components.len(), side.remarks.len()), (0, 1));
         assert_eq!(names("a (b"), ["a b"]);
@@ -207,7 +213,7 @@ mod tests {
     #[test]
     fn nobody_is_anybody_to_be_reviewed() {
         let side = read("N/A (admin)", &vocabulary());
-        assert_eq!((side.names, side.components), (vec!["any".to_owned()], vec!["admin".to_owned()]));
+        assert_eq!((written(&side), side.components), (vec!["any".to_owned()], vec!["admin".to_owned()]));
         assert_eq!(side.doubts.len(), 1);
         assert_eq!(read("*", &vocabulary()).doubts.len(), 0);
     }

@@ -33,6 +33,8 @@ mod text;
 mod vocabulary;
 mod xlsx;
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 pub use columns::Columns;
@@ -227,9 +229,13 @@ fn of_tables(tables: Vec<Table>, file: &str, options: &Options) -> Import {
 
 /// Names that stand alone in a cell are known where they stand together.
 fn learn(table: &Table, roles: &[Role], vocabulary: &mut Vocabulary) {
+    // A long table says the same names again and again.
+    let mut seen = HashSet::new();
     for line in &table.rows {
         let cells = line.cells.iter().zip(roles);
         let ends = cells.filter(|(_, role)| matches!(role, Role::From | Role::To | Role::Peer));
-        ends.for_each(|(cell, _)| endpoint_cell::learn(cell, vocabulary));
+        for (cell, _) in ends.filter(|(cell, _)| seen.insert(cell.as_str())) {
+            endpoint_cell::learn(cell, vocabulary);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! A table's lines → rows.
 
+use std::{cell::RefCell, collections::HashMap};
+
 use super::{
     Problem,
     columns::Role,
@@ -10,7 +12,7 @@ use super::{
     table::{Line, Table},
     vocabulary::Vocabulary,
 };
-use crate::matrix::model::{EndpointName, Expect, Row, SourceLine};
+use crate::matrix::model::{Expect, Row, SourceLine};
 
 /// A row before it has an id, and what its neighbours are held against.
 pub(super) struct Draft {
@@ -26,7 +28,16 @@ pub(super) fn rows<'t>(
     vocabulary: &'t Vocabulary,
     problems: &'t mut Vec<Problem>,
 ) -> Vec<Draft> {
-    let mut reader = Reader { table, roles, file, vocabulary, part: None, above: Above::default(), problems };
+    let mut reader = Reader {
+        table,
+        roles,
+        file,
+        vocabulary,
+        part: None,
+        above: Above::default(),
+        problems,
+        known: RefCell::default(),
+    };
     let mut drafts = Vec::with_capacity(table.rows.len());
     for line in &table.rows {
         match reader.read(line) {
@@ -46,6 +57,20 @@ struct Reader<'t> {
     part: Option<String>,
     above: Above<'t>,
     problems: &'t mut Vec<Problem>,
+    /// Cells that were read: a long table says the same again and again.
+    known: RefCell<HashMap<String, Side>>,
+}
+
+/// What a line says besides its ends.
+struct Said {
+    ports: port_cell::Reading,
+    component: Side,
+    expect: Expect,
+    doubts: Vec<String>,
+    /// Footnote marks.
+    marks: Vec<String>,
+    /// Columns that a row has no place for.
+    others: Vec<String>,
 }
 
 /// What an empty cell means where cells were merged: the one above it.
@@ -83,49 +108,46 @@ impl<'t> Reader<'t> {
         doubts.extend(ports.doubts.iter().cloned());
         doubts.extend(self.beside(line));
         let others = self.others(line, &mut marks);
-        let purpose = self.cell(line, Role::Purpose).unwrap_or_default();
         let expect = self.expect(line, &mut doubts);
-        let mut drafts = Vec::with_capacity(ends.len());
-        for (from, to) in ends {
-            let mut doubts = doubts.clone();
-            let mut notes_of_ends = None;
-            doubts.extend(from.doubts.iter().chain(&to.doubts).cloned());
-            if from.names == to.names && !from.components.is_empty() && !to.components.is_empty() {
-                notes_of_ends =
-                    Some(format!("{} → {}", from.components.join(", "), to.components.join(", ")));
-            }
-            let marks = from.marks.iter().chain(&to.marks).chain(&marks);
-            let mut notes =
-                [&component.remarks[..], &from.remarks, &to.remarks, &ports.notes, &others].concat();
-            notes.extend(notes_of_ends);
-            let notes = self.notes(marks, notes);
-            let mut components = component.components.clone();
-            for part in from.components.iter().chain(&to.components) {
-                if !components.contains(part) {
-                    components.push(part.clone());
-                }
-            }
-            let names = |side: &Side| side.names.iter().map(|name| EndpointName::new(name)).collect();
-            let row = Row {
-                id: self.cell(line, Role::Id).unwrap_or_default().to_owned(),
-                component: component.names.first().cloned(),
-                components,
-                from: names(&from),
-                to: names(&to),
-                ports: ports.ports.clone(),
-                each_port: false,
-                app: ports.app.clone(),
-                expect,
-                purpose: (!purpose.is_empty()).then(|| purpose.replace('\n', " ")),
-                source: Some(SourceLine { file: self.file.to_owned(), line: line.number }),
-                review: !doubts.is_empty(),
-                doubts,
-                notes,
-                line: line.number,
-            };
-            drafts.push(Draft { row, context: Context { to: to.components.clone() } });
+        let said = Said { ports, component, expect, doubts, marks, others };
+        Ok(ends.into_iter().map(|(from, to)| self.draft(line, from, to, &said)).collect())
+    }
+
+    /// The row of one pair of ends.
+    fn draft(&self, line: &'t Line, from: Side, to: Side, said: &Said) -> Draft {
+        let Said { ports, component, expect, doubts, marks, others } = said;
+        let doubts: Vec<String> = [&doubts[..], &from.doubts, &to.doubts].concat();
+        let mut remarks = [&component.remarks[..], &from.remarks, &to.remarks, &ports.notes, others].concat();
+        // Brackets that tell two ends of one name apart lose that by standing in one list.
+        if from.names == to.names && !from.components.is_empty() && !to.components.is_empty() {
+            remarks.push(format!("{} → {}", from.components.join(", "), to.components.join(", ")));
         }
-        Ok(drafts)
+        let notes = self.notes(from.marks.iter().chain(&to.marks).chain(marks), remarks);
+        let mut components = component.components.clone();
+        for part in from.components.iter().chain(&to.components) {
+            if !components.contains(part) {
+                components.push(part.clone());
+            }
+        }
+        let purpose = self.cell(line, Role::Purpose).unwrap_or_default();
+        let row = Row {
+            id: self.cell(line, Role::Id).unwrap_or_default().to_owned(),
+            component: component.names.first().map(|name| name.as_str().to_owned()),
+            components,
+            from: from.names,
+            to: to.names,
+            ports: ports.ports.clone(),
+            each_port: false,
+            app: ports.app.clone(),
+            expect: *expect,
+            purpose: (!purpose.is_empty()).then(|| purpose.replace('\n', " ")),
+            source: Some(SourceLine { file: self.file.to_owned(), line: line.number }),
+            review: !doubts.is_empty(),
+            doubts,
+            notes,
+            line: line.number,
+        };
+        Draft { row, context: Context { to: to.components } }
     }
 
     fn ports(&self, line: &'t Line, marks: &mut Vec<String>) -> Result<port_cell::Reading, String> {
@@ -220,12 +242,21 @@ impl<'t> Reader<'t> {
     }
 
     fn sides(&self, from: &str, to: &str, both: bool) -> Result<Vec<(Side, Side)>, String> {
-        let [from, to] = [from, to].map(|cell| endpoint_cell::read(cell, self.vocabulary));
+        let [from, to] = [from, to].map(|cell| self.side(cell));
         if from.names.is_empty() || to.names.is_empty() {
             let what = if from.names.is_empty() { "source" } else { "destination" };
             return Err(format!("found no {what}"));
         }
         Ok(if both { vec![(from.clone(), to.clone()), (to, from)] } else { vec![(from, to)] })
+    }
+
+    fn side(&self, cell: &str) -> Side {
+        if let Some(side) = self.known.borrow().get(cell) {
+            return side.clone();
+        }
+        let side = endpoint_cell::read(cell, self.vocabulary);
+        self.known.borrow_mut().insert(cell.to_owned(), side.clone());
+        side
     }
 
     fn component(&mut self, line: &'t Line) -> Side {
@@ -238,7 +269,7 @@ impl<'t> Reader<'t> {
         let fallback = || heading::part(self.part.as_deref().or(heading).unwrap_or_default());
         let text = if cell.is_empty() { fallback() } else { cell.replace('\n', " ") };
         let mut side = endpoint_cell::whole(&text);
-        side.names.retain(|name| !name.is_empty());
+        side.names.retain(|name| !name.as_str().is_empty());
         side
     }
 
@@ -327,7 +358,8 @@ impl<'t> Reader<'t> {
             }
             const GONE: [&str; 6] =
                 ["deprecated", "obsolete", "no longer", "struck out", "removed in", "not used"];
-            if let Some(words) = GONE.iter().find(|words| cell.to_lowercase().contains(*words)) {
+            let lower = cell.to_lowercase();
+            if let Some(words) = GONE.iter().find(|words| lower.contains(*words)) {
                 doubts.push(format!("`{name}` says `{words}`"));
             }
         }

@@ -47,16 +47,17 @@ struct Figures {
     too_slow: u64,
 }
 
-/// Tries them all; `mutated` of each fixture.
+/// Tries them all; `mutated` of each fixture. How fast large documents are read is judged at full counts only: it says
+/// nothing on a machine that others use, as CI's is.
 #[must_use]
-pub fn line(root: &Path, mutated: u64, meter: Meter) -> Line {
-    match measure(root, mutated, meter) {
+pub fn line(root: &Path, mutated: u64, is_full: bool, meter: Meter) -> Line {
+    match measure(root, mutated, is_full, meter) {
         Ok(line) => line,
         Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
     }
 }
 
-fn measure(root: &Path, mutated: u64, meter: Meter) -> Result<Line> {
+fn measure(root: &Path, mutated: u64, is_full: bool, meter: Meter) -> Result<Line> {
     let documents = documents::all(root)?;
     let kept = root.join("target/accept");
     fs::create_dir_all(&kept)?;
@@ -103,7 +104,7 @@ fn measure(root: &Path, mutated: u64, meter: Meter) -> Result<Line> {
         println!("  {}", serde_json::to_string(one)?);
     }
     let holds = kinds.values().all(|figures| figures.panics + figures.too_much + figures.too_slow == 0)
-        && large.iter().all(|one| one.holds);
+        && large.iter().all(|one| one.rows > 0 && (one.is_fast || !is_full));
     Ok(Line::tried(WHAT, holds, json!({ "broken": kinds, "large": large })))
 }
 
@@ -185,7 +186,7 @@ struct Large {
     rows: usize,
     milliseconds: f64,
     memory_of_size: f64,
-    holds: bool,
+    is_fast: bool,
 }
 
 fn timed(document: &'static str, bytes: &[u8], meter: Meter) -> Large {
@@ -202,6 +203,6 @@ fn timed(document: &'static str, bytes: &[u8], meter: Meter) -> Large {
         rows,
         milliseconds: took.as_secs_f64() * 1e3,
         memory_of_size: taken as f64 / bytes.len() as f64,
-        holds: took < SLOWEST_OF_LARGE && rows > 0,
+        is_fast: took < SLOWEST_OF_LARGE,
     }
 }
