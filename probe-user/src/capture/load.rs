@@ -9,7 +9,7 @@ use aya::{
 
 use super::{
     cgroups::CgroupTree, error::StartError, fields, namespaces::Namespace, object::object, probe::Options,
-    rings::Shape,
+    shape::Shape,
 };
 
 /// The user's limits as the kernel side takes them.

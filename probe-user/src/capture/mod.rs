@@ -19,6 +19,7 @@ pub mod probe;
 mod recursion;
 pub mod rights;
 mod rings;
+mod shape;
 mod slots;
 pub mod sockets;
 mod statistics;

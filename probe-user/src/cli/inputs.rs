@@ -24,7 +24,8 @@ pub(super) fn declared(
     exceptions: Option<&Path>,
     baseline: Option<&Path>,
 ) -> Result<Declared> {
-    let (matrices, mut faults) = self::matrices(matrices);
+    let mut faults = Vec::new();
+    let matrices = matrices_of(matrices, &mut faults);
     repeated(&matrices, &mut faults);
     let baseline = match baseline {
         Some(path) => matrix::load(path, matrix::read_matrix),
@@ -45,12 +46,19 @@ pub(super) fn declared(
     Ok(Declared { matrices, baseline, inventory, exceptions })
 }
 
-/// Matrices, and all that is wrong with those that cannot be read.
-pub(super) fn matrices(files: &[PathBuf]) -> (Vec<Matrix>, Vec<Faults>) {
+/// Matrices, or documents that declare flows, and perhaps an inventory.
+pub(super) fn matrices(
+    files: &[PathBuf],
+    inventory: Option<&Path>,
+) -> Result<(Vec<Matrix>, Option<Inventory>)> {
     let mut faults = Vec::new();
-    let read = |path: &PathBuf| keep(matrix::load_bytes(path, matrix::read_declared), &mut faults);
-    let matrices = files.iter().filter_map(read).collect();
-    (matrices, faults)
+    let matrices = matrices_of(files, &mut faults);
+    let inventory = inventory.and_then(|path| keep(matrix::load(path, matrix::read_inventory), &mut faults));
+    if faults.is_empty() { Ok((matrices, inventory)) } else { bail!("{}", told(&faults)) }
+}
+
+fn matrices_of(files: &[PathBuf], faults: &mut Vec<Faults>) -> Vec<Matrix> {
+    files.iter().filter_map(|path| keep(matrix::load_bytes(path, matrix::read_declared), faults)).collect()
 }
 
 /// Row ids are how findings name rows: two matrices may not share one.

@@ -93,20 +93,22 @@ fn named(file: &str) -> (String, &Path) {
     {
         return (name.to_owned(), Path::new(path));
     }
-    let path = Path::new(file);
-    (path.file_stem().map_or(file.to_owned(), |stem| stem.to_string_lossy().into_owned()), path)
+    (matrix::stem(file), Path::new(file))
 }
 
 fn check(file: &Path, format: Format) -> Result<Exit> {
     let read = matrix::load(file, matrix::read_inventory);
     let inventory = read.map_err(|faults| anyhow::anyhow!("{}", inputs::told(&[faults])))?;
     let remarks = inventory::check(&inventory);
-    Output::open(Path::new("-"))?.write(|out| match format {
-        Format::Text => remarks.iter().try_for_each(|Remark { line, is_warning, path, message }| {
-            let severity = if *is_warning { "warning" } else { "note" };
-            writeln!(out, "{}:{line}: {severity}: {}: {}", inventory.file, text(path), text(message))
-        }),
-        Format::Json => Ok(serde_json::to_writer_pretty(&mut *out, &remarks).map(|()| writeln!(out))??),
-    })?;
+    let output = Output::open(Path::new("-"))?;
+    match format {
+        Format::Text => output.write(|out| {
+            remarks.iter().try_for_each(|Remark { line, is_warning, path, message }| {
+                let severity = if *is_warning { "warning" } else { "note" };
+                writeln!(out, "{}:{line}: {severity}: {}: {}", inventory.file, text(path), text(message))
+            })
+        })?,
+        Format::Json => output.write_json(&remarks)?,
+    }
     Ok(if remarks.iter().any(|remark| remark.is_warning) { Exit::Drift } else { Exit::Conforms })
 }

@@ -52,6 +52,14 @@ impl Output {
         }
     }
 
+    /// Writes a value as JSON, for people to read too.
+    pub(super) fn write_json(self, value: &impl serde::Serialize) -> Result<()> {
+        self.write(|out| {
+            serde_json::to_writer_pretty(&mut *out, value)?;
+            writeln!(out)
+        })
+    }
+
     /// Writes all of it. Whoever reads standard output may have seen enough (`| head`).
     pub(super) fn write(mut self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         match &mut self {

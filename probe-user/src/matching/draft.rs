@@ -11,7 +11,7 @@ use super::{Placed, Rows, Tuple};
 use crate::event::Protocol;
 use crate::flow::{Direction, Flow, Window};
 use crate::matrix::inventory::Inventory;
-use crate::matrix::{EndpointName, Expect, Matrix, PortSpec, Ports, Row};
+use crate::matrix::{EndpointName, Expect, Matrix, PortSpec, Ports, Row, ids};
 
 /// More ports between two ends are written as ranges from the lowest to the highest of those that lie close.
 const PORTS: usize = 8;
@@ -57,14 +57,7 @@ pub fn draft(name: &str, windows: &[Window], inventory: &Inventory, baseline: &R
     }
     let mut rows: Vec<Row> =
         folded(pairs).into_iter().map(|((from, to), seen)| row(from, to, &seen)).collect();
-    let mut ids: BTreeMap<String, u32> = BTreeMap::new();
-    for row in &mut rows {
-        let count = ids.entry(row.id.clone()).or_insert(0);
-        *count += 1;
-        if *count > 1 {
-            row.id = format!("{}-{count}", row.id);
-        }
-    }
+    ids::give(&mut rows);
     Matrix { name: name.to_owned(), file: String::new(), digest: String::new(), rows }
 }
 
@@ -132,10 +125,6 @@ fn folded(pairs: Pairs) -> Pairs {
 }
 
 fn row(from: EndpointName, to: EndpointName, seen: &Seen) -> Row {
-    let slug = |text: &str| {
-        let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-        words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
-    };
     let mut doubts = vec!["observed and not yet declared by anybody".to_owned()];
     if seen.connections == 0 {
         doubts.push("no attempt succeeded".to_owned());
@@ -145,12 +134,13 @@ fn row(from: EndpointName, to: EndpointName, seen: &Seen) -> Row {
             "some connections were older than the recording, and nothing tells who made them".to_owned(),
         );
     }
+    let (from, to) = (vec![from], vec![to]);
     Row {
-        id: format!("{}-to-{}", slug(from.as_str()), slug(to.as_str())),
+        id: ids::between(&from, &to),
         component: None,
         components: Vec::new(),
-        from: vec![from],
-        to: vec![to],
+        from,
+        to,
         ports: ports(&seen.ports),
         each_port: false,
         app: None,

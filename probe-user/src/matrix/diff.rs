@@ -127,13 +127,7 @@ fn fields(old: &Row, new: &Row) -> Vec<Field> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::read_matrix;
-
-    fn matrix(rows: &str) -> Matrix {
-        let text =
-            format!("apiVersion: flowdrift/v1\nkind: FlowMatrix\nmetadata: {{name: m}}\nrows:\n{rows}");
-        read_matrix(&text, "m.yaml").unwrap_or_else(|faults| panic!("{faults}"))
-    }
+    use crate::matrix::tests::of_rows as matrix;
 
     fn told(old: &str, new: &str) -> Vec<String> {
         let (old, new) = (matrix(old), matrix(new));

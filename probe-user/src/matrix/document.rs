@@ -1,14 +1,13 @@
 //! Reads one document from its text: the tree, the wire type, the model, and the faults of all three.
 
-use std::path::Path;
-
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::exceptions::{self, Exceptions};
 use super::faults::{Fault, Faults};
-use super::import::{Import, Options, Problem, Severity, import, is_canonical};
+use super::import::{Import, Options, Problem, import, is_canonical};
 use super::inventory::{self, Inventory};
+use super::load::stem;
 use super::model::Matrix;
 use super::node::{self, Kind, Node};
 use super::{convert, reader};
@@ -32,16 +31,13 @@ pub fn read_declared(bytes: &[u8], file: &str) -> Result<Matrix, Faults> {
     if let Some(text) = str::from_utf8(bytes).ok().filter(|text| is_canonical(text)) {
         return read_matrix(text, file);
     }
-    let Import { rows, problems } = import(bytes, file, &Options::default())?;
-    let refused = problems.into_iter().filter(|problem| problem.severity == Severity::Refused);
-    let faults: Vec<Fault> =
-        refused.map(|Problem { line, message, .. }| Fault { line, path: String::new(), message }).collect();
+    let import = import(bytes, file, &Options::default())?;
+    let faults: Vec<Fault> = import.refused().map(Problem::as_fault).collect();
     if !faults.is_empty() {
         return Err(Faults::new(file, faults));
     }
-    let name =
-        Path::new(file).file_stem().map_or(file.to_owned(), |stem| stem.to_string_lossy().into_owned());
-    Ok(Matrix { name, file: file.to_owned(), digest: digest(bytes), rows })
+    let Import { rows, .. } = import;
+    Ok(Matrix { name: stem(file), file: file.to_owned(), digest: digest(bytes), rows })
 }
 
 /// Reads an inventory; `file` names it in faults and reports.

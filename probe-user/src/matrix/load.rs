@@ -40,6 +40,12 @@ pub fn load_bytes<T>(path: &Path, read: impl FnOnce(&[u8], &str) -> Result<T, Fa
     read(&bytes, &file)
 }
 
+/// What a document is called after its file: the name without folders and ending.
+#[must_use]
+pub fn stem(file: &str) -> String {
+    Path::new(file).file_stem().map_or_else(|| file.to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
 fn limited(from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(LARGEST + 1).read_to_end(&mut bytes)?;

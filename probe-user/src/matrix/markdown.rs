@@ -10,7 +10,7 @@ use super::model::{EndpointName, Expect, Matrix, PortSpec, Row, SourceLine};
 use super::write::Shown;
 
 /// The columns, by which the table is known again.
-const COLUMNS: [&str; 13] = [
+pub(super) const COLUMNS: [&str; 13] = [
     "Id",
     "Component",
     "Parts",
@@ -93,20 +93,23 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Where such a table's rows begin, when a document has one.
-pub(super) fn begins(document: &str) -> Option<usize> {
-    let is_header = |line: &str| line.contains(COLUMNS[0]) && pipes::split(line) == COLUMNS;
-    document.lines().position(is_header).map(|place| place + 2)
-}
-
-/// Reads the rows from a line on, the first being 0; the lines that are none with what is wrong.
-pub(super) fn rows(document: &str, from: usize) -> (Vec<Row>, Vec<(u32, String)>) {
+/// Reads the rows of every such table in a document; the lines that are none with what is wrong.
+pub(super) fn rows(document: &str) -> (Vec<Row>, Vec<(u32, String)>) {
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
-    let lines = (1..).zip(document.lines()).skip(from);
-    for (number, line) in lines.take_while(|(_, line)| line.trim_start().starts_with('|')) {
-        match row(number, line) {
-            Ok(row) => rows.push(row),
-            Err(message) => wrong.push((number, message)),
+    let mut is_open = false;
+    let mut lines = (1..).zip(document.lines());
+    while let Some((number, line)) = lines.next() {
+        if line.contains(COLUMNS[0]) && pipes::split(line) == COLUMNS {
+            is_open = true;
+            // The rule below the header.
+            lines.next();
+        } else if is_open && line.trim_start().starts_with('|') {
+            match row(number, line) {
+                Ok(row) => rows.push(row),
+                Err(message) => wrong.push((number, message)),
+            }
+        } else {
+            is_open = false;
         }
     }
     (rows, wrong)

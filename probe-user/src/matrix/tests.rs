@@ -45,6 +45,12 @@ fn messages<T>(result: Result<T, Faults>) -> Vec<String> {
     faults.to_string().lines().map(str::to_owned).collect()
 }
 
+/// The matrix of such rows, for other tests.
+pub(super) fn of_rows(rows: &str) -> Matrix {
+    let text = format!("apiVersion: flowdrift/v1\nkind: FlowMatrix\nmetadata: {{name: m}}\nrows:\n{rows}");
+    read_matrix(&text, "m.yaml").unwrap_or_else(|faults| panic!("{faults}"))
+}
+
 fn matrix(rows: &str) -> Result<Matrix, Faults> {
     read_matrix(&format!("{HEAD}{rows}"), "t.yaml")
 }

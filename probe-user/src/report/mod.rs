@@ -5,7 +5,7 @@ pub mod escape;
 mod json;
 pub mod model;
 mod text;
-mod words;
+pub(crate) mod words;
 
 pub use build::{Sources, build};
 pub use json::json;

@@ -26,7 +26,7 @@ pub(super) fn length(nanoseconds: i64) -> String {
 }
 
 /// A count with its noun.
-pub(super) fn plural(count: u64, noun: &str) -> String {
+pub(crate) fn plural(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 

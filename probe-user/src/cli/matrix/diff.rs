@@ -31,13 +31,16 @@ enum Format {
 
 /// Reads both and writes the changes.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
-    let (matrices, faults) = inputs::matrices(&[arguments.old.clone(), arguments.new.clone()]);
-    let [old, new] = matrices.as_slice() else { bail!("{}", inputs::told(&faults)) };
+    let (matrices, _) = inputs::matrices(&[arguments.old.clone(), arguments.new.clone()], None)?;
+    let [old, new] = matrices.as_slice() else { bail!("expected two matrices") };
     let changes = diff(old, new);
-    Output::open(Path::new("-"))?.write(|out| match arguments.format {
-        Format::Text => changes.iter().try_for_each(|change| write_change(out, change)),
-        Format::Json => Ok(serde_json::to_writer_pretty(&mut *out, &changes).map(|()| writeln!(out))??),
-    })?;
+    let output = Output::open(Path::new("-"))?;
+    match arguments.format {
+        Format::Text => {
+            output.write(|out| changes.iter().try_for_each(|change| write_change(out, change)))?
+        }
+        Format::Json => output.write_json(&changes)?,
+    }
     Ok(if changes.is_empty() { Exit::Conforms } else { Exit::Drift })
 }
 

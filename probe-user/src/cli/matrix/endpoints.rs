@@ -2,13 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::super::{Exit, inputs, output::Output};
-use crate::matrix::{
-    self,
-    endpoints::{skeleton, uses},
-};
+use crate::matrix::endpoints::{skeleton, uses};
 
 /// List the names that matrices use and an inventory does not bind, as an inventory to fill in
 #[derive(Debug, clap::Args)]
@@ -23,14 +20,7 @@ pub(super) struct Arguments {
 
 /// Reads the matrices and writes the skeleton; what is bound already goes to stderr as a count.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
-    let (matrices, mut faults) = inputs::matrices(&arguments.files);
-    let inventory = match &arguments.inventory {
-        Some(path) => matrix::load(path, matrix::read_inventory).map_err(|found| faults.push(found)).ok(),
-        None => None,
-    };
-    if !faults.is_empty() {
-        bail!("{}", inputs::told(&faults));
-    }
+    let (matrices, inventory) = inputs::matrices(&arguments.files, arguments.inventory.as_deref())?;
     let uses = uses(&matrices, inventory.as_ref());
     let bound = uses.values().filter(|used| used.is_bound).count();
     eprintln!("{} names, {bound} bound", uses.len());

@@ -1,6 +1,6 @@
 //! `flowdrift matrix import`: a document that people have → the canonical matrix.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::super::{Exit, output::Output};
 use crate::matrix::{
-    self, Faults, Matrix,
+    self, Faults, Matrix, ids,
     import::{self, Columns, Import, Kind, Options, Problem, Severity, Vocabulary},
     write,
 };
-use crate::report::escape::text;
+use crate::report::{escape::text, words::plural};
 
 /// Turn port tables that people wrote into the canonical matrix
 ///
@@ -76,11 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let is_whole = documents.iter().all(|(_, import)| import.refused().next().is_none());
     match arguments.format {
         Format::Json => {
-            let shown = Document::of(&documents);
-            output.write(|out| {
-                serde_json::to_writer_pretty(&mut *out, &shown)?;
-                writeln!(out)
-            })?;
+            output.write_json(&Document::of(&documents))?;
         }
         format => {
             tell(&documents);
@@ -130,15 +126,16 @@ fn tell(documents: &[(String, Import)]) {
         }
         let review = import.rows.iter().filter(|row| row.review).count();
         let refused = import.refused().count();
-        eprintln!("{file}: {} rows, {review} to review, {refused} not read", import.rows.len());
+        let rows = plural(import.rows.len() as u64, "row");
+        eprintln!("{file}: {rows}, {review} to review, {refused} not read");
     }
 }
 
 fn joined(documents: Vec<(String, Import)>, name: Option<&str>) -> Matrix {
     let file = documents.first().map(|(file, _)| file.clone()).unwrap_or_default();
-    let stem = Path::new(&file).file_stem().map_or(file.clone(), |stem| stem.to_string_lossy().into_owned());
-    let name = name.map_or(stem, str::to_owned);
-    let rows = import::joined(documents.into_iter().map(|(_, import)| import.rows));
+    let name = name.map_or_else(|| matrix::stem(&file), str::to_owned);
+    let mut rows: Vec<_> = documents.into_iter().flat_map(|(_, import)| import.rows).collect();
+    ids::give(&mut rows);
     Matrix { name, file, digest: String::new(), rows }
 }
 

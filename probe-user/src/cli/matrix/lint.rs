@@ -2,14 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::ValueEnum;
 
 use super::super::{Exit, inputs, output::Output};
-use crate::matrix::{
-    self,
-    lint::{Finding, Place, Severity, lint, sarif},
-};
+use crate::matrix::lint::{Finding, Place, Severity, lint, sarif};
 use crate::report::escape::text;
 
 /// Tell what is questionable about matrices: duplicates, contradictions, misfits, likely misspellings
@@ -43,24 +40,16 @@ enum Format {
 
 /// Reads the matrices and writes what is questionable.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
-    let (matrices, mut faults) = inputs::matrices(&arguments.files);
-    let inventory = match &arguments.inventory {
-        Some(path) => matrix::load(path, matrix::read_inventory).map_err(|found| faults.push(found)).ok(),
-        None => None,
-    };
-    if !faults.is_empty() {
-        bail!("{}", inputs::told(&faults));
-    }
+    let (matrices, inventory) = inputs::matrices(&arguments.files, arguments.inventory.as_deref())?;
     let output = Output::open(&arguments.output)?;
     let findings = lint(&matrices, inventory.as_ref());
-    output.write(|out| match arguments.format {
-        Format::Text => findings.iter().try_for_each(|finding| writeln!(out, "{}", line(finding))),
-        Format::Json => Ok(serde_json::to_writer_pretty(&mut *out, &findings).map(|()| writeln!(out))??),
-        Format::Sarif => {
-            let sarif = sarif(&findings, env!("CARGO_PKG_VERSION"));
-            Ok(serde_json::to_writer_pretty(&mut *out, &sarif).map(|()| writeln!(out))??)
+    match arguments.format {
+        Format::Text => {
+            output.write(|out| findings.iter().try_for_each(|finding| writeln!(out, "{}", line(finding))))?;
         }
-    })?;
+        Format::Json => output.write_json(&findings)?,
+        Format::Sarif => output.write_json(&sarif(&findings, env!("CARGO_PKG_VERSION")))?,
+    }
     let is_wrong = findings.iter().any(|finding| finding.severity > Severity::Note);
     Ok(if is_wrong { Exit::Drift } else { Exit::Conforms })
 }

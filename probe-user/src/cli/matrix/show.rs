@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 
@@ -40,10 +40,7 @@ enum Format {
 
 /// Reads the matrices and shows them.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
-    let (matrices, faults) = inputs::matrices(&arguments.files);
-    if !faults.is_empty() {
-        bail!("{}", inputs::told(&faults));
-    }
+    let (matrices, _) = inputs::matrices(&arguments.files, None)?;
     let shown = match arguments.format {
         Format::Table => table(&matrices).into_bytes(),
         Format::Grid => grid(&matrices).into_bytes(),

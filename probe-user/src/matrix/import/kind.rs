@@ -27,10 +27,11 @@ pub enum Kind {
 pub(super) fn detect(document: &str) -> Option<Kind> {
     let begins = document.trim_start();
     match () {
-        () if begins.starts_with('<') || has_tag(document) => Some(Kind::Html),
+        () if begins.starts_with('<') => Some(Kind::Html),
         () if commatrix::is_json(document) => Some(Kind::Commatrix),
         () if begins.starts_with(['{', '[']) || has_kind(document) => Some(declared(document)),
         () if pipes::is(document) => Some(Kind::Markdown),
+        () if has_tag(document) => Some(Kind::Html),
         () if delimited::delimiter(document).is_some() => Some(Kind::Csv),
         () if flattened::is(document) => Some(Kind::Text),
         () => None,
@@ -43,9 +44,9 @@ fn declared(document: &str) -> Kind {
     if is_ours { Kind::Canonical } else { Kind::Kubernetes }
 }
 
-fn has_tag(document: &str) -> bool {
-    let tags = document.match_indices("<table").chain(document.match_indices("<TABLE"));
-    tags.into_iter().next().is_some()
+/// Whether an HTML table stands somewhere.
+pub(super) fn has_tag(document: &str) -> bool {
+    document.contains("<table") || document.contains("<TABLE")
 }
 
 /// A key of its own at the beginning of a line, as every Kubernetes document has it.

@@ -1,12 +1,13 @@
 //! Documents that people have → rows.
 //!
 //! A document passes three steps. Its kind's reader finds the tables in it (`pipes`, `flattened`, `html`, `delimited`,
-//! `xlsx`),
-//! `columns` tells what each column is for, and `rows` reads the cells (`endpoint_cell`, `port_cell`). What is not certain
-//! becomes a doubt of its row, and what cannot be read a problem with its line: nothing is left out in silence. Kubernetes'
-//! resources (`kubernetes`) need no such reading.
+//! `xlsx`), `columns` tells what each column is for, and `rows` reads the cells (`endpoint_cell`, `port_cell`). What is
+//! not certain becomes a doubt of its row, and what cannot be read a problem with its line: nothing is left out in
+//! silence. Kubernetes' resources (`kubernetes`) need no such reading.
 
 mod application;
+mod caveats;
+mod cells;
 mod columns;
 mod commatrix;
 mod delimited;
@@ -19,7 +20,6 @@ mod footnotes;
 mod grid;
 mod heading;
 mod html;
-mod ids;
 pub(super) mod inline;
 mod kind;
 mod kubernetes;
@@ -45,9 +45,9 @@ use columns::Role;
 use table::Table;
 
 use super::faults::{Fault, Faults};
-use super::markdown;
 use super::model::{Matrix, Row};
 use super::read_matrix;
+use super::{ids, markdown};
 
 /// What the user says of a document.
 #[derive(Clone, Debug, Default)]
@@ -76,13 +76,6 @@ impl Import {
     }
 }
 
-/// The rows of several documents as one matrix's: each id once.
-pub fn joined(documents: impl IntoIterator<Item = Vec<Row>>) -> Vec<Row> {
-    let mut rows: Vec<Row> = documents.into_iter().flatten().collect();
-    ids::give(&mut rows);
-    rows
-}
-
 /// Something in a document that is no row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -107,6 +100,12 @@ pub enum Severity {
 }
 
 impl Problem {
+    /// The problem as a document's fault.
+    #[must_use]
+    pub fn as_fault(&self) -> Fault {
+        Fault { line: self.line, path: String::new(), message: self.message.clone() }
+    }
+
     fn refused(line: u32, message: String) -> Self {
         Self { line, severity: Severity::Refused, message }
     }
@@ -139,10 +138,7 @@ pub fn import(bytes: &[u8], file: &str, options: &Options) -> Result<Import, Fau
             let Matrix { rows, .. } = read_matrix(&document, file)?;
             return Ok(Import { rows, problems: Vec::new() });
         }
-        Kind::Markdown => match markdown::begins(&document) {
-            Some(line) => return declaring(of_own_table(&document, line), file),
-            None => pipes::tables(&document),
-        },
+        Kind::Markdown => return declaring(of_markdown(&document, file, options), file),
         Kind::Text => flattened::tables(&document, &options.vocabulary),
         Kind::Html => html::tables(&document),
         Kind::Csv => delimited::tables(&document).map_err(fault)?,
@@ -159,11 +155,8 @@ pub fn import(bytes: &[u8], file: &str, options: &Options) -> Result<Import, Fau
 /// A document without a row is refused, with all that it has instead.
 fn declaring(import: Import, file: &str) -> Result<Import, Faults> {
     if import.rows.is_empty() {
-        let problems = import.problems.into_iter();
-        let mut faults: Vec<Fault> = problems
-            .map(|Problem { line, message, .. }| Fault { line, path: String::new(), message })
-            .collect();
-        faults.insert(0, Fault { line: 0, path: String::new(), message: "declares no flows".to_owned() });
+        let nothing = Fault { line: 0, path: String::new(), message: "declares no flows".to_owned() };
+        let faults = [nothing].into_iter().chain(import.problems.iter().map(Problem::as_fault)).collect();
         return Err(Faults::new(file, faults));
     }
     Ok(import)
@@ -179,14 +172,20 @@ const NO_KIND: &str = "declares no flows in any form that is known: expected a t
                        Destination and Port (Markdown, HTML, CSV, XLSX, or its text), a FlowMatrix, \
                        an EgressPoint or a NetworkPolicy";
 
-/// Reads the rows of a table that [`markdown::markdown`] wrote.
-fn of_own_table(document: &str, line: usize) -> Import {
-    let (mut rows, wrong) = markdown::rows(document, line);
-    ids::give(&mut rows);
-    Import {
-        rows,
-        problems: wrong.into_iter().map(|(line, message)| Problem::refused(line, message)).collect(),
+/// Reads tables of pipes, those that [`markdown::markdown`] wrote as they were meant, and the HTML that stands between.
+fn of_markdown(document: &str, file: &str, options: &Options) -> Import {
+    let (own, wrong) = markdown::rows(document);
+    let mut tables = pipes::tables(document);
+    tables.retain(|table| table.header != markdown::COLUMNS);
+    if kind::has_tag(document) {
+        tables.extend(html::tables(document));
     }
+    let mut import = of_tables(tables, file, options);
+    import.rows = own.into_iter().chain(import.rows).collect();
+    ids::give(&mut import.rows);
+    import.problems.extend(wrong.into_iter().map(|(line, message)| Problem::refused(line, message)));
+    import.problems.sort_by_key(|problem| problem.line);
+    import
 }
 
 /// Reads the tables that declare flows, and says of the others that they do not.

@@ -3,15 +3,17 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use super::{
-    Problem,
+    Problem, caveats,
+    cells::Cells,
     columns::Role,
     direction::{Pointed, arrow, is_arrow, pointed},
     doubts::Context,
     endpoint_cell::{self, Side},
     footnotes, heading, port_cell,
-    table::{Line, Table},
+    table::Table,
     vocabulary::Vocabulary,
 };
+use crate::matrix::load::stem;
 use crate::matrix::model::{Expect, Row, SourceLine};
 
 /// A row before it has an id, and what its neighbours are held against.
@@ -30,7 +32,6 @@ pub(super) fn rows<'t>(
 ) -> Vec<Draft> {
     let mut reader = Reader {
         table,
-        roles,
         file,
         vocabulary,
         part: None,
@@ -40,7 +41,7 @@ pub(super) fn rows<'t>(
     };
     let mut drafts = Vec::with_capacity(table.rows.len());
     for line in &table.rows {
-        match reader.read(line) {
+        match reader.read(Cells::of(table, roles, line)) {
             Ok(read) => drafts.extend(read),
             Err(message) => reader.problems.push(Problem::refused(line.number, message)),
         }
@@ -50,7 +51,6 @@ pub(super) fn rows<'t>(
 
 struct Reader<'t> {
     table: &'t Table,
-    roles: &'t [Role],
     file: &'t str,
     vocabulary: &'t Vocabulary,
     /// A title between the rows.
@@ -83,38 +83,32 @@ struct Above<'t> {
 }
 
 impl<'t> Reader<'t> {
-    fn cell(&self, line: &'t Line, role: Role) -> Option<&'t str> {
-        let place = self.roles.iter().position(|other| *other == role)?;
-        Some(line.cells.get(place).map_or("", String::as_str))
-    }
-
-    fn read(&mut self, line: &'t Line) -> Result<Vec<Draft>, String> {
-        let filled = line.cells.iter().filter(|cell| !cell.is_empty()).count();
-        if filled == 0 || line.cells == self.table.header {
+    fn read(&mut self, line: Cells<'t>) -> Result<Vec<Draft>, String> {
+        if line.says_nothing() {
             return Ok(Vec::new());
         }
-        if filled == 1 && self.roles.len() > 2 && !line.cells[0].is_empty() {
-            return self.title(line);
+        if let Some(title) = line.alone() {
+            return self.title(line.number(), title);
         }
-        if let Some(denied) = self.denied(line) {
-            self.problems.push(Problem::note(line.number, format!("`{denied}`: denied, and so no flow")));
+        if let Some(denied) = caveats::denied(line) {
+            self.problems.push(Problem::note(line.number(), format!("`{denied}`: denied, and so no flow")));
             return Ok(Vec::new());
         }
-        let mut doubts = line.doubts.clone();
+        let mut doubts = line.doubts().to_vec();
         let mut marks = Vec::new();
-        let ports = self.ports(line, &mut marks)?;
+        let ports = Self::ports(line, &mut marks)?;
         let ends = self.ends(line, &mut doubts)?;
         let component = self.component(line);
         doubts.extend(ports.doubts.iter().cloned());
-        doubts.extend(self.beside(line));
-        let others = self.others(line, &mut marks);
-        let expect = self.expect(line, &mut doubts);
+        doubts.extend(caveats::beside(line));
+        let others = Self::others(line, &mut marks);
+        let expect = caveats::expect(line, &mut doubts);
         let said = Said { ports, component, expect, doubts, marks, others };
         Ok(ends.into_iter().map(|(from, to)| self.draft(line, from, to, &said)).collect())
     }
 
     /// The row of one pair of ends.
-    fn draft(&self, line: &'t Line, from: Side, to: Side, said: &Said) -> Draft {
+    fn draft(&self, line: Cells<'t>, from: Side, to: Side, said: &Said) -> Draft {
         let Said { ports, component, expect, doubts, marks, others } = said;
         let doubts: Vec<String> = [&doubts[..], &from.doubts, &to.doubts].concat();
         let mut remarks = [&component.remarks[..], &from.remarks, &to.remarks, &ports.notes, others].concat();
@@ -129,9 +123,9 @@ impl<'t> Reader<'t> {
                 components.push(part.clone());
             }
         }
-        let purpose = self.cell(line, Role::Purpose).unwrap_or_default();
+        let purpose = line.cell(Role::Purpose).unwrap_or_default();
         let row = Row {
-            id: self.cell(line, Role::Id).unwrap_or_default().to_owned(),
+            id: line.cell(Role::Id).unwrap_or_default().to_owned(),
             component: component.names.first().map(|name| name.as_str().to_owned()),
             components,
             from: from.names,
@@ -141,18 +135,18 @@ impl<'t> Reader<'t> {
             app: ports.app.clone(),
             expect: *expect,
             purpose: (!purpose.is_empty()).then(|| purpose.replace('\n', " ")),
-            source: Some(SourceLine { file: self.file.to_owned(), line: line.number }),
+            source: Some(SourceLine { file: self.file.to_owned(), line: line.number() }),
             review: !doubts.is_empty(),
             doubts,
             notes,
-            line: line.number,
+            line: line.number(),
         };
         Draft { row, context: Context { to: to.components } }
     }
 
-    fn ports(&self, line: &'t Line, marks: &mut Vec<String>) -> Result<port_cell::Reading, String> {
+    fn ports(line: Cells<'t>, marks: &mut Vec<String>) -> Result<port_cell::Reading, String> {
         let mut bare = |role| {
-            self.cell(line, role).map(|cell| {
+            line.cell(role).map(|cell| {
                 let (cell, mark) = footnotes::split(cell);
                 marks.extend(mark.map(str::to_owned));
                 cell
@@ -168,11 +162,11 @@ impl<'t> Reader<'t> {
     }
 
     /// Who talks to whom; twice where it goes both ways.
-    fn ends(&mut self, line: &'t Line, doubts: &mut Vec<String>) -> Result<Vec<(Side, Side)>, String> {
-        if self.roles.contains(&Role::Peer) {
+    fn ends(&mut self, line: Cells<'t>, doubts: &mut Vec<String>) -> Result<Vec<(Side, Side)>, String> {
+        if line.has(Role::Peer) {
             return self.directed(line, doubts);
         }
-        let (mut from, mut to) = (self.cell(line, Role::From), self.cell(line, Role::To));
+        let (mut from, mut to) = (line.cell(Role::From), line.cell(Role::To));
         if let (None, None, Some(ends)) = (from, to, self.table.heading.as_deref().and_then(heading::ends)) {
             (from, to) = (Some(ends.0), Some(ends.1));
         }
@@ -186,8 +180,8 @@ impl<'t> Reader<'t> {
                 *cell = above;
             }
         }
-        (self.above.from, self.above.to, self.above.line) = (from, to, line.number);
-        if let Some(direction) = self.cell(line, Role::Direction).filter(|cell| !cell.is_empty()) {
+        (self.above.from, self.above.to, self.above.line) = (from, to, line.number());
+        if let Some(direction) = line.cell(Role::Direction).filter(|cell| !cell.is_empty()) {
             match pointed(direction) {
                 Some(Pointed::There) => {}
                 Some(Pointed::Back) => return self.sides(to, from, false),
@@ -213,17 +207,16 @@ impl<'t> Reader<'t> {
     }
 
     /// The other end and a direction; the own end is what the row or the table is about.
-    fn directed(&self, line: &'t Line, doubts: &mut Vec<String>) -> Result<Vec<(Side, Side)>, String> {
-        let peer = self.cell(line, Role::Peer).unwrap_or_default();
+    fn directed(&self, line: Cells<'t>, doubts: &mut Vec<String>) -> Result<Vec<(Side, Side)>, String> {
+        let peer = line.cell(Role::Peer).unwrap_or_default();
         if let Some((one, other, both)) = arrow(peer) {
             return self.sides(one, other, both);
         }
-        let direction = self.cell(line, Role::Direction).unwrap_or_default().to_lowercase();
-        let own = [self.cell(line, Role::Component), self.part.as_deref(), self.table.heading.as_deref()];
+        let direction = line.cell(Role::Direction).unwrap_or_default().to_lowercase();
+        let own = [line.cell(Role::Component), self.part.as_deref(), self.table.heading.as_deref()];
         let own = own.into_iter().flatten().find(|own| !own.is_empty()).map(heading::part);
         let own = own.unwrap_or_else(|| {
-            let stem = self.file.rsplit(['/', '\\']).next().unwrap_or_default();
-            let own = stem.split('.').next().unwrap_or_default().to_owned();
+            let own = stem(self.file);
             doubts
                 .push(format!("nothing names the end that the table is about; the file's `{own}` is taken"));
             own
@@ -259,8 +252,8 @@ impl<'t> Reader<'t> {
         side
     }
 
-    fn component(&mut self, line: &'t Line) -> Side {
-        let mut cell = self.cell(line, Role::Component).unwrap_or_default();
+    fn component(&mut self, line: Cells<'t>) -> Side {
+        let mut cell = line.cell(Role::Component).unwrap_or_default();
         if cell.is_empty() {
             cell = self.above.component;
         }
@@ -273,118 +266,29 @@ impl<'t> Reader<'t> {
         side
     }
 
-    fn expect(&self, line: &'t Line, doubts: &mut Vec<String>) -> Expect {
-        let said = self.cell(line, Role::Expect).unwrap_or_default();
-        let cell = said.to_lowercase();
-        if [" if", "only", "(", "unless", "except", "when"].iter().any(|word| cell.contains(word)) {
-            doubts.push(format!("`{said}` is a condition; read as optional"));
-            return Expect::Optional;
-        }
-        let says = |words: &[&str]| words.iter().any(|word| cell.starts_with(word));
-        match () {
-            () if says(&["optional", "no", "not ", "false"]) => Expect::Optional,
-            () if says(&["required", "yes", "mandatory", "must", "true", "x", "✓", "✔", "r"]) => {
-                Expect::Required
-            }
-            () => Expect::Optional,
-        }
-    }
-
     /// A line with a single cell stands for the rows below it.
-    fn title(&mut self, line: &'t Line) -> Result<Vec<Draft>, String> {
+    fn title(&mut self, number: u32, title: &str) -> Result<Vec<Draft>, String> {
         /// More words are no title.
         const WORDS: usize = 12;
-        let title = &line.cells[0];
         if title.contains('\n') || title.split_whitespace().count() > WORDS {
             return Err("found a single cell, expected a row".to_owned());
         }
-        self.part = Some(title.clone());
+        self.part = Some(title.to_owned());
         self.problems
-            .push(Problem::note(line.number, format!("`{title}` is taken for a title of the rows below")));
+            .push(Problem::note(number, format!("`{title}` is taken for a title of the rows below")));
         Ok(Vec::new())
     }
 
-    /// Why the line declares no flow, though it looks like one.
-    fn denied(&self, line: &'t Line) -> Option<&'t str> {
-        const DENYING: [&str; 17] = [
-            "deny",
-            "denied",
-            "block",
-            "blocked",
-            "drop",
-            "dropped",
-            "reject",
-            "rejected",
-            "no",
-            "false",
-            "forbidden",
-            "never",
-            "disabled",
-            "removed",
-            "prohibited",
-            "✗",
-            "❌",
-        ];
-        let says = |cell: &str| {
-            let lower = cell.to_lowercase();
-            DENYING.contains(&lower.split([' ', ',', '(']).next().unwrap_or_default())
-        };
-        let action = self.cell(line, Role::Action).filter(|cell| says(cell));
-        let expect = self.cell(line, Role::Expect).filter(|cell| {
-            let lower = cell.to_lowercase();
-            ["must not", "not allowed", "forbidden", "never", "prohibited"]
-                .iter()
-                .any(|words| lower.contains(words))
-        });
-        action.or(expect)
-    }
-
-    /// What stands beside the cells that are read, and may change what they mean.
-    fn beside(&self, line: &Line) -> Vec<String> {
-        let mut doubts = Vec::new();
-        let columns = self.table.header.iter().zip(self.roles).zip(&line.cells);
-        for ((name, role), cell) in columns.filter(|(_, cell)| !cell.is_empty()) {
-            if *role == Role::Second {
-                doubts.push(format!("a second column of ports, `{name}`, says `{cell}` and is left out"));
-            }
-            let is_allowing = |cell: &str| {
-                let lower = cell.to_lowercase();
-                ["allow", "accept", "permit", "yes", "true", "enabled", "active", "✓", "✔", "pass"]
-                    .iter()
-                    .any(|word| lower.starts_with(word))
-            };
-            if *role == Role::Action && !is_allowing(cell) {
-                doubts.push(format!("`{name}` says `{cell}`, which neither allows nor denies"));
-            }
-            const GONE: [&str; 6] =
-                ["deprecated", "obsolete", "no longer", "struck out", "removed in", "not used"];
-            let lower = cell.to_lowercase();
-            if let Some(words) = GONE.iter().find(|words| lower.contains(*words)) {
-                doubts.push(format!("`{name}` says `{words}`"));
-            }
-        }
-        let more = line.cells.iter().skip(self.table.header.len()).filter(|cell| !cell.is_empty());
-        let more = more.cloned().collect::<Vec<_>>().join("`, `");
-        if !more.is_empty() {
-            doubts.push(format!(
-                "more cells than the header has: `{more}`; the others may stand in the wrong place"
-            ));
-        }
-        doubts
-    }
-
     /// What stands in columns that a row has no place for.
-    fn others(&self, line: &Line, marks: &mut Vec<String>) -> Vec<String> {
-        let columns = self.table.header.iter().zip(self.roles).zip(&line.cells);
-        let unread = [Role::Other, Role::Second];
-        let others = columns.filter(|((_, role), cell)| unread.contains(role) && !cell.is_empty());
-        let other = |((name, _), cell): ((&String, _), &String)| {
+    fn others(line: Cells<'_>, marks: &mut Vec<String>) -> Vec<String> {
+        let unread = |(_, role, _): &(&str, Role, &str)| [Role::Other, Role::Second].contains(role);
+        let other = |(name, _, cell): (&str, Role, &str)| {
             let (cell, mark) = footnotes::split(cell);
             marks.extend(mark.map(str::to_owned));
             let cell = cell.replace('\n', " ");
             if name.is_empty() { cell } else { format!("{name}: {cell}") }
         };
-        others.map(other).collect()
+        line.filled().filter(unread).map(other).collect()
     }
 
     fn notes<'m>(&self, marks: impl Iterator<Item = &'m String>, remarks: Vec<String>) -> Option<String> {

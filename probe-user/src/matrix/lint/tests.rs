@@ -1,10 +1,5 @@
 use super::*;
-use crate::matrix::read_matrix;
-
-fn matrix(rows: &str) -> Matrix {
-    let text = format!("apiVersion: flowdrift/v1\nkind: FlowMatrix\nmetadata: {{name: m}}\nrows:\n{rows}");
-    read_matrix(&text, "m.yaml").unwrap_or_else(|faults| panic!("{faults}"))
-}
+use crate::matrix::tests::of_rows as matrix;
 
 /// Rule, rows and message of each finding.
 fn found(rows: &str) -> Vec<String> {

@@ -1,7 +1,5 @@
 //! Large documents of every kind: a table of 100,000 rows, and 10 MB.
 
-use std::fmt::Write;
-
 use anyhow::Result;
 
 use super::workbook;
@@ -9,83 +7,65 @@ use super::workbook;
 const ROWS: usize = 100_000;
 const BYTES: usize = 10 << 20;
 
-/// A kind's name, its header, and how it writes a row with its purpose.
-type Kind = (&'static str, &'static str, fn(&mut String, usize, &str));
+/// A kind's name, its header, and how it writes a row of a number with its purpose.
+type Kind = (&'static str, &'static str, fn(usize, &str) -> String);
+
+/// Who connects to whom in a row, and to which port: few names and all ports, as in a large site's table.
+pub(super) fn flow(row: usize) -> [usize; 3] {
+    [row % 1_000, row % 777, row % 65_535 + 1]
+}
+
+const KINDS: [Kind; 6] = [
+    (
+        "markdown",
+        "| Source | Destination | Port | Protocol | Purpose |\n|---|---|---|---|---|\n",
+        |row, why| {
+            let [from, to, port] = flow(row);
+            format!("| node_{from} | service {to} (part) | {port} | TCP | {why} |\n")
+        },
+    ),
+    ("csv", "Source,Destination,Port,Protocol,Purpose\n", |row, why| {
+        let [from, to, port] = flow(row);
+        format!("node-{from},\"service {to}\",{port},tcp,{why}\n")
+    }),
+    ("html", "<table><tr><th>Source<th>Destination<th>Port<th>Protocol<th>Purpose</tr>\n", |row, why| {
+        let [from, to, port] = flow(row);
+        format!(
+            "<tr><td>node-{from}</td><td>service {to}</td><td>{port}</td><td>TCP</td><td>{why}</td></tr>\n"
+        )
+    }),
+    ("text", "Component Source Destination Port Protocol Description\n", |row, why| {
+        let [_, part, port] = flow(row);
+        format!("Part {part} North,South East {port} tcp Words {why}\n")
+    }),
+    ("egress points", "", |row, why| {
+        let [.., port] = flow(row);
+        format!(
+            "---\nkind: EgressPoint\nmetadata: {{name: p{row}}}\nspec:\n  \
+             sourceRef: {{apiGroup: apps, kind: Deployment, name: d{row}}}\n  \
+             targets: [{{hosts: [h{row}.example.com], port: {{number: {port}, protocol: HTTPS}}}}] # {why}\n"
+        )
+    }),
+    ("canonical", "apiVersion: flowdrift/v1\nkind: FlowMatrix\nmetadata: {name: m}\nrows:\n", |row, why| {
+        let [from, to, port] = flow(row);
+        format!("- {{id: r{row}, from: [n{from}], to: [s{to}], ports: [{port}/tcp], purpose: '{why}'}}\n")
+    }),
+];
 
 /// Their names and bytes.
 pub(super) fn all() -> Result<Vec<(&'static str, Vec<u8>)>> {
-    let kinds: [Kind; 6] = [
-        (
-            "markdown",
-            "| Source | Destination | Port | Protocol | Purpose |\n|---|---|---|---|---|\n",
-            |out, row, why| {
-                let _ = writeln!(
-                    out,
-                    "| node_{} | service {} (part) | {} | TCP | {why} |",
-                    row % 1_000,
-                    row % 777,
-                    row % 65_535 + 1
-                );
-            },
-        ),
-        ("csv", "Source,Destination,Port,Protocol,Purpose\n", |out, row, why| {
-            let _ = writeln!(
-                out,
-                "node-{},\"service {}\",{},tcp,{why}",
-                row % 1_000,
-                row % 777,
-                row % 65_535 + 1
-            );
-        }),
-        (
-            "html",
-            "<table><tr><th>Source<th>Destination<th>Port<th>Protocol<th>Purpose</tr>\n",
-            |out, row, why| {
-                let _ = writeln!(
-                    out,
-                    "<tr><td>node-{}</td><td>service {}</td><td>{}</td><td>TCP</td><td>{why}</td></tr>",
-                    row % 1_000,
-                    row % 777,
-                    row % 65_535 + 1
-                );
-            },
-        ),
-        ("text", "Component Source Destination Port Protocol Description\n", |out, row, why| {
-            let _ = writeln!(out, "Part {} North,South East {} tcp Words {why}", row % 777, row % 65_535 + 1);
-        }),
-        ("egress points", "", |out, row, why| {
-            let _ = writeln!(
-                out,
-                "---\nkind: EgressPoint\nmetadata: {{name: p{row}}}\nspec:\n  sourceRef: {{apiGroup: apps, kind: Deployment, name: d{row}}}\n  \
-                 targets: [{{hosts: [h{row}.example.com], port: {{number: {}, protocol: HTTPS}}}}] # {why}",
-                row % 65_535 + 1
-            );
-        }),
-        (
-            "canonical",
-            "apiVersion: flowdrift/v1\nkind: FlowMatrix\nmetadata: {name: m}\nrows:\n",
-            |out, row, why| {
-                let _ = writeln!(
-                    out,
-                    "- {{id: r{row}, from: [n{}], to: [s{}], ports: [{}/tcp], purpose: '{why}'}}",
-                    row % 1_000,
-                    row % 777,
-                    row % 65_535 + 1
-                );
-            },
-        ),
-    ];
     let long = "words that tell why it is there ".repeat(64);
     let mut all = vec![("workbook", workbook::of_rows(ROWS)?)];
-    for (name, header, write) in kinds {
+    for (name, header, written) in KINDS {
         let mut rows = header.to_owned();
-        (0..ROWS).for_each(|row| write(&mut rows, row, "why"));
+        rows.extend((0..ROWS).map(|row| written(row, "why")));
         all.push((name, rows.into_bytes()));
         let mut large = header.to_owned();
-        let mut row = 0;
-        while large.len() < BYTES {
-            write(&mut large, row, &long);
-            row += 1;
+        for row in 0.. {
+            if large.len() >= BYTES {
+                break;
+            }
+            large += &written(row, &long);
         }
         all.push((name, large.into_bytes()));
     }

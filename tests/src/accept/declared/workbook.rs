@@ -8,6 +8,8 @@ use std::{
 use anyhow::{Context, Result};
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
+use super::large;
+
 /// What is in a workbook, by name; `None` when it is none.
 pub(super) fn entries(bytes: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).ok()?;
@@ -46,13 +48,12 @@ pub(super) fn of_rows(rows: usize) -> Result<Vec<u8>> {
     let header: String = ('A'..).zip(header).map(|(column, name)| text(column, 1, name)).collect();
     let _ = write!(sheet, "<row r=\"1\">{header}</row>");
     for row in 2..rows + 2 {
-        let (from, to) = (format!("node-{}", row % 1_000), format!("service {}", row % 777));
-        let port = row % 65_535 + 1;
+        let [from, to, port] = large::flow(row);
         let _ = write!(
             sheet,
             "<row r=\"{row}\">{}{}<c r=\"C{row}\"><v>{port}</v></c>{}{}</row>",
-            text('A', row, &from),
-            text('B', row, &to),
+            text('A', row, &format!("node-{from}")),
+            text('B', row, &format!("service {to}")),
             text('D', row, "TCP"),
             text('E', row, "why")
         );

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::matrix::model::{EndpointName, Row};
+use super::model::{EndpointName, Row};
 
 /// Gives every row an id of its own. Rows with the same ends and ports are told apart by their component, and by a
 /// number where that is the same too.
-pub(super) fn give(rows: &mut [Row]) {
+pub fn give(rows: &mut [Row]) {
     let mut given: HashMap<String, u32> =
         rows.iter().filter(|row| !row.id.is_empty()).map(|row| (row.id.clone(), 0)).collect();
     let mut ends: HashMap<String, u32> = HashMap::new();
@@ -48,10 +48,16 @@ fn free(own: String, given: &mut HashMap<String, u32>) -> String {
 }
 
 fn of_ends(row: &Row) -> String {
+    let ports = row.ports.first().map(ToString::to_string).unwrap_or_default();
+    cut(format!("{}-{}", between(&row.from, &row.to), slug(&ports)))
+}
+
+/// The id of a row for whatever goes between its ends.
+#[must_use]
+pub fn between(from: &[EndpointName], to: &[EndpointName]) -> String {
     let names =
         |names: &[EndpointName]| names.iter().map(|name| slug(name.as_str())).collect::<Vec<_>>().join("-");
-    let ports = row.ports.first().map(ToString::to_string).unwrap_or_default();
-    cut(format!("{}-to-{}-{}", names(&row.from), names(&row.to), slug(&ports)))
+    format!("{}-to-{}", names(from), names(to))
 }
 
 fn with_component(row: &Row, id: &str) -> String {
@@ -78,7 +84,7 @@ fn slug(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::read_matrix;
+    use crate::matrix::tests::of_rows;
 
     fn ids(rows: &[(&str, &str, &str)]) -> Vec<String> {
         let row = |(index, (id, component, to)): (usize, &(&str, &str, &str))| {
@@ -87,11 +93,7 @@ mod tests {
             )
         };
         let rows: Vec<String> = rows.iter().enumerate().map(row).collect();
-        let text = format!(
-            "apiVersion: flowdrift/v1\nkind: FlowMatrix\nmetadata: {{name: m}}\nrows:\n{}",
-            rows.join("\n")
-        );
-        let mut rows = read_matrix(&text, "m").expect("a matrix").rows;
+        let mut rows = of_rows(&rows.join("\n")).rows;
         rows.iter_mut()
             .for_each(|row| row.id = row.notes.take().unwrap_or_default().trim_matches('-').to_owned());
         give(&mut rows);

@@ -1,0 +1,66 @@
+//! A table's line by what its columns are for.
+
+use super::columns::Role;
+use super::table::{Line, Table};
+
+/// The cells of one line, each with the name and the role of its column.
+#[derive(Clone, Copy)]
+pub(super) struct Cells<'t> {
+    header: &'t [String],
+    roles: &'t [Role],
+    line: &'t Line,
+}
+
+impl<'t> Cells<'t> {
+    /// Those of a line of a table whose columns are known.
+    pub(super) fn of(table: &'t Table, roles: &'t [Role], line: &'t Line) -> Self {
+        Self { header: &table.header, roles, line }
+    }
+
+    /// The line's number in its document.
+    pub(super) fn number(self) -> u32 {
+        self.line.number
+    }
+
+    /// Why the reader is not sure of the cells.
+    pub(super) fn doubts(self) -> &'t [String] {
+        &self.line.doubts
+    }
+
+    /// Whether a column has this role.
+    pub(super) fn has(self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// What stands in the column with this role; nothing where the line ends before it, `None` where there is none.
+    pub(super) fn cell(self, role: Role) -> Option<&'t str> {
+        let place = self.roles.iter().position(|other| *other == role)?;
+        Some(self.line.cells.get(place).map_or("", String::as_str))
+    }
+
+    /// Column, role and text of each cell that is not empty.
+    pub(super) fn filled(self) -> impl Iterator<Item = (&'t str, Role, &'t str)> {
+        let columns = self.header.iter().zip(self.roles).zip(&self.line.cells);
+        columns
+            .filter(|(_, cell)| !cell.is_empty())
+            .map(|((name, role), cell)| (name.as_str(), *role, cell.as_str()))
+    }
+
+    /// What stands behind the last column.
+    pub(super) fn surplus(self) -> impl Iterator<Item = &'t str> {
+        let more = self.line.cells.iter().skip(self.header.len());
+        more.map(String::as_str).filter(|cell| !cell.is_empty())
+    }
+
+    /// Whether it is empty, or the header again.
+    pub(super) fn says_nothing(self) -> bool {
+        self.line.cells.iter().all(String::is_empty) || self.line.cells == self.header
+    }
+
+    /// What its first cell says when all the others say nothing, as a title between the lines does.
+    pub(super) fn alone(self) -> Option<&'t str> {
+        let (first, others) = self.line.cells.split_first()?;
+        let is_alone = self.roles.len() > 2 && !first.is_empty() && others.iter().all(String::is_empty);
+        is_alone.then_some(first.as_str())
+    }
+}
