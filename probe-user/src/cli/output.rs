@@ -63,20 +63,25 @@ impl Output {
     /// Writes all of it. Whoever reads standard output may have seen enough (`| head`).
     pub(super) fn write(mut self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         match &mut self {
-            Self::Standard => match fill(&mut io::stdout().lock()) {
+            // Standard output would write each line by itself.
+            Self::Standard => match buffered(io::stdout().lock(), fill) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 written => written.context("writing to standard output"),
             },
-            Self::Special { name, file } => fill(file).with_context(|| format!("writing {}", name.display())),
-            Self::File { name, unfinished, file } => {
-                let mut buffered = BufWriter::new(file);
-                fill(&mut buffered)
-                    .and_then(|()| buffered.flush())
-                    .and_then(|()| fs::rename(&unfinished, &name))
-                    .with_context(|| format!("writing {}", name.display()))
+            Self::Special { name, file } => {
+                buffered(file, fill).with_context(|| format!("writing {}", name.display()))
             }
+            Self::File { name, unfinished, file } => buffered(file, fill)
+                .and_then(|()| fs::rename(&unfinished, &name))
+                .with_context(|| format!("writing {}", name.display())),
         }
     }
+}
+
+fn buffered(to: impl Write, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut buffered = BufWriter::new(to);
+    fill(&mut buffered)?;
+    buffered.flush()
 }
 
 impl Drop for Output {

@@ -51,7 +51,7 @@ pub(super) fn list<T, U: PartialEq>(
     written: &Located<Vec<Located<T>>>,
     what: &str,
     faults: &mut Vec<Fault>,
-    read: impl Fn(&T) -> Result<U, String>,
+    read: impl FnMut(&T) -> Result<U, String>,
 ) -> Vec<U> {
     let Some(items) = &written.value else { return Vec::new() };
     if items.is_empty() {
@@ -64,11 +64,11 @@ pub(super) fn list<T, U: PartialEq>(
 pub(super) fn distinct<T, U: PartialEq>(
     items: &[Located<T>],
     faults: &mut Vec<Fault>,
-    read: impl Fn(&T) -> Result<U, String>,
+    mut read: impl FnMut(&T) -> Result<U, String>,
 ) -> Vec<U> {
     let mut values = Vec::new();
     for item in items {
-        let Some(value) = one(item, faults, &read) else { continue };
+        let Some(value) = one(item, faults, &mut read) else { continue };
         if let Some(first) = values.iter().position(|earlier| *earlier == value) {
             faults.push(item.fault(format!("repeats item {first} of its list")));
         }

@@ -1,6 +1,6 @@
 //! From what was written to what it means: every check that the form alone does not make.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, hash_map::Entry};
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
@@ -8,32 +8,45 @@ use jiff::{Span, SpanRelativeTo};
 use super::check::{Check, distinct, list, one, optional, required};
 use super::faults::Fault;
 use super::located::Located;
-use super::model::{EndpointName, Expect, Matrix, PortSpec, Ports, Row, SourceLine};
+use super::model::{EndpointName, Expect, PortSpec, Ports, Row, SourceLine};
+use super::pool::Pool;
 use super::wire;
 
-/// A matrix without its file and digest. Where faults were noted it is not to be used.
-pub(super) fn matrix(written: wire::Matrix, faults: &mut Vec<Fault>) -> Matrix {
-    let wire::Matrix { api_version: _, kind: _, metadata, rows } = written;
-    let name = metadata.value.map(|wire::Metadata { name }| required(&name, faults)).unwrap_or_default();
-    unique_ids(&rows, faults);
-    let rows = rows.value.unwrap_or_default().into_iter();
-    let rows = rows.filter_map(|row| Some(convert_row(row.line, row.value?, faults))).collect();
-    Matrix { name, file: String::new(), digest: String::new(), rows }
+/// The name of a matrix. Where faults were noted nothing of it is to be used.
+pub(super) fn name(written: wire::Matrix, faults: &mut Vec<Fault>) -> String {
+    let wire::Matrix { api_version: _, kind: _, metadata, rows: _ } = written;
+    metadata.value.map(|wire::Metadata { name }| required(&name, faults)).unwrap_or_default()
 }
 
-fn unique_ids(rows: &Located<Vec<Located<wire::Row>>>, faults: &mut Vec<Fault>) {
-    let mut lines = BTreeMap::new();
-    let rows = rows.value.iter().flatten().filter_map(|row| row.value.as_ref());
-    for (id, text) in rows.filter_map(|row| Some((&row.id, row.id.value.as_ref()?))) {
-        if let Some(line) = lines.get(text) {
-            faults.push(id.fault(format!("id `{text}` is also the id of the row on line {line}")));
-        } else {
-            lines.insert(text, id.line);
+/// The rows of a matrix, one after the other: a large one does not fit into memory several times.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) rows: Vec<Row>,
+    /// Line of each id.
+    ids: HashMap<String, u32>,
+    pool: Pool,
+}
+
+impl Rows {
+    /// Adds a row that stands on a line.
+    pub(super) fn add(&mut self, line: u32, written: wire::Row, faults: &mut Vec<Fault>) {
+        if let Some(text) = &written.id.value {
+            match self.ids.entry(text.clone()) {
+                Entry::Occupied(first) => {
+                    let first = first.get();
+                    let message = format!("id `{text}` is also the id of the row on line {first}");
+                    faults.push(written.id.fault(message));
+                }
+                Entry::Vacant(place) => {
+                    place.insert(written.id.line);
+                }
+            }
         }
+        self.rows.push(convert_row(line, written, &mut self.pool, faults));
     }
 }
 
-fn convert_row(line: u32, written: wire::Row, faults: &mut Vec<Fault>) -> Row {
+fn convert_row(line: u32, written: wire::Row, pool: &mut Pool, faults: &mut Vec<Fault>) -> Row {
     let wire::Row {
         id,
         component,
@@ -55,14 +68,14 @@ fn convert_row(line: u32, written: wire::Row, faults: &mut Vec<Fault>) -> Row {
         id: required(&id, faults),
         component: optional(component, faults),
         components: texts(components, faults),
-        from: names(&from, faults),
-        to: names(&to, faults),
+        from: names(&from, pool, faults),
+        to: names(&to, pool, faults),
         ports,
         each_port,
         app: optional(app, faults),
         expect: expect.map(|expect| convert_expect(&expect, faults)).unwrap_or_default(),
         purpose: optional(purpose, faults),
-        source: source.and_then(|source| source.value).map(|source| convert_source(source, faults)),
+        source: source.and_then(|source| source.value).map(|source| convert_source(source, pool, faults)),
         review: review.and_then(|review| review.value).unwrap_or_default() || !doubts.is_empty(),
         doubts,
         notes: optional(notes, faults),
@@ -79,10 +92,14 @@ fn texts(written: Option<Located<Vec<Located<String>>>>, faults: &mut Vec<Fault>
     })
 }
 
-fn names(written: &Located<Vec<Located<String>>>, faults: &mut Vec<Fault>) -> Vec<EndpointName> {
+fn names(
+    written: &Located<Vec<Located<String>>>,
+    pool: &mut Pool,
+    faults: &mut Vec<Fault>,
+) -> Vec<EndpointName> {
     list(written, "an endpoint name", faults, |name| match name.trim() {
         "" => Err("found an empty name, expected an endpoint name".to_owned()),
-        name => Ok(EndpointName::new(name)),
+        name => Ok(pool.name(name)),
     })
 }
 
@@ -123,11 +140,11 @@ pub(super) fn duration_of(text: &str) -> Option<Duration> {
     Duration::try_from(duration).ok().filter(|duration| !duration.is_zero())
 }
 
-fn convert_source(written: wire::Source, faults: &mut Vec<Fault>) -> SourceLine {
+fn convert_source(written: wire::Source, pool: &mut Pool, faults: &mut Vec<Fault>) -> SourceLine {
     let wire::Source { file, line } = written;
     let line = one(&line, faults, |line| match line {
         0 => Err("found line 0, expected a line from 1".to_owned()),
         line => Ok(*line),
     });
-    SourceLine { file: required(&file, faults), line: line.unwrap_or_default() }
+    SourceLine { file: pool.file(&required(&file, faults)), line: line.unwrap_or_default() }
 }

@@ -9,7 +9,7 @@ use super::import::{Import, Options, Problem, import, is_canonical};
 use super::inventory::{self, Inventory};
 use super::load::stem;
 use super::model::Matrix;
-use super::node::{self, Kind, Node};
+use super::node::{self, Items, Kind, Node};
 use super::{convert, reader};
 
 const KINDS: [&str; 3] = ["FlowMatrix", "Inventory", "Exceptions"];
@@ -19,8 +19,27 @@ const KINDS: [&str; 3] = ["FlowMatrix", "Inventory", "Exceptions"];
 /// # Errors
 /// Everything that is wrong with the document.
 pub fn read_matrix(text: &str, file: &str) -> Result<Matrix, Faults> {
-    let matrix = read(text, file, "FlowMatrix", convert::matrix)?;
-    Ok(Matrix { file: file.to_owned(), digest: digest(text.as_bytes()), ..matrix })
+    let mut rows = convert::Rows::default();
+    let (mut faults, mut faults_of_rows) = (Vec::new(), Vec::new());
+    let mut index = 0;
+    let root = node::parse_items(text, Some(Items::Below("rows")), &mut faults, |row| {
+        let written = reader::read_at(&row, format!("rows[{index}]"), &mut faults_of_rows);
+        index += 1;
+        if let Some(written) = written {
+            rows.add(row.line, written, &mut faults_of_rows);
+        }
+    });
+    let name = root.filter(|root| is_kind(root, "FlowMatrix", &mut faults)).and_then(|root| {
+        faults.append(&mut faults_of_rows);
+        reader::read(&root, &mut faults).map(|written| convert::name(written, &mut faults))
+    });
+    let convert::Rows { rows, .. } = rows;
+    match name {
+        Some(name) if faults.is_empty() => {
+            Ok(Matrix { name, file: file.to_owned(), digest: digest(text.as_bytes()), rows })
+        }
+        _ => Err(Faults::new(file, faults)),
+    }
 }
 
 /// Reads whatever declares flows: a flow matrix, or any document that [`super::import`] reads. Its name is the file's.

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use super::convert::duration_of;
 use super::import::{inline, pipes};
 use super::model::{EndpointName, Expect, Matrix, PortSpec, Row, SourceLine};
+use super::pool::Pool;
 use super::write::Shown;
 
 /// The columns, by which the table is known again.
@@ -96,6 +97,7 @@ fn escaped(text: &str) -> String {
 /// Reads the rows of every such table in a document; the lines that are none with what is wrong.
 pub(super) fn rows(document: &str) -> (Vec<Row>, Vec<(u32, String)>) {
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    let mut pool = Pool::default();
     let mut is_open = false;
     let mut lines = (1..).zip(document.lines());
     while let Some((number, line)) = lines.next() {
@@ -104,7 +106,7 @@ pub(super) fn rows(document: &str) -> (Vec<Row>, Vec<(u32, String)>) {
             // The rule below the header.
             lines.next();
         } else if is_open && line.trim_start().starts_with('|') {
-            match row(number, line) {
+            match row(number, line, &mut pool) {
                 Ok(row) => rows.push(row),
                 Err(message) => wrong.push((number, message)),
             }
@@ -115,7 +117,7 @@ pub(super) fn rows(document: &str) -> (Vec<Row>, Vec<(u32, String)>) {
     (rows, wrong)
 }
 
-fn row(line: u32, text: &str) -> Result<Row, String> {
+fn row(line: u32, text: &str, pool: &mut Pool) -> Result<Row, String> {
     let mut cells: Vec<Vec<String>> = pipes::split(text).iter().map(|cell| inline::parts_of(cell)).collect();
     cells.resize_with(COLUMNS.len().max(cells.len()), Vec::new);
     let Ok(cells) = <[Vec<String>; COLUMNS.len()]>::try_from(cells) else {
@@ -124,10 +126,11 @@ fn row(line: u32, text: &str) -> Result<Row, String> {
     let [id, component, components, from, to, mut ports, app, expect, purpose, review, doubts, notes, source] =
         cells;
     let one = |cell: Vec<String>| cell.into_iter().next();
-    let names = |cell: &[String], what: &str| match cell {
+    let mut names = |cell: &[String], what: &str| match cell {
         [] => Err(format!("found no {what}")),
-        names => Ok(names.iter().map(|name| EndpointName::new(name)).collect::<Vec<_>>()),
+        names => Ok(names.iter().map(|name| pool.name(name)).collect::<Vec<_>>()),
     };
+    let (from, to) = (names(&from, "source")?, names(&to, "destination")?);
     let each_port = ports.first().is_some_and(|first| first == EACH);
     ports.drain(..usize::from(each_port));
     let ports = ports.iter().map(|port| port.parse()).collect::<Result<Vec<PortSpec>, String>>()?;
@@ -138,14 +141,14 @@ fn row(line: u32, text: &str) -> Result<Row, String> {
         id: one(id).unwrap_or_default(),
         component: one(component),
         components,
-        from: names(&from, "source")?,
-        to: names(&to, "destination")?,
+        from,
+        to,
         ports,
         each_port,
         app: one(app),
         expect: expect_of(one(expect).as_deref())?,
         purpose: one(purpose),
-        source: one(source).map(|text| source_of(&text)).transpose()?,
+        source: one(source).map(|text| source_of(&text, pool)).transpose()?,
         review: !review.is_empty() || !doubts.is_empty(),
         doubts,
         notes: one(notes),
@@ -164,9 +167,9 @@ fn expect_of(text: Option<&str>) -> Result<Expect, String> {
     }
 }
 
-fn source_of(text: &str) -> Result<SourceLine, String> {
+fn source_of(text: &str, pool: &mut Pool) -> Result<SourceLine, String> {
     let parted = text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?)));
     let (file, line) = parted
         .ok_or_else(|| format!("found the source `{text}`, expected a file and a line such as tap.md:12"))?;
-    Ok(SourceLine { file: file.to_owned(), line })
+    Ok(SourceLine { file: pool.file(file), line })
 }

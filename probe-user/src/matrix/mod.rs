@@ -22,6 +22,7 @@ pub mod model;
 mod name;
 mod node;
 pub mod picture;
+mod pool;
 mod ports;
 mod reader;
 mod schema;

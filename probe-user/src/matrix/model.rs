@@ -1,5 +1,6 @@
 //! The flow matrix as it is meant. Every value of these types is valid; `super::convert` makes them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use super::name::EndpointName;
@@ -56,8 +57,8 @@ pub struct Row {
 /// A place in the document that a row was taken from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceLine {
-    /// Name of the document.
-    pub file: String,
+    /// Name of the document; its rows share it.
+    pub file: Arc<str>,
     /// Its line, from 1.
     pub line: u32,
 }

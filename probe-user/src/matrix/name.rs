@@ -3,11 +3,17 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// A name on either side of a row. It displays as written, and compares without case, with `-` and `_` as
 /// spaces, and without a trailing "cluster": documents write one endpoint in several ways.
+///
+/// A clone shares the text: a large matrix says few names often.
 #[derive(Clone, Debug)]
-pub struct EndpointName {
+pub struct EndpointName(Arc<Texts>);
+
+#[derive(Debug)]
+struct Texts {
     written: String,
     key: String,
 }
@@ -16,25 +22,25 @@ impl EndpointName {
     /// The name as it was written.
     #[must_use]
     pub fn new(written: &str) -> Self {
-        Self { key: key(written), written: written.trim().to_owned() }
+        Self(Arc::new(Texts { key: key(written), written: written.trim().to_owned() }))
     }
 
     /// The name as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.written
+        &self.0.written
     }
 
     /// What is compared.
     #[must_use]
     pub fn key(&self) -> &str {
-        &self.key
+        &self.0.key
     }
 
     /// Whether this is `other`, written in whatever way.
     #[must_use]
     pub fn is(&self, other: &str) -> bool {
-        self.key == other || self.key == key(other)
+        self.0.key == other || self.0.key == key(other)
     }
 }
 
@@ -55,13 +61,13 @@ impl From<&str> for EndpointName {
 
 impl fmt::Display for EndpointName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.written)
+        formatter.write_str(&self.0.written)
     }
 }
 
 impl PartialEq for EndpointName {
     fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
+        self.0.key == other.0.key
     }
 }
 
@@ -75,13 +81,13 @@ impl PartialOrd for EndpointName {
 
 impl Ord for EndpointName {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key.cmp(&other.key)
+        self.0.key.cmp(&other.0.key)
     }
 }
 
 impl Hash for EndpointName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key.hash(state);
+        self.0.key.hash(state);
     }
 }
 

@@ -40,27 +40,48 @@ pub(super) struct Key {
 
 /// Reads one document. What is wrong with its syntax ends the reading; a further document does not.
 pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Node> {
-    let mut roots = documents(text, 1, faults)?;
-    if roots.is_empty() && faults.is_empty() {
+    parse_items(text, None, faults, |_| {})
+}
+
+/// Reads one document whose tree would be large: some of its items are handed over one by one and do not
+/// stay in it.
+pub(super) fn parse_items(
+    text: &str,
+    of: Option<Items<'_>>,
+    faults: &mut Vec<Fault>,
+    mut take: impl FnMut(Node),
+) -> Option<Node> {
+    let mut root = None;
+    let mut builder = Builder { open: Vec::new(), documents: 0, most: 1, of, faults };
+    let is_whole = builder.read(text, |part| match part {
+        Part::Item(node) => take(node),
+        Part::Document(node) => root = Some(node),
+    });
+    if is_whole && root.is_none() && faults.is_empty() {
         faults.push(fault(0, "the file is empty, expected a document"));
     }
-    roots.pop()
+    root.filter(|_| is_whole)
 }
 
-/// Reads every document of a stream; `None` where one is broken.
-pub(super) fn parse_all(text: &str, faults: &mut Vec<Fault>) -> Option<Vec<Node>> {
-    documents(text, usize::MAX, faults)
+/// Reads every document of a stream, and the items of a list below a key apart; whether none is broken.
+pub(super) fn parse_all(text: &str, of: Items<'_>, faults: &mut Vec<Fault>, take: impl FnMut(Part)) -> bool {
+    Builder { open: Vec::new(), documents: 0, most: usize::MAX, of: Some(of), faults }.read(text, take)
 }
 
-fn documents(text: &str, most: usize, faults: &mut Vec<Fault>) -> Option<Vec<Node>> {
-    let mut builder = Builder { open: Vec::new(), roots: Vec::new(), most, faults };
-    for next in Parser::new_from_str(text) {
-        if let Err(fault) = next.map_err(|error| syntax(&error)).and_then(|event| builder.take(event)) {
-            builder.faults.push(fault);
-            return None;
-        }
-    }
-    Some(builder.roots)
+/// Which items are handed over apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Items<'k> {
+    /// Those of the document, which is a list.
+    OfDocument,
+    /// Those of the list below a key of the document.
+    Below(&'k str),
+}
+
+/// What is handed over.
+#[derive(Debug)]
+pub(super) enum Part {
+    Item(Node),
+    Document(Node),
 }
 
 fn syntax(error: &ScanError) -> Fault {
@@ -84,58 +105,83 @@ struct Open {
 
 struct Builder<'a> {
     open: Vec<Open>,
-    roots: Vec<Node>,
-    /// How many documents there may be.
+    /// How many documents there were.
+    documents: usize,
+    /// How many there may be.
     most: usize,
+    of: Option<Items<'a>>,
     faults: &'a mut Vec<Fault>,
 }
 
 impl Builder<'_> {
-    fn take(&mut self, (event, span): (Event<'_>, Span)) -> Result<(), Fault> {
+    fn read(&mut self, text: &str, mut give: impl FnMut(Part)) -> bool {
+        for next in Parser::new_from_str(text) {
+            match next.map_err(|error| syntax(&error)).and_then(|event| self.take(event)) {
+                Ok(Some(part)) => give(part),
+                Ok(None) => {}
+                Err(fault) => {
+                    self.faults.push(fault);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, (event, span): (Event<'_>, Span)) -> Result<Option<Part>, Fault> {
         let line = line_of(span.start.line());
-        match event {
-            Event::DocumentStart(..) if self.roots.len() == self.most => {
+        Ok(match event {
+            Event::DocumentStart(..) if self.documents == self.most => {
                 return Err(fault(line, "a second document starts here, expected one document in a file"));
             }
             Event::Scalar(text, style, _, tag) => {
                 let quoted = style != ScalarStyle::Plain || tag.is_some();
-                self.scalar(line, &text, quoted);
+                self.scalar(line, &text, quoted)
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => self.finish(Node { line, kind: Kind::Alias }),
             Event::SequenceStart(..) => self.start(line, Kind::List(Vec::new()))?,
             Event::MappingStart(..) => self.start(line, Kind::Map(Vec::new()))?,
-            Event::SequenceEnd | Event::MappingEnd => {
-                if let Some(open) = self.open.pop() {
-                    self.finish(open.node);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
+            Event::SequenceEnd | Event::MappingEnd => self.open.pop().and_then(|open| self.finish(open.node)),
+            _ => None,
+        })
     }
 
-    fn start(&mut self, line: u32, kind: Kind) -> Result<(), Fault> {
+    fn start(&mut self, line: u32, kind: Kind) -> Result<Option<Part>, Fault> {
         if self.open.len() == DEPTH {
             return Err(fault(line, &format!("nested more than {DEPTH} levels deep")));
         }
         self.open.push(Open { node: Node { line, kind }, key: None });
-        Ok(())
+        Ok(None)
     }
 
     /// A plain scalar in a key's place stays text: `443:` is the key `443`.
-    fn scalar(&mut self, line: u32, text: &str, quoted: bool) {
+    fn scalar(&mut self, line: u32, text: &str, quoted: bool) -> Option<Part> {
         if let Some(Open { node: Node { kind: Kind::Map(_), .. }, key: key @ None }) = self.open.last_mut() {
             *key = Some(Key { line, text: text.to_owned() });
+            None
         } else {
             let kind = if quoted { Kind::Text(text.to_owned()) } else { plain(text) };
-            self.finish(Node { line, kind });
+            self.finish(Node { line, kind })
         }
     }
 
-    fn finish(&mut self, node: Node) {
+    /// Whether what ends now is an item to be handed over.
+    fn is_apart(&self) -> bool {
+        let list = match (self.of, self.open.as_slice()) {
+            (Some(Items::OfDocument), [list]) => list,
+            (Some(Items::Below(below)), [Open { key: Some(key), .. }, list]) if key.text == below => list,
+            _ => return false,
+        };
+        matches!(list.node.kind, Kind::List(_))
+    }
+
+    fn finish(&mut self, node: Node) -> Option<Part> {
+        if self.is_apart() {
+            return Some(Part::Item(node));
+        }
         let Some(Open { node: parent, key }) = self.open.last_mut() else {
-            self.roots.push(node);
-            return;
+            self.documents += 1;
+            return Some(Part::Document(node));
         };
         match (&mut parent.kind, key.take()) {
             (Kind::Map(entries), Some(key)) => entries.push((key, node)),
@@ -145,6 +191,7 @@ impl Builder<'_> {
                 self.faults.push(fault(node.line, "found a list or a map as a key, expected text"));
             }
         }
+        None
     }
 }
 

@@ -58,7 +58,7 @@ fn row_to_wire(row: &Row) -> wire::Row {
         expect: (*expect != Expect::default()).then(|| expect_to_wire(*expect).into()),
         purpose: text(purpose),
         source: source.as_ref().map(|SourceLine { file, line }| {
-            wire::Source { file: file.clone().into(), line: (*line).into() }.into()
+            wire::Source { file: file.to_string().into(), line: (*line).into() }.into()
         }),
         review: review.then(|| true.into()),
         doubts: list(doubts),

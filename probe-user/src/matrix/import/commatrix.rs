@@ -7,7 +7,7 @@ use super::{
     table::{Line, Table},
 };
 use crate::matrix::faults::Fault;
-use crate::matrix::node::{self, Kind, Node};
+use crate::matrix::node::{self, Items, Kind, Node};
 
 /// The columns, by their names in CSV and in JSON.
 const COLUMNS: [(&str, &str); 9] = [
@@ -52,14 +52,17 @@ pub(super) fn table(header: &Line, lines: Vec<Line>) -> Table {
 /// What is wrong with it.
 pub(super) fn of_json(document: &str) -> Result<Table, Vec<Fault>> {
     let mut faults = Vec::new();
-    let root = node::parse(document, &mut faults).filter(|_| faults.is_empty());
-    let Some(root) = root else { return Err(faults) };
-    let rows = root.items().iter().map(|item| {
+    let mut rows = Vec::new();
+    let root = node::parse_items(document, Some(Items::OfDocument), &mut faults, |item| {
         let cells = COLUMNS.map(|(_, key)| item.get(key).map(text).unwrap_or_default());
-        let cells = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|index: usize| cells[index].as_str());
-        Line { number: item.line, cells: row(cells), doubts: Vec::new() }
+        rows.push(Line {
+            number: item.line,
+            cells: row(cells.each_ref().map(String::as_str)),
+            doubts: Vec::new(),
+        });
     });
-    Ok(Table { line: root.line, header: names(), rows: rows.collect(), ..Table::default() })
+    let Some(root) = root.filter(|_| faults.is_empty()) else { return Err(faults) };
+    Ok(Table { line: root.line, header: names(), rows, ..Table::default() })
 }
 
 fn text(node: &Node) -> String {

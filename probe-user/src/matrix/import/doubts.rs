@@ -10,18 +10,14 @@ pub(super) struct Context {
     pub(super) to: Vec<String>,
 }
 
-/// Marks the rows of a table.
-pub(super) fn mark(drafts: &mut [Draft]) {
-    for index in 0..drafts.len() {
-        let (before, rest) = drafts.split_at_mut(index);
-        let Some(draft) = rest.first_mut() else { continue };
-        let mut doubts = Vec::new();
-        doubts.extend(both_ways(&draft.row));
-        doubts.extend(opposite(&draft.row));
-        doubts.extend(before.last().and_then(|neighbour| copied(draft, neighbour)));
-        draft.row.review |= !doubts.is_empty();
-        draft.row.doubts.extend(doubts);
-    }
+/// Marks a row of a table; `above` is the one before it.
+pub(super) fn mark(draft: &mut Draft, above: Option<(&Row, &Context)>) {
+    let mut doubts = Vec::new();
+    doubts.extend(both_ways(&draft.row));
+    doubts.extend(opposite(&draft.row));
+    doubts.extend(above.and_then(|above| copied(draft, above)));
+    draft.row.review |= !doubts.is_empty();
+    draft.row.doubts.extend(doubts);
 }
 
 fn list(names: &[EndpointName]) -> String {
@@ -75,12 +71,12 @@ fn opposite(row: &Row) -> Option<String> {
 }
 
 /// The destination's brackets are those of the row above, whose subject they share, and this row's subject does not.
-fn copied(draft: &Draft, neighbour: &Draft) -> Option<String> {
-    let (row, above) = (&draft.row, &neighbour.row);
+fn copied(draft: &Draft, (above, context): (&Row, &Context)) -> Option<String> {
+    let row = &draft.row;
     let is_another_subject = row.component.is_some() && row.component != above.component;
     if !is_another_subject
         || draft.context.to.is_empty()
-        || draft.context.to != neighbour.context.to
+        || draft.context.to != context.to
         || row.to != above.to
     {
         return None;

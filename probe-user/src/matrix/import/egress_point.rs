@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::{Import, Problem, kubernetes};
 use crate::event::Protocol;
@@ -28,7 +29,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn read(&mut self, resource: &Node, file: &str, import: &mut Import) {
+    pub(super) fn read(&mut self, resource: &Node, file: &Arc<str>, import: &mut Import) {
         let (from, component) = match source(resource) {
             Ok(source) => source,
             Err((line, message)) => return import.problems.push(Problem::refused(line, message)),
@@ -50,7 +51,7 @@ impl Reader {
             for port in ports {
                 match self.row(resource, target, port, (&from, &component), &mut import.problems) {
                     Ok(row) => {
-                        let source = Some(SourceLine { file: file.to_owned(), line: row.line });
+                        let source = Some(SourceLine { file: Arc::clone(file), line: row.line });
                         import.rows.push(Row { source, ..row });
                     }
                     Err((line, message)) => import.problems.push(Problem::refused(line, message)),

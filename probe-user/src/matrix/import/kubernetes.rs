@@ -1,42 +1,45 @@
 //! Kubernetes documents: one or many in a stream, or a list of them.
 
+use std::sync::Arc;
+
 use super::{Import, Problem, egress_point, ids, network_policy};
 use crate::matrix::faults::Fault;
 use crate::matrix::model::EndpointName;
-use crate::matrix::node::{self, Node};
+use crate::matrix::node::{self, Items, Node, Part};
 
 /// Reads every resource that declares flows, and says of the others that they do not.
 pub(super) fn read(document: &str, file: &str) -> Result<Import, Vec<Fault>> {
+    let file: Arc<str> = file.into();
     let mut faults = Vec::new();
-    let Some(documents) = node::parse_all(document, &mut faults) else { return Err(faults) };
-    if !faults.is_empty() {
-        return Err(faults);
-    }
     let mut import = Import::default();
     let mut points = egress_point::Reader::default();
-    for resource in documents.iter().flat_map(resources) {
+    let mut read = |resource: &Node| {
         let kind = resource.get("kind").and_then(Node::text).unwrap_or_default();
         match kind.as_str() {
-            "EgressPoint" => points.read(resource, file, &mut import),
-            "NetworkPolicy" => network_policy::read(resource, file, &mut import),
+            "EgressPoint" => points.read(resource, &file, &mut import),
+            "NetworkPolicy" => network_policy::read(resource, &file, &mut import),
             kind => {
                 let message = format!("a resource of the kind `{kind}` declares no flows, and is not read");
                 import.problems.push(Problem::note(resource.line, message));
             }
         }
+    };
+    node::parse_all(document, Items::Below("items"), &mut faults, |part| match part {
+        Part::Document(list) if is_list(&list) => {}
+        Part::Item(resource) | Part::Document(resource) => read(&resource),
+    });
+    if !faults.is_empty() {
+        return Err(faults);
     }
     ids::give(&mut import.rows);
     import.problems.sort_by_key(|problem| problem.line);
     Ok(import)
 }
 
-/// The resource itself, or those of a `List`.
-fn resources(document: &Node) -> Vec<&Node> {
-    let is_list = document.get("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List"));
-    match document.get("items").filter(|_| is_list) {
-        Some(items) => items.items().iter().collect(),
-        None => vec![document],
-    }
+/// Whether it is nothing but its items.
+fn is_list(document: &Node) -> bool {
+    let kind = document.get("kind").and_then(Node::text);
+    kind.is_some_and(|kind| kind.ends_with("List")) && document.get("items").is_some()
 }
 
 /// `namespace/name` of a resource, or its name.

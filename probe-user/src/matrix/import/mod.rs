@@ -33,7 +33,7 @@ mod text;
 mod vocabulary;
 mod xlsx;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use serde::Serialize;
 
@@ -216,10 +216,9 @@ fn of_tables(tables: Vec<Table>, file: &str, options: &Options) -> Import {
         }
         read.push((table, roles));
     }
+    let file: Arc<str> = file.into();
     for (table, roles) in read {
-        let mut drafts = rows::rows(&table, &roles, file, &vocabulary, &mut import.problems);
-        doubts::mark(&mut drafts);
-        import.rows.extend(drafts.into_iter().map(|draft| draft.row));
+        rows::rows(table, &roles, &file, &vocabulary, &mut import);
     }
     ids::give(&mut import.rows);
     import.problems.sort_by_key(|problem| problem.line);

@@ -1,12 +1,14 @@
 //! NetworkPolicy resources (`networking.k8s.io/v1`): what the selected pods may accept and connect to.
 
+use std::sync::Arc;
+
 use super::{Import, Problem, kubernetes};
 use crate::event::Protocol;
 use crate::matrix::model::{Expect, PortSpec, Ports, Row, SourceLine};
 use crate::matrix::node::{Kind, Node};
 
 /// Reads one policy.
-pub(super) fn read(policy: &Node, file: &str, import: &mut Import) {
+pub(super) fn read(policy: &Node, file: &Arc<str>, import: &mut Import) {
     let namespace =
         policy.at(&["metadata", "namespace"]).and_then(Node::text).unwrap_or_else(|| "default".to_owned());
     let selected = policy.at(&["spec", "podSelector"]).map_or(String::new(), selector);
@@ -34,7 +36,7 @@ pub(super) fn read(policy: &Node, file: &str, import: &mut Import) {
                     app: None,
                     expect: Expect::Optional,
                     purpose: None,
-                    source: Some(SourceLine { file: file.to_owned(), line: rule.line }),
+                    source: Some(SourceLine { file: Arc::clone(file), line: rule.line }),
                     review: !doubts.is_empty(),
                     doubts,
                     notes: None,

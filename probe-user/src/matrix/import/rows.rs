@@ -1,13 +1,13 @@
 //! A table's lines → rows.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use super::{
-    Problem, caveats,
+    Import, Problem, caveats,
     cells::Cells,
     columns::Role,
     direction::{Pointed, arrow, is_arrow, pointed},
-    doubts::Context,
+    doubts::{self, Context},
     endpoint_cell::{self, Side},
     footnotes, heading, port_cell,
     table::Table,
@@ -23,39 +23,47 @@ pub(super) struct Draft {
 }
 
 /// Reads the lines of a table whose columns are known.
-pub(super) fn rows<'t>(
-    table: &'t Table,
-    roles: &'t [Role],
-    file: &'t str,
-    vocabulary: &'t Vocabulary,
-    problems: &'t mut Vec<Problem>,
-) -> Vec<Draft> {
+pub(super) fn rows(
+    mut table: Table,
+    roles: &[Role],
+    file: &Arc<str>,
+    vocabulary: &Vocabulary,
+    import: &mut Import,
+) {
+    // Each line goes when it was read: a large table does not fit into memory twice.
+    let lines = std::mem::take(&mut table.rows);
     let mut reader = Reader {
-        table,
+        table: &table,
         file,
         vocabulary,
         part: None,
         above: Above::default(),
-        problems,
+        problems: &mut import.problems,
         known: RefCell::default(),
     };
-    let mut drafts = Vec::with_capacity(table.rows.len());
-    for line in &table.rows {
-        match reader.read(Cells::of(table, roles, line)) {
-            Ok(read) => drafts.extend(read),
+    import.rows.reserve(lines.len());
+    let mut above: Option<Context> = None;
+    for line in lines {
+        match reader.read(Cells::of(&table, roles, &line)) {
+            Ok(drafts) => {
+                for mut draft in drafts {
+                    doubts::mark(&mut draft, import.rows.last().zip(above.as_ref()));
+                    above = Some(draft.context);
+                    import.rows.push(draft.row);
+                }
+            }
             Err(message) => reader.problems.push(Problem::refused(line.number, message)),
         }
     }
-    drafts
 }
 
 struct Reader<'t> {
     table: &'t Table,
-    file: &'t str,
+    file: &'t Arc<str>,
     vocabulary: &'t Vocabulary,
     /// A title between the rows.
     part: Option<String>,
-    above: Above<'t>,
+    above: Above,
     problems: &'t mut Vec<Problem>,
     /// Cells that were read: a long table says the same again and again.
     known: RefCell<HashMap<String, Side>>,
@@ -75,15 +83,15 @@ struct Said {
 
 /// What an empty cell means where cells were merged: the one above it.
 #[derive(Default)]
-struct Above<'t> {
-    component: &'t str,
-    from: &'t str,
-    to: &'t str,
+struct Above {
+    component: String,
+    from: String,
+    to: String,
     line: u32,
 }
 
-impl<'t> Reader<'t> {
-    fn read(&mut self, line: Cells<'t>) -> Result<Vec<Draft>, String> {
+impl Reader<'_> {
+    fn read(&mut self, line: Cells<'_>) -> Result<Vec<Draft>, String> {
         if line.says_nothing() {
             return Ok(Vec::new());
         }
@@ -108,7 +116,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The row of one pair of ends.
-    fn draft(&self, line: Cells<'t>, from: Side, to: Side, said: &Said) -> Draft {
+    fn draft(&self, line: Cells<'_>, from: Side, to: Side, said: &Said) -> Draft {
         let Said { ports, component, expect, doubts, marks, others } = said;
         let doubts: Vec<String> = [&doubts[..], &from.doubts, &to.doubts].concat();
         let mut remarks = [&component.remarks[..], &from.remarks, &to.remarks, &ports.notes, others].concat();
@@ -135,7 +143,7 @@ impl<'t> Reader<'t> {
             app: ports.app.clone(),
             expect: *expect,
             purpose: (!purpose.is_empty()).then(|| purpose.replace('\n', " ")),
-            source: Some(SourceLine { file: self.file.to_owned(), line: line.number() }),
+            source: Some(SourceLine { file: Arc::clone(self.file), line: line.number() }),
             review: !doubts.is_empty(),
             doubts,
             notes,
@@ -144,7 +152,7 @@ impl<'t> Reader<'t> {
         Draft { row, context: Context { to: to.components } }
     }
 
-    fn ports(line: Cells<'t>, marks: &mut Vec<String>) -> Result<port_cell::Reading, String> {
+    fn ports(line: Cells<'_>, marks: &mut Vec<String>) -> Result<port_cell::Reading, String> {
         let mut bare = |role| {
             line.cell(role).map(|cell| {
                 let (cell, mark) = footnotes::split(cell);
@@ -162,7 +170,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Who talks to whom; twice where it goes both ways.
-    fn ends(&mut self, line: Cells<'t>, doubts: &mut Vec<String>) -> Result<Vec<(Side, Side)>, String> {
+    fn ends(&mut self, line: Cells<'_>, doubts: &mut Vec<String>) -> Result<Vec<(Side, Side)>, String> {
         if line.has(Role::Peer) {
             return self.directed(line, doubts);
         }
@@ -170,17 +178,20 @@ impl<'t> Reader<'t> {
         if let (None, None, Some(ends)) = (from, to, self.table.heading.as_deref().and_then(heading::ends)) {
             (from, to) = (Some(ends.0), Some(ends.1));
         }
-        let (mut from, mut to) = (from.unwrap_or_default(), to.unwrap_or_default());
-        for (cell, above, what) in
-            [(&mut from, self.above.from, "source"), (&mut to, self.above.to, "destination")]
-        {
-            if is_ditto(cell) && !above.is_empty() {
-                let said = if cell.is_empty() { "is empty".to_owned() } else { format!("is `{cell}`") };
-                doubts.push(format!("the {what} {said}; that of line {} is taken", self.above.line));
-                *cell = above;
+        let above = std::mem::take(&mut self.above);
+        let mut own = |cell: Option<&str>, above_it: &str, what: &str| {
+            let cell = cell.unwrap_or_default();
+            if !is_ditto(cell) || above_it.is_empty() {
+                return cell.to_owned();
             }
-        }
-        (self.above.from, self.above.to, self.above.line) = (from, to, line.number());
+            let said = if cell.is_empty() { "is empty".to_owned() } else { format!("is `{cell}`") };
+            doubts.push(format!("the {what} {said}; that of line {} is taken", above.line));
+            above_it.to_owned()
+        };
+        let (from, to) = (own(from, &above.from, "source"), own(to, &above.to, "destination"));
+        let component = above.component;
+        self.above = Above { component, from: from.clone(), to: to.clone(), line: line.number() };
+        let (from, to) = (from.as_str(), to.as_str());
         if let Some(direction) = line.cell(Role::Direction).filter(|cell| !cell.is_empty()) {
             match pointed(direction) {
                 Some(Pointed::There) => {}
@@ -207,7 +218,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The other end and a direction; the own end is what the row or the table is about.
-    fn directed(&self, line: Cells<'t>, doubts: &mut Vec<String>) -> Result<Vec<(Side, Side)>, String> {
+    fn directed(&self, line: Cells<'_>, doubts: &mut Vec<String>) -> Result<Vec<(Side, Side)>, String> {
         let peer = line.cell(Role::Peer).unwrap_or_default();
         if let Some((one, other, both)) = arrow(peer) {
             return self.sides(one, other, both);
@@ -247,17 +258,22 @@ impl<'t> Reader<'t> {
         if let Some(side) = self.known.borrow().get(cell) {
             return side.clone();
         }
+        /// More different ones are not worth their memory.
+        const KNOWN: usize = 4_096;
         let side = endpoint_cell::read(cell, self.vocabulary);
-        self.known.borrow_mut().insert(cell.to_owned(), side.clone());
+        let mut known = self.known.borrow_mut();
+        if known.len() < KNOWN {
+            known.insert(cell.to_owned(), side.clone());
+        }
         side
     }
 
-    fn component(&mut self, line: Cells<'t>) -> Side {
-        let mut cell = line.cell(Role::Component).unwrap_or_default();
-        if cell.is_empty() {
-            cell = self.above.component;
+    fn component(&mut self, line: Cells<'_>) -> Side {
+        let own = line.cell(Role::Component).filter(|cell| !cell.is_empty());
+        if let Some(own) = own {
+            own.clone_into(&mut self.above.component);
         }
-        self.above.component = cell;
+        let cell = &self.above.component;
         let heading = self.table.heading.as_deref().filter(|heading| heading::ends(heading).is_none());
         let fallback = || heading::part(self.part.as_deref().or(heading).unwrap_or_default());
         let text = if cell.is_empty() { fallback() } else { cell.replace('\n', " ") };

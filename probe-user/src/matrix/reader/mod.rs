@@ -26,8 +26,13 @@ use super::node::{Key, Kind, Node};
 
 /// Reads a wire type; what cannot be read is in `faults`.
 pub(super) fn read<T: DeserializeOwned>(node: &Node, faults: &mut Vec<Fault>) -> Option<T> {
+    read_at(node, String::new(), faults)
+}
+
+/// Reads a wire type that stands at a path of its document.
+pub(super) fn read_at<T: DeserializeOwned>(node: &Node, path: String, faults: &mut Vec<Fault>) -> Option<T> {
     let sink = RefCell::new(std::mem::take(faults));
-    let reader = Reader { node, path: String::new(), sink: &sink };
+    let reader = Reader { node, path, sink: &sink };
     let value = T::deserialize(reader).map_err(|error| error.note(&sink)).ok();
     *faults = sink.into_inner();
     value

@@ -91,7 +91,7 @@ fn row(index: usize, random: &mut Rng) -> Row {
             _ => Expect::Optional,
         },
         purpose: maybe(random, text),
-        source: maybe(random, |random| SourceLine { file: text(random), line: random.u32(1..) }),
+        source: maybe(random, |random| SourceLine { file: text(random).into(), line: random.u32(1..) }),
         review: !doubts.is_empty() || random.bool(),
         doubts,
         notes: maybe(random, text),
