@@ -2,11 +2,17 @@
 
 use super::cells::Cells;
 use super::columns::Role;
+use super::header;
+use super::text::is_blank;
 use crate::matrix::model::Expect;
 
 /// Whether the line says that its flow must be seen.
 pub(super) fn expect(line: Cells<'_>, doubts: &mut Vec<String>) -> Expect {
-    let said = line.cell(Role::Expect).unwrap_or_default();
+    let (said, contrary) = match (line.cell(Role::Expect), line.cell(Role::Optional)) {
+        (Some(said), _) => (said, false),
+        (None, Some(said)) => (said, true),
+        (None, None) => return Expect::Optional,
+    };
     let cell = said.to_lowercase();
     if [" if", "only", "(", "unless", "except", "when"].iter().any(|word| cell.contains(word)) {
         doubts.push(format!("`{said}` is a condition; read as optional"));
@@ -14,10 +20,14 @@ pub(super) fn expect(line: Cells<'_>, doubts: &mut Vec<String>) -> Expect {
     }
     let begins = cell.split([' ', ',', ';', '/']).next().unwrap_or_default();
     match begins {
-        "required" | "require" | "requires" | "yes" | "y" | "mandatory" | "must" | "true" | "always"
-        | "x" | "✓" | "✔" | "r" | "m" => Expect::Required,
-        "optional" | "optionally" | "no" | "n" | "not" | "false" | "o" | "" | "-" | "–" | "—" | "n/a"
-        | "none" => Expect::Optional,
+        "required" | "require" | "requires" | "mandatory" | "must" | "always" | "r" | "m" => Expect::Required,
+        "optional" | "optionally" | "o" | "not" => Expect::Optional,
+        _ if is_blank(&cell) => Expect::Optional,
+        // "No" below "Optional".
+        word if contrary && denies(word) => Expect::Required,
+        word if contrary && affirms(word) => Expect::Optional,
+        word if affirms(word) => Expect::Required,
+        word if denies(word) => Expect::Optional,
         _ => {
             doubts.push(format!("`{said}` says neither required nor optional; read as optional"));
             Expect::Optional
@@ -25,62 +35,131 @@ pub(super) fn expect(line: Cells<'_>, doubts: &mut Vec<String>) -> Expect {
     }
 }
 
+/// Whether a cell ticks a box.
+pub(super) fn affirms(cell: &str) -> bool {
+    ["yes", "y", "true", "x", "✓", "✔", "✅", "ja", "oui", "sí", "si", "1"]
+        .contains(&cell.trim().to_lowercase().as_str())
+}
+
+fn denies(cell: &str) -> bool {
+    ["no", "n", "false", "✗", "❌", "nein", "non", "0"].contains(&cell.trim().to_lowercase().as_str())
+}
+
+/// What refuses a flow, wherever it stands alone in a cell.
+const REFUSING: [&str; 13] = [
+    "deny",
+    "denied",
+    "block",
+    "blocked",
+    "drop",
+    "dropped",
+    "reject",
+    "rejected",
+    "forbidden",
+    "prohibited",
+    "never",
+    "✗",
+    "❌",
+];
+/// What takes a rule away.
+const REMOVING: [&str; 12] = [
+    "delete",
+    "deleted",
+    "remove",
+    "removed",
+    "revoke",
+    "revoked",
+    "decommission",
+    "decommissioned",
+    "close",
+    "closed",
+    "disabled",
+    "retired",
+];
+
 /// Why the line declares no flow, though it looks like one.
 pub(super) fn denied(line: Cells<'_>) -> Option<&str> {
-    const DENYING: [&str; 17] = [
-        "deny",
-        "denied",
-        "block",
-        "blocked",
-        "drop",
-        "dropped",
-        "reject",
-        "rejected",
-        "no",
-        "false",
-        "forbidden",
-        "never",
-        "disabled",
-        "removed",
-        "prohibited",
-        "✗",
-        "❌",
-    ];
-    let says = |cell: &str| {
+    let begins = |cell: &str, words: &[&str]| {
         let lower = cell.to_lowercase();
-        DENYING.contains(&lower.split([' ', ',', '(']).next().unwrap_or_default())
+        words.contains(&lower.split([' ', ',', '(']).next().unwrap_or_default())
     };
-    let action = line.cell(Role::Action).filter(|cell| says(cell));
+    // "Allowed: no", and not "Enabled: no": a rule that sleeps may be what another document needs.
+    let is_allowance = |name: &str| {
+        let words = header::words(name);
+        words
+            .iter()
+            .any(|word| ["allow", "allowed", "permit", "permitted", "accept"].contains(&word.as_str()))
+    };
+    let action = line.filled().find(|(name, role, cell)| {
+        *role == Role::Action && (begins(cell, &REFUSING) || (is_allowance(name) && denies(cell)))
+    });
+    let denial = line.filled().find(|(_, role, cell)| *role == Role::Denial && affirms(cell));
     let expect = line.cell(Role::Expect).filter(|cell| {
         let lower = cell.to_lowercase();
         ["must not", "not allowed", "forbidden", "never", "prohibited"]
             .iter()
             .any(|words| lower.contains(words))
     });
-    action.or(expect)
+    action.or(denial).map(|(.., cell)| cell).or(expect)
 }
 
 /// What stands beside the cells that are read, and may change what they mean.
 pub(super) fn beside(line: Cells<'_>) -> Vec<String> {
+    const ALLOWING: [&str; 24] = [
+        "allow",
+        "allowed",
+        "accept",
+        "accepted",
+        "permit",
+        "permitted",
+        "yes",
+        "y",
+        "true",
+        "enabled",
+        "active",
+        "✓",
+        "✔",
+        "✅",
+        "pass",
+        "open",
+        "opened",
+        "approved",
+        "add",
+        "new",
+        "create",
+        "implemented",
+        "live",
+        "granted",
+    ];
     let mut doubts = Vec::new();
     for (name, role, cell) in line.filled() {
-        if role == Role::Second {
-            doubts.push(format!("a second column of ports, `{name}`, says `{cell}` and is left out"));
-        }
-        let is_allowing = |cell: &str| {
-            let lower = cell.to_lowercase();
-            ["allow", "accept", "permit", "yes", "true", "enabled", "active", "✓", "✔", "pass"]
-                .iter()
-                .any(|word| lower.starts_with(word))
-        };
-        if role == Role::Action && !is_allowing(cell) {
-            doubts.push(format!("`{name}` says `{cell}`, which neither allows nor denies"));
-        }
-        const GONE: [&str; 6] =
-            ["deprecated", "obsolete", "no longer", "struck out", "removed in", "not used"];
         let lower = cell.to_lowercase();
-        if let Some(words) = GONE.iter().find(|words| lower.contains(*words)) {
-            doubts.push(format!("`{name}` says `{words}`"));
+        let first = lower.split([' ', ',', '(', ';']).next().unwrap_or_default();
+        match role {
+            Role::Second if !is_blank(cell) && !names_the_same(line, cell) => {
+                doubts.push(format!("`{name}` says `{cell}` beside what is read, and is left out"));
+            }
+            Role::Action if !ALLOWING.contains(&first) && !is_blank(cell) => {
+                doubts.push(format!("`{name}` says `{cell}`, which neither allows nor denies"));
+            }
+            Role::Denial if !denies(cell) && !is_blank(cell) => {
+                doubts.push(format!("`{name}` says `{cell}`"));
+            }
+            Role::Marks(_) if !affirms(cell) && !denies(cell) && !is_blank(cell) => {
+                doubts.push(format!("`{name}` says `{cell}`, which neither is a port nor ticks a box"));
+            }
+            // "Type: DENY", "Change: Delete": whatever the column is, that is no flow to expect.
+            Role::Other if REFUSING.contains(&lower.as_str()) || REMOVING.contains(&first) => {
+                doubts.push(format!("`{name}` says `{cell}`"));
+            }
+            Role::Other
+                if header::words(name).iter().any(|word| ENABLING.contains(&word.as_str()))
+                    && denies(cell) =>
+            {
+                doubts.push(format!("`{name}` says `{cell}`"));
+            }
+            Role::Ports => {}
+            _ => doubts.extend(turn(cell).map(|words| format!("`{name}` says `{words}`"))),
         }
     }
     let more = line.surplus().collect::<Vec<_>>().join("`, `");
@@ -90,4 +169,86 @@ pub(super) fn beside(line: Cells<'_>) -> Vec<String> {
         ));
     }
     doubts
+}
+
+const ENABLING: [&str; 7] = ["enabled", "allow", "allowed", "permit", "permitted", "open", "active"];
+
+/// Whether a second column names the end that is read in another way: its address beside its name.
+fn names_the_same(line: Cells<'_>, cell: &str) -> bool {
+    let is_address =
+        |cell: &str| cell.starts_with(|letter: char| letter.is_ascii_digit()) && cell.contains('.');
+    let read = [Role::From, Role::To].into_iter().filter_map(|role| line.cell(role));
+    let is_port = cell.bytes().all(|byte| byte.is_ascii_digit());
+    !is_port
+        && !cell.starts_with("255.")
+        && read.into_iter().all(|other| is_address(other) != is_address(cell))
+}
+
+/// The words of a text that turn what its table declares: the flow is gone, refused, or stays within a machine.
+pub(super) fn turn(text: &str) -> Option<&'static str> {
+    const TURNING: [&str; 44] = [
+        "deprecated",
+        "obsolete",
+        "no longer",
+        "struck out",
+        "removed in",
+        "not used",
+        "unused",
+        "not needed",
+        "not required",
+        "not allowed",
+        "not permitted",
+        "not supported",
+        "must not",
+        "be closed",
+        "be blocked",
+        "be denied",
+        "be disabled",
+        "be removed",
+        "be deleted",
+        "must block",
+        "should block",
+        "do not open",
+        "do not allow",
+        "don't open",
+        "denied",
+        "deny",
+        "forbidden",
+        "prohibited",
+        "decommissioned",
+        "discontinued",
+        "retired",
+        "blocked by default",
+        "disabled by default",
+        "localhost only",
+        "only localhost",
+        "loopback only",
+        "local only",
+        "same host",
+        "same machine",
+        "same node",
+        "only udp",
+        "only tcp",
+        "not open",
+        "never",
+    ];
+    let lower = text.to_lowercase();
+    TURNING.into_iter().find(|words| contains_words(&lower, words))
+}
+
+/// What a heading says against the rows below it.
+pub(super) fn of_heading(heading: &str) -> Option<String> {
+    const REFUSED: [&str; 8] =
+        ["blocked", "removed", "closed", "rejected", "disabled", "dropped", "refused", "old"];
+    let lower = heading.to_lowercase();
+    let found = turn(heading).or_else(|| REFUSED.into_iter().find(|words| contains_words(&lower, words)));
+    found.map(|words| format!("the heading `{heading}` says `{words}`"))
+}
+
+/// Whether words stand in a text as words: "denied" is none of "undenied".
+fn contains_words(lower: &str, words: &str) -> bool {
+    let is_apart = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
+    lower.match_indices(words).any(|(place, _)| {
+        is_apart(lower[..place].chars().next_back()) && is_apart(lower[place + words.len()..].chars().next())
+    })
 }

@@ -1,7 +1,10 @@
 //! A table's line by what its columns are for.
 
 use super::columns::Role;
+use super::inline::is_struck;
 use super::table::{Line, Table};
+use super::text::is_blank;
+use crate::event::Protocol;
 
 /// The cells of one line, each with the name and the role of its column.
 #[derive(Clone, Copy)]
@@ -46,6 +49,16 @@ impl<'t> Cells<'t> {
             .map(|((name, role), cell)| (name.as_str(), *role, cell.as_str()))
     }
 
+    /// What stands in the columns that are about one transport alone, unless nothing does.
+    pub(super) fn of_transports(self, is: fn(&Role) -> bool) -> impl Iterator<Item = (Protocol, &'t str)> {
+        self.filled().filter(move |(_, role, cell)| is(role) && !is_blank(cell)).filter_map(
+            |(_, role, cell)| match role {
+                Role::PortsOf(transport) | Role::Marks(transport) => Some((transport, cell)),
+                _ => None,
+            },
+        )
+    }
+
     /// What stands behind the last column.
     pub(super) fn surplus(self) -> impl Iterator<Item = &'t str> {
         let more = self.line.cells.iter().skip(self.header.len());
@@ -55,6 +68,12 @@ impl<'t> Cells<'t> {
     /// Whether it is empty, or the header again.
     pub(super) fn says_nothing(self) -> bool {
         self.line.cells.iter().all(String::is_empty) || self.line.cells == self.header
+    }
+
+    /// Whether all that it says is struck out.
+    pub(super) fn is_struck(self) -> bool {
+        let mut filled = self.line.cells.iter().filter(|cell| !cell.is_empty());
+        filled.all(|cell| is_struck(cell))
     }
 
     /// What its first cell says when all the others say nothing, as a title between the lines does.

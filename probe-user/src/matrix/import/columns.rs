@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use super::application::transport;
+use super::header::{self, Claim, Rank};
+use super::table::Table;
+use crate::event::Protocol;
+
 /// What a column tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -15,6 +20,13 @@ pub(super) enum Role {
     Direction,
     /// The server's ports, perhaps with their transport.
     Ports,
+    /// The first port of a range, beside [`Role::LastPort`].
+    FirstPort,
+    LastPort,
+    /// The ports of one transport.
+    PortsOf(Protocol),
+    /// Whether the ports are those of a transport, beside [`Role::Ports`].
+    Marks(Protocol),
     /// Transport, application protocol or both.
     Protocol,
     /// Transport alone.
@@ -27,8 +39,12 @@ pub(super) enum Role {
     Purpose,
     /// Whether it is required.
     Expect,
+    /// Whether it is optional, which is the contrary.
+    Optional,
     /// Whether it is allowed at all.
     Action,
+    /// Whether it is not.
+    Denial,
     /// A column of ends or ports beside the one that is read.
     Second,
     /// The row's id.
@@ -88,7 +104,7 @@ impl Columns {
         let mut roles = vec![Role::Other; header.len()];
         for (role, column) in &self.0 {
             let by_number = column.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-            let by_text = || header.iter().position(|cell| normal(cell) == normal(column));
+            let by_text = || header.iter().position(|cell| header::words(cell) == header::words(column));
             let place = by_number.filter(|place| *place < header.len()).or_else(by_text)?;
             roles[place] = *role;
         }
@@ -96,122 +112,114 @@ impl Columns {
     }
 }
 
+/// What the headings above a table tell of the ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Who talks to whom.
+    pub(super) ends: bool,
+    /// Whom the table is about.
+    pub(super) subject: bool,
+    /// And whether it accepts what the rows tell, or connects to it.
+    pub(super) way: bool,
+}
+
 /// The roles of a table's columns, when the table declares flows: it has ports, and tells who talks to whom, or its
-/// heading does (`is_told`).
-pub(super) fn roles(header: &[String], given: Option<&Columns>, is_told: bool) -> Option<Vec<Role>> {
+/// headings do.
+pub(super) fn roles(header: &[String], given: Option<&Columns>, told: Told) -> Option<Vec<Role>> {
     let roles = match given {
         Some(columns) => columns.roles(header)?,
         None => recognised(header),
     };
     let has = |role| roles.contains(&role);
-    let tells_ends = (has(Role::From) && has(Role::To)) || has(Role::Peer) || is_told;
-    (has(Role::Ports) && tells_ends).then_some(roles)
+    let tells_ends = (has(Role::From) && has(Role::To))
+        || has(Role::Peer)
+        || told.ends
+        || (told.subject && (told.way || has(Role::Direction)) && (has(Role::From) || has(Role::To)));
+    let tells_ports =
+        roles.iter().any(|role| matches!(role, Role::Ports | Role::PortsOf(_) | Role::FirstPort));
+    (tells_ports && tells_ends).then_some(roles)
 }
 
-/// Whether a table that [`roles`] does not know has ports and something more that a flow has.
-pub(super) fn tells_ports(header: &[String]) -> bool {
-    let roles = recognised(header);
-    let more =
-        [Role::From, Role::To, Role::Peer, Role::Protocol, Role::Transport, Role::App, Role::Direction];
-    roles.contains(&Role::Ports) && more.into_iter().any(|role| roles.contains(&role))
+/// Whether a table that [`roles`] does not know has ports: by its header, and by what stands in it.
+pub(super) fn tells_ports(table: &Table) -> bool {
+    /// So many lines tell.
+    const LINES: usize = 64;
+    let roles = recognised(&table.header);
+    let is_ports =
+        |role: &Role| matches!(role, Role::Ports | Role::PortsOf(_) | Role::FirstPort | Role::LastPort);
+    let cells = table.rows.iter().take(LINES).flat_map(|line| line.cells.iter().zip(&roles));
+    let mut cells = cells.filter(|(cell, _)| cell.bytes().any(|byte| byte.is_ascii_digit()));
+    cells.any(|(cell, role)| is_ports(role) || names_ports(cell))
 }
 
-/// The roles by the header's words. A role that two columns claim goes to the first.
-fn recognised(header: &[String]) -> Vec<Role> {
-    let mut roles: Vec<Role> = Vec::with_capacity(header.len());
-    // Zones and interfaces tell the ends only where nothing else does.
-    let is_place = |cell: &str| {
-        let text = normal(cell);
-        text.split(' ').any(|word| ["zone", "zones", "interface", "vlan"].contains(&word))
+/// `tcp/443`, `443 (UDP)`.
+fn names_ports(cell: &str) -> bool {
+    let words = header::words(cell);
+    let is_port = |word: &String| word.parse::<u16>().is_ok();
+    words.len() <= 6
+        && words.windows(2).any(|pair| {
+            (transport(&pair[0]).is_some() && is_port(&pair[1]))
+                || (is_port(&pair[0]) && transport(&pair[1]).is_some())
+        })
+}
+
+/// Whether a line reads as the header of a table of flows: it has the columns, and nothing that stands in rows.
+pub(super) fn is_header(cells: &[String], told: Told) -> bool {
+    let is_data = |cell: &String| {
+        let words = header::words(cell);
+        words.iter().any(|word| word.bytes().all(|byte| byte.is_ascii_digit()) && word.len() > 1)
     };
-    let told: Vec<Role> = header.iter().filter(|cell| !is_place(cell)).map(|cell| role(cell)).collect();
-    for cell in header {
-        let role = role(cell);
-        let is_beside = is_place(cell) && told.contains(&role);
-        let is_taken = roles.contains(&role) && role != Role::Purpose;
-        roles.push(match role {
-            role if !is_taken && !is_beside => role,
-            Role::Ports => Role::Second,
-            _ => Role::Other,
-        });
-    }
-    roles
+    let transports = cells.iter().filter(|cell| transport(&cell.to_lowercase()).is_some()).count();
+    // "TCP" alone is what a cell says; "TCP" and "UDP" are columns.
+    transports != 1 && !cells.iter().any(is_data) && roles(cells, None, told).is_some()
 }
 
-fn normal(cell: &str) -> String {
-    let words = cell.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+/// The roles by the header's words. Of several columns for the same thing the plainest is meant, and the first of those.
+fn recognised(header: &[String]) -> Vec<Role> {
+    let mut claims: Vec<Claim> = header.iter().map(|cell| header::claim(cell)).collect();
+    let names = |claims: &[Claim], role: Role, most: Rank| {
+        claims.iter().any(|claim| claim.role == role && claim.rank <= most)
+    };
+    // From and to are the ends of a range of ports, unless they are those of the flow.
+    let is_flow = header.iter().any(|cell| ["from", "to"].contains(&cell.trim().to_lowercase().as_str()));
+    let has_range =
+        names(&claims, Role::FirstPort, Rank::Exact) && names(&claims, Role::LastPort, Rank::Exact);
+    for (claim, cell) in claims.iter_mut().zip(header) {
+        let says_flow = header::words(cell).iter().any(|word| word == "from" || word == "to");
+        claim.role = match claim.role {
+            Role::FirstPort if is_flow && says_flow => Role::Other,
+            Role::LastPort if is_flow && says_flow => Role::Ports,
+            Role::FirstPort if !has_range => Role::Ports,
+            Role::LastPort if !has_range => Role::Second,
+            role => role,
+        };
+    }
+    let has_ports = names(&claims, Role::Ports, Rank::Place) || names(&claims, Role::FirstPort, Rank::Place);
+    let has_ends = names(&claims, Role::From, Rank::Place) || names(&claims, Role::To, Rank::Place);
+    // A firewall's "service" is a port.
+    let has_any_ports = has_ports || claims.iter().any(|claim| matches!(claim.role, Role::PortsOf(_)));
+    if !has_any_ports && let Some(service) = header.iter().position(|cell| is_service(cell)) {
+        claims[service] = Claim { role: Role::Ports, rank: Rank::Exact };
+    }
+    let taken = |place: usize, claim: &Claim| {
+        let same = claims.iter().enumerate().filter(|(_, other)| other.role == claim.role);
+        same.min_by_key(|(place, other)| (other.rank, *place)).map(|(place, _)| place) == Some(place)
+    };
+    let role = |(place, claim): (usize, &Claim)| match claim.role {
+        Role::PortsOf(transport) if has_ports => Role::Marks(transport),
+        Role::Peer if claim.rank == Rank::Place && has_ends => Role::Other,
+        Role::Other | Role::Second | Role::PortsOf(_) => claim.role,
+        role if taken(place, claim) => role,
+        Role::Ports | Role::FirstPort | Role::LastPort => Role::Second,
+        Role::From | Role::To if claim.rank != Rank::Place => Role::Second,
+        _ => Role::Other,
+    };
+    claims.iter().enumerate().map(role).collect()
 }
 
-fn role(cell: &str) -> Role {
-    let text = normal(cell);
-    let words: Vec<&str> = text.split(' ').collect();
-    let has = |some: &[&str]| words.iter().any(|word| some.contains(word));
-    let from = has(&[
-        "source",
-        "sources",
-        "src",
-        "from",
-        "client",
-        "initiator",
-        "originator",
-        "origin",
-        "connecting",
-    ]);
-    let to = has(&[
-        "destination",
-        "destinations",
-        "dest",
-        "dst",
-        "to",
-        "target",
-        "server",
-        "listener",
-        "listening",
-        "responder",
-    ]);
-    match () {
-        () if has(&["port", "ports"]) && from && !to => Role::Other,
-        () if has(&["port", "ports"]) => Role::Ports,
-        () if from && to => Role::Peer,
-        () if has(&["peer", "remote"]) => Role::Peer,
-        () if has(&["direction", "dir", "bidirectional"]) => Role::Direction,
-        () if has(&["action", "allow", "allowed", "permit", "permitted", "verdict", "status", "enabled"]) => {
-            Role::Action
-        }
-        () if has(&["required", "optional", "mandatory", "expect"]) => Role::Expect,
-        () if has(&["protocol", "protocols", "proto", "transport", "layer", "l4", "l7"]) => protocol(&has),
-        () if from => Role::From,
-        () if to => Role::To,
-        () if has(&[
-            "purpose",
-            "description",
-            "usage",
-            "reason",
-            "why",
-            "comment",
-            "comments",
-            "remarks",
-        ]) =>
-        {
-            Role::Purpose
-        }
-        () if text == "id" || text == "row id" || text == "rule id" => Role::Id,
-        () if has(&["component", "product", "feature", "module"]) || text == "external service" => {
-            Role::Component
-        }
-        () if has(&["app", "application", "service", "l7"]) => Role::App,
-        () if has(&["notes", "note", "details", "function"]) => Role::Purpose,
-        () => Role::Other,
-    }
-}
-
-fn protocol(has: &impl Fn(&[&str]) -> bool) -> Role {
-    match () {
-        () if has(&["app", "application", "l7", "7"]) => Role::App,
-        () if has(&["transport", "l4", "4"]) => Role::Transport,
-        () => Role::Protocol,
-    }
+fn is_service(cell: &str) -> bool {
+    let words = header::words(cell);
+    !words.is_empty() && words.iter().all(|word| ["service", "services", "svc"].contains(&word.as_str()))
 }
 
 #[cfg(test)]
@@ -220,7 +228,7 @@ mod tests {
 
     fn of(header: &str) -> Option<Vec<Role>> {
         let header: Vec<String> = header.split('|').map(|cell| cell.trim().to_owned()).collect();
-        roles(&header, None, false)
+        roles(&header, None, Told::default())
     }
 
     #[test]
@@ -255,9 +263,12 @@ mod tests {
     fn columns_can_be_given() {
         let header: Vec<String> = ["A", "B", "C"].map(str::to_owned).to_vec();
         let given: Columns = "from=2,to=c,ports=1".parse().expect("columns");
-        assert_eq!(roles(&header, Some(&given), false), Some(vec![Role::Ports, Role::From, Role::To]));
+        assert_eq!(
+            roles(&header, Some(&given), Told::default()),
+            Some(vec![Role::Ports, Role::From, Role::To])
+        );
         let missing: Columns = "from=2,to=c,ports=4".parse().expect("columns");
-        assert_eq!(roles(&header, Some(&missing), false), None);
+        assert_eq!(roles(&header, Some(&missing), Told::default()), None);
         assert!("from".parse::<Columns>().is_err());
         assert!("who=1".parse::<Columns>().expect_err("no role").contains("direction"));
     }

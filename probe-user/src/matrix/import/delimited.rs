@@ -3,7 +3,8 @@
 use csv::{ReaderBuilder, StringRecord};
 
 use super::{
-    columns, commatrix, grid,
+    columns::{self, Told},
+    commatrix, grid,
     table::{Line, Table},
     text::clean,
 };
@@ -46,7 +47,7 @@ pub(super) fn tables(document: &str) -> Result<Vec<Table>, (u32, String)> {
         widest = widest.max(cells.len());
         lines.push(Line { number, cells, doubts: Vec::new() });
     }
-    Ok(grid::tables(lines, None, 0))
+    Ok(grid::tables(lines, &[], 0))
 }
 
 /// The line on which a record begins: the reader's own count is that of the blank lines before it.
@@ -81,7 +82,7 @@ pub(super) fn delimiter(document: &str) -> Option<u8> {
     DELIMITERS.into_iter().find(|delimiter| {
         let records = reader(document, *delimiter).into_records().take(PREAMBLE);
         let is_header =
-            |cells: &[String]| columns::roles(cells, None, false).is_some() || commatrix::is_header(cells);
+            |cells: &[String]| columns::is_header(cells, Told::default()) || commatrix::is_header(cells);
         records.map_while(Result::ok).any(|record| is_header(&cells(&record)))
     })
 }
@@ -98,7 +99,7 @@ mod tests {
                     .replace(',', &delimiter.to_string());
             let tables = tables(&document).expect("a table");
             assert_eq!(
-                (tables.len(), tables[0].line, tables[0].heading.as_deref()),
+                (tables.len(), tables[0].line, tables[0].heading()),
                 (1, 3, Some("Firewall requests"))
             );
             let rows: Vec<_> = tables[0].rows.iter().map(|row| (row.number, row.cells.join("/"))).collect();

@@ -1,5 +1,6 @@
 //! What a careful reader doubts although every cell was read: rows whose words contradict their columns.
 
+use super::direction::arrow;
 use super::rows::Draft;
 use crate::matrix::model::{EndpointName, Row};
 
@@ -15,9 +16,38 @@ pub(super) fn mark(draft: &mut Draft, above: Option<(&Row, &Context)>) {
     let mut doubts = Vec::new();
     doubts.extend(both_ways(&draft.row));
     doubts.extend(opposite(&draft.row));
+    doubts.extend(told_otherwise(&draft.row));
     doubts.extend(above.and_then(|above| copied(draft, above)));
     draft.row.review |= !doubts.is_empty();
     draft.row.doubts.extend(doubts);
+}
+
+/// An arrow or "initiates" in the words of a row that point the other way than its columns do.
+fn told_otherwise(row: &Row) -> Option<String> {
+    let texts = [row.purpose.as_deref(), row.notes.as_deref()];
+    let [sources, destinations] = [&row.from, &row.to]
+        .map(|names| names.iter().flat_map(|name| words(name.as_str())).collect::<Vec<_>>());
+    // Of all that a text names: only that end, and not the other.
+    let names = |text: &str, own: &[String], other: &[String]| {
+        let words = words(text);
+        words.iter().any(|word| own.contains(word)) && !words.iter().any(|word| other.contains(word))
+    };
+    let is_turned = |text: &str| {
+        if let Some(arrow) = arrow(text)
+            && names(arrow.from, &destinations, &sources)
+            && names(arrow.to, &sources, &destinations)
+        {
+            return true;
+        }
+        let lower = text.to_lowercase();
+        let initiator = match lower.split_once("initiated by") {
+            Some((_, by)) => by.split([';', '.']).next(),
+            None => lower.split_once("initiates").map(|(who, _)| who),
+        };
+        initiator.is_some_and(|who| names(who, &destinations, &sources))
+    };
+    let said = texts.into_iter().flatten().find(|text| is_turned(text))?;
+    Some(format!("`{said}` lets the other end connect: {}", turned(row)))
 }
 
 fn list(names: &[EndpointName]) -> String {

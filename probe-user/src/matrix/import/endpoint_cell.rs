@@ -3,7 +3,7 @@
 //! Commas, semicolons and lines always part names. A slash or an "and" does when what it parts are names that are known:
 //! "Run/Iterate" are two, "Ldap/OIDC providers" are one.
 
-use super::{footnotes, vocabulary::Vocabulary};
+use super::{footnotes, text::is_blank, vocabulary::Vocabulary};
 use crate::matrix::model::EndpointName;
 
 /// What a cell says.
@@ -25,10 +25,21 @@ pub(super) fn read(cell: &str, vocabulary: &Vocabulary) -> Side {
     let bare = without_brackets(cell, &mut side);
     let mut pieces: Vec<&str> = Vec::new();
     for line in bare.lines() {
-        for part in line.split([',', ';']) {
+        let parts_of_line: Vec<&str> = line.split([',', ';']).collect();
+        for (place, part) in parts_of_line.iter().enumerate() {
             let (part, mark) = footnotes::split(part.trim());
             side.marks.extend(mark.map(str::to_owned));
-            pieces.extend(parts(part, vocabulary));
+            // "A, B, and C"
+            let is_last = place > 0 && place + 1 == parts_of_line.len();
+            let part = ["and ", "or ", "& "]
+                .iter()
+                .find_map(|word| part.strip_prefix(word).filter(|_| is_last))
+                .unwrap_or(part);
+            let names = parts(part, vocabulary);
+            if names.len() == 1 && !vocabulary.knows(part) && !is_blank(part) {
+                side.doubts.extend(several(part, is_last));
+            }
+            pieces.extend(names);
         }
     }
     for name in distributed(&pieces, vocabulary) {
@@ -75,6 +86,63 @@ impl Side {
     }
 }
 
+/// Why one part may be several names.
+fn several(part: &str, is_last_of_list: bool) -> Option<String> {
+    let is_address = part.parse::<ipnet::IpNet>().is_ok();
+    let is_parted =
+        |separator: &str| part.split(separator).filter(|piece| !piece.trim().is_empty()).count() > 1;
+    let is_path = part.starts_with('/') || part.contains("//") || part.contains('\\');
+    let slash =
+        is_parted("/") && !is_address && !is_path && !part.ends_with(|letter: char| letter.is_ascii_digit());
+    let separators = ["&", "+", "|"].into_iter().any(|separator| is_parted(&format!(" {separator} ")));
+    // "Management and Workload Cluster CIDR" is one name, "Web and Mail" are two.
+    let is_short = |piece: &str| piece.split_whitespace().count() <= 2;
+    let and = is_parted(" and ") && (is_last_of_list || part.split(" and ").all(is_short));
+    (slash || separators || and).then(|| format!("`{part}` may be several names; read as one"))
+}
+
+/// What stands in brackets and changes whom the name means.
+fn narrowing(bracket: &str) -> Option<String> {
+    const WORDS: [&str; 32] = [
+        "not",
+        "no",
+        "and",
+        "or",
+        "except",
+        "excluding",
+        "without",
+        "only",
+        "restricted",
+        "limited",
+        "unless",
+        "if",
+        "same",
+        "internal",
+        "external",
+        "private",
+        "public",
+        "primary",
+        "secondary",
+        "active",
+        "standby",
+        "passive",
+        "old",
+        "new",
+        "prod",
+        "production",
+        "dev",
+        "development",
+        "test",
+        "staging",
+        "denied",
+        "blocked",
+    ];
+    let lower = bracket.to_lowercase();
+    let mut words = lower.split(|letter: char| !letter.is_alphanumeric());
+    let word = words.find(|word| WORDS.contains(word))?;
+    Some(format!("`({bracket})` says `{word}`, and a name does not keep it"))
+}
+
 /// Why a name may be none.
 fn doubt(name: &str) -> Option<String> {
     let lower = name.to_lowercase();
@@ -88,10 +156,14 @@ fn doubt(name: &str) -> Option<String> {
     if lower.contains(" or ") || lower.contains(['→', '↔']) || lower.contains("->") {
         return Some(format!("`{name}` reads as several names"));
     }
+    let port = lower.rsplit_once(':').filter(|(host, _)| host.contains('.') && !host.contains(':'));
+    if port.is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+        return Some(format!("`{name}` names a port, which only the ports' column can"));
+    }
     // Digits and dots are meant to be an address.
     let is_numeric = lower.starts_with(|letter: char| letter.is_ascii_digit())
         && lower.matches('.').count() >= 3
-        && lower.chars().all(|letter| letter.is_ascii_digit() || "./:- ".contains(letter));
+        && lower.chars().all(|letter| letter.is_ascii_digit() || "./:-* x".contains(letter));
     if !is_numeric || lower.parse::<std::net::IpAddr>().is_ok() {
         return None;
     }
@@ -118,6 +190,7 @@ fn without_brackets(cell: &str, side: &mut Side) -> String {
                     let text = std::mem::take(&mut inside);
                     let text = text.trim();
                     let is_name = text.split_whitespace().count() <= WORDS && !text.contains(['.', '\n']);
+                    side.doubts.extend(narrowing(text));
                     let list = if is_name { &mut side.components } else { &mut side.remarks };
                     if !text.is_empty() && !list.iter().any(|other| other == text) {
                         list.push(text.to_owned());

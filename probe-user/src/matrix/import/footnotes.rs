@@ -18,8 +18,8 @@ pub(super) fn split(text: &str) -> (&str, Option<&str>) {
         return (text[..place].trim_end(), Some(&text[place..]));
     }
     let bare = text.trim_end_matches(MARKS);
-    // A cell that is nothing but a star means "all".
-    if bare.is_empty() || bare.len() == text.len() {
+    // A cell that is nothing but a star means "all", and so does one behind a dot or a slash.
+    if bare.is_empty() || bare.len() == text.len() || bare.ends_with(['.', '/', ':']) {
         return (text, None);
     }
     (bare.trim_end(), Some(&text[bare.len()..]))
@@ -66,6 +66,7 @@ mod tests {
         assert_eq!(split("30^1^"), ("30", Some("^1^")));
         assert_eq!(split("[::1]"), ("[::1]", None));
         assert_eq!(split("*"), ("*", None));
+        assert_eq!(split("192.0.2.*"), ("192.0.2.*", None));
         assert_eq!(split("443"), ("443", None));
     }
 

@@ -7,35 +7,59 @@ use super::{
 
 /// The tables of a grid: each begins with a line that reads as the header of one. A grid without any is one table whose
 /// header is its first line, for whoever gives the columns by hand, or to say that it declares no flows.
-pub(super) fn tables(mut lines: Vec<Line>, heading: Option<&str>, begins_at: u32) -> Vec<Table> {
+pub(super) fn tables(mut lines: Vec<Line>, headings: &[String], begins_at: u32) -> Vec<Table> {
     if let Some(place) = lines.iter().position(|line| commatrix::is_header(&line.cells)) {
         let below = lines.split_off(place + 1);
         return lines.pop().map(|header| commatrix::table(&header, below)).into_iter().collect();
     }
+    let told = Table { headings: headings.to_vec(), ..Table::default() }.told();
+    let has_header = lines.iter().any(|line| columns::is_header(&line.cells, told));
     let mut tables: Vec<Table> = Vec::new();
-    let is_told = heading.is_some_and(|heading| super::heading::ends(heading).is_some());
-    let is_header = |line: &Line| columns::roles(&line.cells, None, is_told).is_some();
-    let has_header = lines.iter().any(is_header);
-    let mut title = heading.map(str::to_owned);
+    let mut title = None;
     for line in lines {
         let is_blank = line.cells.iter().all(String::is_empty);
-        let begins = if has_header { is_header(&line) } else { tables.is_empty() && !is_blank };
+        let begins =
+            if has_header { columns::is_header(&line.cells, told) } else { tables.is_empty() && !is_blank };
         if begins {
             let is_same = tables.last().is_some_and(|table| table.header == line.cells);
             if !is_same {
-                let heading = title.take().or_else(|| heading.map(str::to_owned));
-                tables.push(Table {
-                    heading,
-                    line: line.number.max(begins_at),
-                    header: line.cells,
-                    ..Table::default()
-                });
+                let headings = headings.iter().cloned().chain(title.take()).collect();
+                let line_of_header = line.number.max(begins_at);
+                tables.push(Table { headings, line: line_of_header, header: line.cells, ..Table::default() });
             }
         } else if let Some(table) = tables.last_mut() {
             table.rows.push(line);
         } else if let [only] = line.cells.iter().filter(|cell| !cell.is_empty()).collect::<Vec<_>>()[..] {
-            // A title above the header.
-            title = Some(only.clone());
+            title = is_title(only).then(|| only.clone());
+        }
+    }
+    tables
+}
+
+/// Whether a line above a header names what follows: "Requester: Jane Doe" does not.
+fn is_title(text: &str) -> bool {
+    !text.trim_end_matches(':').contains(':')
+}
+
+/// The tables that a table is: a line within it may be the header of another.
+pub(super) fn parted(table: Table) -> Vec<Table> {
+    let told = table.told();
+    let Table { headings, line, header, rows, notes, unread } = table;
+    let mut tables = vec![Table {
+        headings: headings.clone(),
+        line,
+        header,
+        notes: notes.clone(),
+        unread,
+        ..Table::default()
+    }];
+    for line in rows {
+        let Some(last) = tables.last_mut() else { break };
+        if line.cells != last.header && columns::is_header(&line.cells, told) {
+            let (headings, notes) = (headings.clone(), notes.clone());
+            tables.push(Table { headings, line: line.number, header: line.cells, notes, ..Table::default() });
+        } else {
+            last.rows.push(line);
         }
     }
     tables

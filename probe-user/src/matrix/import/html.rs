@@ -16,7 +16,8 @@ use html5ever::{
 
 use super::{
     grid,
-    inline::STRUCK,
+    heading::Headings,
+    inline::{STRUCK, struck},
     table::{Line, Table},
     text::clean,
 };
@@ -69,9 +70,38 @@ struct Reader {
     tables: Vec<Table>,
     /// From the outermost to the innermost.
     open: Vec<Open>,
+    headings: Headings,
+    /// The text of the heading that is being read.
     heading: String,
     /// The element whose text is not shown, or is a heading.
     within: Option<(LocalName, Within)>,
+    /// Elements within cells whose style says something, each with how many of its name are open within it.
+    styled: Vec<(LocalName, usize, Style)>,
+}
+
+/// What an element's style says of its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Hidden,
+    Struck,
+}
+
+/// CSS 2.2, 11.2 and 16.3.1; HTML, 6.1.
+fn style(attributes: &[Attribute]) -> Option<Style> {
+    attributes.iter().find_map(|attribute| match &*attribute.name.local {
+        "hidden" => Some(Style::Hidden),
+        "style" => {
+            let style: String =
+                attribute.value.to_lowercase().chars().filter(|letter| !letter.is_whitespace()).collect();
+            let hides = ["display:none", "visibility:hidden", "visibility:collapse"];
+            match () {
+                () if hides.iter().any(|rule| style.contains(rule)) => Some(Style::Hidden),
+                () if style.contains("line-through") => Some(Style::Struck),
+                () => None,
+            }
+        }
+        _ => None,
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,7 +114,7 @@ enum Within {
 #[derive(Default)]
 struct Open {
     line: u32,
-    heading: String,
+    headings: Headings,
     rows: Vec<Line>,
     row: Option<Row>,
     /// Cells from above that reach down: by column, what they say and for how many rows more.
@@ -96,6 +126,7 @@ struct Row {
     line: u32,
     cells: Vec<String>,
     cell: Option<Cell>,
+    style: Option<Style>,
 }
 
 struct Cell {
@@ -117,26 +148,63 @@ impl Reader {
                 self.within = Some((name.clone(), Within::Heading));
             }
             "table" => {
-                let heading = self.heading.clone();
-                self.open.push(Open { line, heading, ..Open::default() });
+                let headings = self.open.last().map_or(&self.headings, |table| &table.headings).clone();
+                self.open.push(Open { line, headings, ..Open::default() });
             }
             "tr" => self.with_table(|table| {
                 table.end_row();
-                table.row = Some(Row { line, ..Row::default() });
+                table.row = Some(Row { line, style: style(attributes), ..Row::default() });
             }),
-            "td" | "th" => self.with_table(|table| table.start_cell(attributes, line)),
+            "td" | "th" => {
+                self.styled.clear();
+                self.with_table(|table| table.start_cell(attributes, line));
+                self.begin_style(name, attributes);
+            }
             "br" | "p" | "li" | "div" | "ul" | "ol" => self.new_line(),
             "sup" => self.text("[^"),
             "del" | "s" | "strike" => self.text(STRUCK),
-            _ => {}
+            // They have no end.
+            "img" | "input" | "hr" | "wbr" | "col" => {}
+            _ => self.begin_style(name, attributes),
+        }
+    }
+
+    fn begin_style(&mut self, name: &LocalName, attributes: &[Attribute]) {
+        if let Some(style) = style(attributes) {
+            if style == Style::Struck {
+                self.text(STRUCK);
+            }
+            self.styled.push((name.clone(), 0, style));
+        } else if let Some((_, open, _)) = self.styled.last_mut().filter(|(styled, ..)| styled == name) {
+            *open += 1;
+        }
+    }
+
+    fn end_style(&mut self, name: &LocalName) {
+        let Some((_, open, style)) = self.styled.last_mut().filter(|(styled, ..)| styled == name) else {
+            return;
+        };
+        if *open > 0 {
+            *open -= 1;
+            return;
+        }
+        let was_struck = *style == Style::Struck;
+        self.styled.pop();
+        if was_struck {
+            self.text(")");
         }
     }
 
     fn end(&mut self, name: &LocalName) {
+        self.end_style(name);
         if self.within.as_ref().is_some_and(|(within, _)| within == name) {
-            if let (Some((_, Within::Heading)), Some(table)) = (self.within.take(), self.open.last_mut()) {
-                // A caption is the heading of its own table.
-                table.heading.clone_from(&self.heading);
+            if let Some((_, Within::Heading)) = self.within.take() {
+                let heading = clean(&self.heading).replace('\n', " ");
+                match (self.open.last_mut(), level(name)) {
+                    // A caption is the heading of its own table.
+                    (Some(table), level) => table.headings.begin(level, heading),
+                    (None, level) => self.headings.begin(level, heading),
+                }
             }
             return;
         }
@@ -155,6 +223,7 @@ impl Reader {
         match &self.within {
             Some((_, Within::Hidden)) => {}
             Some((_, Within::Heading)) => self.heading.push_str(text),
+            None if self.styled.iter().any(|(.., style)| *style == Style::Hidden) => {}
             None => self.with_cell(|cell| {
                 // A line's end in the source is a space; one on the page is a tag.
                 cell.text.extend(text.chars().map(|letter| if letter == '\n' { ' ' } else { letter }));
@@ -185,8 +254,7 @@ impl Reader {
     fn end_table(&mut self) {
         let Some(mut table) = self.open.pop() else { return };
         table.end_row();
-        let heading = Some(clean(&table.heading).replace('\n', " ")).filter(|heading| !heading.is_empty());
-        self.tables.extend(grid::tables(table.rows, heading.as_deref(), table.line));
+        self.tables.extend(grid::tables(table.rows, &table.headings.texts(), table.line));
     }
 }
 
@@ -229,8 +297,19 @@ impl Open {
         for hanging in &mut self.hanging {
             *hanging = hanging.take().filter(|(_, rows)| *rows > 1).map(|(text, rows)| (text, rows - 1));
         }
-        self.rows.push(Line { number: row.line, cells: row.cells, doubts: Vec::new() });
+        let doubt = (row.style == Some(Style::Hidden)).then(|| "the page does not show this row".to_owned());
+        if row.style == Some(Style::Struck) {
+            let filled = row.cells.iter_mut().filter(|cell| !cell.is_empty());
+            filled.for_each(|cell| *cell = struck(cell));
+        }
+        self.rows.push(Line { number: row.line, cells: row.cells, doubts: doubt.into_iter().collect() });
     }
+}
+
+/// The level of a heading's element; a caption is below them all.
+fn level(name: &LocalName) -> u8 {
+    let digit = name.strip_prefix('h').and_then(|digit| digit.parse().ok());
+    digit.unwrap_or(7)
 }
 
 /// Puts the cells that reach down from above where they belong, as far as they come next.
@@ -266,7 +345,7 @@ mod tests {
              <td>1<style>td {{}}</style>\n 2&amp;3</table>"
         );
         assert_eq!(cells(&document), [(2, "a\nb|c\nd|1 2&3".into())]);
-        assert_eq!(tables(&document)[0].heading.as_deref(), Some("From here"));
+        assert_eq!(tables(&document)[0].heading(), Some("From here"));
     }
 
     #[test]

@@ -25,6 +25,17 @@ pub(in crate::matrix) fn parts_of(cell: &str) -> Vec<String> {
 /// What was struck out is told as a remark, so that nobody takes it for what holds.
 pub(super) const STRUCK: &str = " (struck out: ";
 
+/// A cell that is struck out as a whole.
+pub(super) fn struck(cell: &str) -> String {
+    if is_struck(cell) { cell.to_owned() } else { format!("{}{cell})", STRUCK.trim_start()) }
+}
+
+/// Whether a cell is struck out as a whole.
+pub(super) fn is_struck(cell: &str) -> bool {
+    let inside = cell.strip_prefix(STRUCK.trim_start()).and_then(|rest| rest.strip_suffix(')'));
+    inside.is_some_and(|inside| !inside.contains(STRUCK))
+}
+
 fn has_markup(cell: &str) -> bool {
     cell.contains(['*', '_', '`', '[', '<', '&', '\\', '!', '~'])
 }
@@ -33,7 +44,7 @@ fn said(cell: &str) -> Vec<String> {
     /// Keeps `*`, `-` or `1.` at the beginning from starting a list.
     const GUARD: &str = ". ";
     let arena = Arena::new();
-    let cell = struck(&cell.replace('\n', " "));
+    let cell = tagged(&cell.replace('\n', " "));
     let root = parse_document(&arena, &format!("{GUARD}{cell}"), &Options::default());
     let mut parts = vec![String::new()];
     for node in root.descendants() {
@@ -47,7 +58,9 @@ fn said(cell: &str) -> Vec<String> {
                     "</sup>" => "]",
                     "<del>" | "<s>" | "<strike>" => STRUCK,
                     "</del>" | "</s>" | "</strike>" => ")",
-                    _ => "",
+                    tag if is_of_html(tag) => "",
+                    // `32<nn>` leaves digits out, and is no markup.
+                    _ => tag,
                 })
             }
             NodeValue::HtmlInline(_) | NodeValue::LineBreak => parts.push(String::new()),
@@ -62,7 +75,7 @@ fn said(cell: &str) -> Vec<String> {
 }
 
 /// `~~gone~~` (GFM, 6.5) as the tags that HTML has for it; an escaped tilde begins nothing.
-fn struck(cell: &str) -> String {
+fn tagged(cell: &str) -> String {
     let mut parts = cell.split("~~");
     let mut whole = parts.next().unwrap_or_default().to_owned();
     let rest: Vec<&str> = parts.collect();
@@ -78,6 +91,17 @@ fn struck(cell: &str) -> String {
         }
     }
     whole
+}
+
+/// Whether a tag is one that documents have in their tables; whatever else stands in angles is text.
+fn is_of_html(tag: &str) -> bool {
+    const NAMES: [&str; 24] = [
+        "a", "b", "i", "u", "em", "strong", "code", "span", "div", "sub", "small", "big", "font", "kbd",
+        "tt", "pre", "mark", "ins", "ul", "ol", "img", "abbr", "samp", "var",
+    ];
+    let name =
+        tag.trim_start_matches(['<', '/']).split(|letter: char| !letter.is_ascii_alphanumeric()).next();
+    tag.starts_with("<!--") || name.is_some_and(|name| NAMES.contains(&name.to_lowercase().as_str()))
 }
 
 fn is_break(tag: &str) -> bool {
@@ -101,6 +125,7 @@ mod tests {
             ("<ul><li>one</li><li>two</li></ul>", "one\ntwo"),
             ("diego_cell (local Route Emitter)", "diego_cell (local Route Emitter)"),
             ("445<sup>1</sup>", "445[^1]"),
+            ("32<nn>", "32<nn>"),
             ("~~23~~ 24", "(struck out: 23) 24"),
             ("a ~~ b", "a ~~ b"),
             ("  ", ""),

@@ -18,6 +18,11 @@ pub(super) fn read(document: &str, file: &str) -> Result<Import, Vec<Fault>> {
         match kind.as_str() {
             "EgressPoint" => points.read(resource, &file, &mut import),
             "NetworkPolicy" => network_policy::read(resource, &file, &mut import),
+            kind if ["Policy", "EgressFirewall", "EgressGateway"].iter().any(|some| kind.contains(some)) => {
+                let message =
+                    format!("a resource of the kind `{kind}` may declare flows, in a form that is not read");
+                import.problems.push(Problem::refused(resource.line, message));
+            }
             kind => {
                 let message = format!("a resource of the kind `{kind}` declares no flows, and is not read");
                 import.problems.push(Problem::note(resource.line, message));

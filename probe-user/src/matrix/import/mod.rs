@@ -15,9 +15,11 @@ mod direction;
 mod doubts;
 mod egress_point;
 mod endpoint_cell;
+mod ends;
 mod flattened;
 mod footnotes;
 mod grid;
+mod header;
 mod heading;
 mod html;
 pub(super) mod inline;
@@ -32,6 +34,7 @@ mod table;
 mod text;
 mod vocabulary;
 mod xlsx;
+mod xlsx_hidden;
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -193,11 +196,14 @@ fn of_tables(tables: Vec<Table>, file: &str, options: &Options) -> Import {
     let mut import = Import::default();
     let mut vocabulary = options.vocabulary.clone();
     let mut read: Vec<(Table, Vec<Role>)> = Vec::new();
+    let tables = tables.into_iter().flat_map(|table| match options.columns {
+        None => grid::parted(table),
+        Some(_) => vec![table],
+    });
     for table in tables {
-        let is_told = table.heading.as_deref().is_some_and(|heading| heading::ends(heading).is_some());
-        let Some(roles) = columns::roles(&table.header, options.columns.as_ref(), is_told) else {
+        let Some(roles) = columns::roles(&table.header, options.columns.as_ref(), table.told()) else {
             let columns = table.header.join("`, `");
-            import.problems.push(if columns::tells_ports(&table.header) {
+            import.problems.push(if columns::tells_ports(&table) {
                 let message = format!(
                     "the table with the columns `{columns}` has ports and does not tell who talks to whom: --columns or \
                      a heading would"

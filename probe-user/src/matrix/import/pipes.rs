@@ -5,6 +5,7 @@
 
 use super::{
     footnotes,
+    heading::Headings,
     inline::text_of,
     table::{Line, Note, Table},
     text,
@@ -22,8 +23,8 @@ pub(super) fn tables(document: &str) -> Vec<Table> {
         if is_header {
             lines.next();
             let header = cells(line);
-            let heading = reader.heading.clone();
-            reader.tables.push(Table { heading, line: number, header, ..Table::default() });
+            let headings = reader.headings.texts();
+            reader.tables.push(Table { headings, line: number, header, ..Table::default() });
             reader.is_open = true;
         } else {
             reader.line(number, line);
@@ -47,7 +48,7 @@ struct Reader {
     tables: Vec<Table>,
     /// Whether the last table goes on.
     is_open: bool,
-    heading: Option<String>,
+    headings: Headings,
     /// The mark that ends the code block in which we are.
     fence: Option<&'static str>,
 }
@@ -76,8 +77,8 @@ impl Reader {
             None => {}
         }
         self.is_open = false;
-        if let Some(heading) = heading(line) {
-            self.heading = Some(heading);
+        if let Some((level, heading)) = heading(line) {
+            self.headings.begin(level, heading);
         }
     }
 }
@@ -91,16 +92,19 @@ fn note(notes: &mut Vec<Note>, line: &str) {
     }
 }
 
-/// A heading of Markdown, or a short line that is no sentence: flattened pages have no other sign of one.
-fn heading(line: &str) -> Option<String> {
+/// A heading of Markdown, or a short line that is no sentence: flattened pages have no other sign of one. With its level.
+fn heading(line: &str) -> Option<(u8, String)> {
     const WORDS: usize = 8;
+    /// Below all that Markdown has.
+    const UNMARKED: u8 = 7;
     let line = line.trim();
     let marked = line.trim_start_matches('#');
     if marked.len() < line.len() && marked.starts_with(' ') {
-        return Some(text_of(marked.trim_end_matches('#').trim()));
+        let level = u8::try_from(line.len() - marked.len()).unwrap_or(UNMARKED);
+        return Some((level, text_of(marked.trim_end_matches('#').trim())));
     }
     let is_short = line.split_whitespace().count() <= WORDS && line.starts_with(char::is_alphanumeric);
-    (is_short && !line.ends_with(['.', ':', ',', ';', '!', '?'])).then(|| text_of(line))
+    (is_short && !line.ends_with(['.', ':', ',', ';', '!', '?'])).then(|| (UNMARKED, text_of(line)))
 }
 
 /// The line below a header: dashes, with colons for the alignment.
@@ -151,7 +155,7 @@ mod tests {
             .map(|table| {
                 let cells =
                     table.rows.iter().map(|row| (row.number, row.cells.join("/"))).collect::<Vec<_>>();
-                (table.heading.as_deref(), table.line, cells)
+                (table.heading(), table.line, cells)
             })
             .collect();
         assert_eq!(

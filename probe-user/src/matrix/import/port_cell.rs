@@ -5,6 +5,7 @@
 
 use super::application::{is_bare, numbered, transport, transports_of};
 use super::port_items::{self, Item, Token, says_more, tokens};
+use super::text::is_blank;
 use crate::event::Protocol;
 use crate::matrix::model::{PortSpec, Ports};
 
@@ -119,8 +120,25 @@ impl Said {
                 _ => {}
             }
         }
+        said.carried(&tokens);
         said.text = names_more.then(|| tidy(cell));
         said
+    }
+
+    /// What one protocol says of the other that it carries: TLS runs over TCP (RFC 8446), HTTP/3 over QUIC and so UDP
+    /// (RFC 9114).
+    fn carried(&mut self, tokens: &[Token]) {
+        let is = |token: &Token, name: &str| matches!(token, Token::Word(word) if word == name);
+        if tokens.iter().any(|token| is(token, "tls") || is(token, "ssl")) {
+            self.implied.retain(|(_, transport)| *transport == Protocol::Tcp);
+        }
+        let is_quic = |three: &[Token]| {
+            is(&three[0], "http") && three[1] == Token::Slash && three[2] == Token::Number("3".to_owned())
+        };
+        if tokens.windows(3).any(is_quic) {
+            self.implied.retain(|(_, transport)| *transport != Protocol::Tcp);
+            self.implied.push((None, Protocol::Udp));
+        }
     }
 
     /// Whether the word is more than a transport.
@@ -160,10 +178,6 @@ fn is_version(before: &[Token]) -> bool {
 /// `https(443) , http(80)` → `https(443), http(80)`, lines joined.
 fn tidy(cell: &str) -> String {
     cell.replace('\n', ", ").replace(" ,", ",")
-}
-
-fn is_blank(cell: &str) -> bool {
-    matches!(cell.trim().to_lowercase().as_str(), "" | "-" | "–" | "—" | "n/a" | "na" | "none")
 }
 
 /// The transports that hold for a port which names none.

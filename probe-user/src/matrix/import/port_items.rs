@@ -1,6 +1,6 @@
 //! The ports' cell → ports, with the transports that it names itself.
 
-use super::application::{transport, transports_of};
+use super::application::{is_bare, transport, transports_of};
 use crate::event::Protocol;
 use crate::matrix::model::Ports;
 
@@ -86,7 +86,7 @@ pub(super) fn tokens(cell: &str) -> Vec<Token> {
 
 fn named(text: &str) -> Token {
     match text.to_lowercase().as_str() {
-        "to" | "through" => Token::Dash,
+        "to" | "through" | "thru" | "bis" | "until" => Token::Dash,
         "and" | "or" => Token::Comma,
         word => Token::Word(word.to_owned()),
     }
@@ -108,9 +108,12 @@ struct Segment {
 ///
 /// What was found and what was expected, when the ports cannot be told.
 pub(super) fn read(cell: &str) -> Result<Items, String> {
-    let mut reader = Reader { cell, segments: Vec::new(), items: Items::default() };
+    let written = whole_numbers(cell);
+    let tokens = tokens(&written);
+    let leads = matches!(tokens.as_slice(), [Token::Word(word), ..] if transport(word).is_some());
+    let mut reader = Reader { cell, leads, segments: Vec::new(), items: Items::default() };
     let mut line = 0;
-    for part in tokens(cell).split_inclusive(|token| matches!(token, Token::Comma | Token::Line)) {
+    for part in tokens.split_inclusive(|token| matches!(token, Token::Comma | Token::Line)) {
         reader.part(part, line)?;
         line += usize::from(part.last() == Some(&Token::Line));
     }
@@ -122,6 +125,8 @@ pub(super) fn read(cell: &str) -> Result<Items, String> {
 
 struct Reader<'c> {
     cell: &'c str,
+    /// Whether transports stand before their ports: the first one does.
+    leads: bool,
     segments: Vec<Segment>,
     items: Items,
 }
@@ -135,7 +140,7 @@ impl Reader<'_> {
         while let [token, after @ ..] = rest {
             let is_leading = matches!(token, Token::Word(word) if transport(word).is_some())
                 && matches!(after, [Token::Colon, ..])
-                || segment.leads
+                || (segment.leads || self.leads)
                     && matches!(token, Token::Word(word) if transport(word).is_some())
                     && matches!(after, [Token::Number(_), ..]);
             let is_next_number =
@@ -162,9 +167,20 @@ impl Reader<'_> {
         match token {
             Token::Number(first) => return self.number(first, after, segment),
             Token::Compare(above, itself) => return self.compared(*above, *itself, after, segment),
+            // `3**15` leaves digits out.
+            Token::Star
+                if !segment.ports.is_empty() || matches!(after, [Token::Number(_) | Token::Star, ..]) =>
+            {
+                return Err(format!("found `*` among digits in `{}`", self.cell));
+            }
             Token::Star => segment.ports.push((Ports::Any, "*".to_owned())),
             Token::Word(word) => self.word(word, segment)?,
             Token::Remark(remark) => self.remark(remark, segment),
+            // `TCP-443`
+            Token::Dash
+                if segment.ports.is_empty()
+                    && !segment.transports.is_empty()
+                    && matches!(after, [Token::Number(_), ..]) => {}
             Token::Dash => return Err(format!("found a dash that is no range's in `{}`", self.cell)),
             Token::Odd(sign @ ('!' | '.' | '≠' | '¬')) => {
                 return Err(format!("found `{sign}` in `{}`", self.cell));
@@ -183,11 +199,27 @@ impl Reader<'_> {
         rest: &'t [Token],
         segment: &mut Segment,
     ) -> Result<&'t [Token], String> {
+        // "0-65535" is how exports of security groups write all of them.
+        if let ("0", [Token::Dash | Token::Colon, Token::Number(last), rest @ ..]) = (first, rest)
+            && last == "65535"
+        {
+            segment.ports.push((Ports::Any, "0-65535".to_owned()));
+            return Ok(rest);
+        }
         let port = port(first)?;
+        if let [Token::Colon, Token::Number(last), ..] = rest
+            && port < 1024
+        {
+            self.items.doubts.push(format!("`{first}:{last}` may map one port to another; read as a range"));
+        }
         let (last, text, rest) = match rest {
             // 30000:32767 is a range too, as iptables writes it.
             [Token::Dash | Token::Colon, Token::Number(last), rest @ ..] => {
                 (self::port(last)?, format!("{first}-{last}"), rest)
+            }
+            // `443 - HTTPS` names what it is for.
+            [Token::Dash | Token::Colon, rest @ ..] if matches!(rest, [Token::Word(_), ..]) => {
+                (port, first.to_owned(), rest)
             }
             [Token::Plus, rest @ ..] => (u16::MAX, format!("{first}+"), rest),
             rest => (port, first.to_owned(), rest),
@@ -242,6 +274,12 @@ impl Reader<'_> {
 
     fn protocol(&mut self, word: &str, segment: &mut Segment) -> Result<(), String> {
         let Some(transports) = transports_named(word) else {
+            if is_bare(word) {
+                self.items.doubts.push(format!(
+                    "`{word}` is neither TCP, UDP, SCTP nor ICMP, and no row has a place for it"
+                ));
+                return Ok(());
+            }
             return Err(format!(
                 "found `{word}` in `{}`, expected ports such as `443, 8000-8080/tcp`",
                 self.cell
@@ -256,6 +294,37 @@ impl Reader<'_> {
     }
 
     fn remark(&mut self, remark: &str, segment: &mut Segment) {
+        let tokens = tokens(remark);
+        // "HTTPS (443)", "dynamic (49152-65535)": the ports are in the brackets.
+        let is_open = segment.ports.is_empty() && !segment.transports.is_empty()
+            || matches!(segment.ports.as_slice(), [(Ports::Varies, _)]);
+        if is_open
+            && tokens.iter().any(|token| matches!(token, Token::Number(_)))
+            && let Ok(Items { items, doubts, .. }) = read(remark)
+            && doubts.is_empty()
+        {
+            segment.ports.clear();
+            if let Some(said) = items.iter().find(|item| !item.transports.is_empty()) {
+                segment.transports.clone_from(&said.transports);
+            }
+            segment.ports.extend(items.into_iter().map(|item| (item.ports, item.text)));
+            segment.leads = false;
+            return;
+        }
+        // "4172 (TCP and UDP)"
+        let named = tokens.iter().filter_map(|token| match token {
+            Token::Word(word) => transport(word),
+            _ => None,
+        });
+        let named: Vec<Protocol> = named.collect();
+        let is_list = tokens.iter().all(|token| match token {
+            Token::Word(word) => transport(word).is_some(),
+            token => matches!(token, Token::Comma | Token::Slash),
+        });
+        if is_list && named.len() > 1 {
+            segment.transports.extend(named);
+            return;
+        }
         match transports_named(&remark.to_lowercase()) {
             Some(transports) => segment.transports.extend(transports),
             None if remark.is_empty() => {}
@@ -276,7 +345,13 @@ fn transports_named(word: &str) -> Option<Vec<Protocol>> {
 
 /// Whether a remark may change what the ports mean.
 pub(super) fn says_more(remark: &str) -> bool {
-    const TURNING: [&str; 18] = [
+    const TURNING: [&str; 24] = [
+        "in",
+        "out",
+        "inbound",
+        "outbound",
+        "incoming",
+        "outgoing",
         "not",
         "no",
         "if",
@@ -303,12 +378,37 @@ pub(super) fn says_more(remark: &str) -> bool {
     })
 }
 
-/// `10,250` is one port to some and two to others.
+/// `443.0`, as a spreadsheet's numbers come out of some programmes, and `10,000`, which can be no list.
+fn whole_numbers(cell: &str) -> String {
+    let part = |part: &str| {
+        let trimmed = part.trim();
+        let whole =
+            trimmed.strip_suffix(".0").filter(|whole| whole.bytes().all(|byte| byte.is_ascii_digit()));
+        whole.filter(|whole| !whole.is_empty()).map_or_else(|| part.to_owned(), str::to_owned)
+    };
+    let is_one = |before: &str, after: &str| {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_number(before)
+            && before.len() <= 2
+            && after.len() == 3
+            && is_number(after)
+            && after.starts_with('0')
+    };
+    match cell.trim().split_once(',') {
+        Some((before, after)) if is_one(before, after) => format!("{before}{after}"),
+        _ => cell.split(',').map(part).collect::<Vec<_>>().join(","),
+    }
+}
+
+/// `10,250` and `49 152` are one port to some and two to others.
 fn thousands(cell: &str) -> Option<String> {
     /// Ports below 100 that do stand in lists.
-    const KNOWN: [&str; 16] =
-        ["20", "21", "22", "23", "25", "37", "43", "49", "53", "67", "68", "69", "70", "79", "80", "88"];
-    let (before, after) = cell.trim().split_once(',')?;
+    const KNOWN: [&str; 15] =
+        ["20", "21", "22", "23", "25", "37", "43", "53", "67", "68", "69", "70", "79", "80", "88"];
+    let (before, after) = cell.trim().split_once([',', ' '])?;
+    if after.starts_with('0') {
+        return None;
+    }
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let is_one = (1..=2).contains(&before.len()) && after.len() == 3 && digits(before) && digits(after);
     (is_one && !KNOWN.contains(&before))

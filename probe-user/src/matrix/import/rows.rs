@@ -1,19 +1,18 @@
 //! A table's lines → rows.
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     Import, Problem, caveats,
     cells::Cells,
     columns::Role,
-    direction::{Pointed, arrow, is_arrow, pointed},
     doubts::{self, Context},
     endpoint_cell::{self, Side},
-    footnotes, heading, port_cell,
+    ends, footnotes, heading, port_cell,
     table::Table,
+    text::is_blank,
     vocabulary::Vocabulary,
 };
-use crate::matrix::load::stem;
 use crate::matrix::model::{Expect, Row, SourceLine};
 
 /// A row before it has an id, and what its neighbours are held against.
@@ -32,15 +31,7 @@ pub(super) fn rows(
 ) {
     // Each line goes when it was read: a large table does not fit into memory twice.
     let lines = std::mem::take(&mut table.rows);
-    let mut reader = Reader {
-        table: &table,
-        file,
-        vocabulary,
-        part: None,
-        above: Above::default(),
-        problems: &mut import.problems,
-        known: RefCell::default(),
-    };
+    let mut reader = Reader::of(&table, file, vocabulary, &mut import.problems);
     import.rows.reserve(lines.len());
     let mut above: Option<Context> = None;
     for line in lines {
@@ -60,13 +51,16 @@ pub(super) fn rows(
 struct Reader<'t> {
     table: &'t Table,
     file: &'t Arc<str>,
-    vocabulary: &'t Vocabulary,
+    ends: ends::Reader<'t>,
+    /// What the rows belong to unless they say it.
+    heading: String,
+    /// What the headings say against the rows.
+    caveats: Vec<String>,
     /// A title between the rows.
     part: Option<String>,
-    above: Above,
+    /// The component of the row above.
+    above: String,
     problems: &'t mut Vec<Problem>,
-    /// Cells that were read: a long table says the same again and again.
-    known: RefCell<HashMap<String, Side>>,
 }
 
 /// What a line says besides its ends.
@@ -81,18 +75,37 @@ struct Said {
     others: Vec<String>,
 }
 
-/// What an empty cell means where cells were merged: the one above it.
-#[derive(Default)]
-struct Above {
-    component: String,
-    from: String,
-    to: String,
-    line: u32,
-}
+impl<'t> Reader<'t> {
+    fn of(
+        table: &'t Table,
+        file: &'t Arc<str>,
+        vocabulary: &'t Vocabulary,
+        problems: &'t mut Vec<Problem>,
+    ) -> Self {
+        // "Indexer" with "Inbound" below it.
+        let subject = heading::subject(&table.headings).filter(|subject| subject.is_inbound.is_some());
+        let heading = table.heading().filter(|heading| heading::ends(heading).is_none());
+        let heading =
+            heading.map(|heading| subject.map_or_else(|| heading::part(heading), |subject| subject.name));
+        Self {
+            table,
+            file,
+            ends: ends::Reader::of(table, file, vocabulary),
+            heading: heading.unwrap_or_default(),
+            caveats: table.headings.iter().filter_map(|heading| caveats::of_heading(heading)).collect(),
+            part: None,
+            above: String::new(),
+            problems,
+        }
+    }
 
-impl Reader<'_> {
     fn read(&mut self, line: Cells<'_>) -> Result<Vec<Draft>, String> {
         if line.says_nothing() {
+            return Ok(Vec::new());
+        }
+        if line.is_struck() {
+            let message = "the row is struck out, and so no flow".to_owned();
+            self.problems.push(Problem::note(line.number(), message));
             return Ok(Vec::new());
         }
         if let Some(title) = line.alone() {
@@ -103,9 +116,11 @@ impl Reader<'_> {
             return Ok(Vec::new());
         }
         let mut doubts = line.doubts().to_vec();
+        doubts.extend(self.caveats.iter().cloned());
+        doubts.extend(self.part.as_deref().and_then(caveats::of_heading));
         let mut marks = Vec::new();
         let ports = Self::ports(line, &mut marks)?;
-        let ends = self.ends(line, &mut doubts)?;
+        let ends = self.ends.read(line, self.part.as_deref(), &mut doubts)?;
         let component = self.component(line);
         doubts.extend(ports.doubts.iter().cloned());
         doubts.extend(caveats::beside(line));
@@ -118,13 +133,19 @@ impl Reader<'_> {
     /// The row of one pair of ends.
     fn draft(&self, line: Cells<'_>, from: Side, to: Side, said: &Said) -> Draft {
         let Said { ports, component, expect, doubts, marks, others } = said;
-        let doubts: Vec<String> = [&doubts[..], &from.doubts, &to.doubts].concat();
+        let mut doubts: Vec<String> = [&doubts[..], &from.doubts, &to.doubts].concat();
         let mut remarks = [&component.remarks[..], &from.remarks, &to.remarks, &ports.notes, others].concat();
         // Brackets that tell two ends of one name apart lose that by standing in one list.
         if from.names == to.names && !from.components.is_empty() && !to.components.is_empty() {
-            remarks.push(format!("{} → {}", from.components.join(", "), to.components.join(", ")));
+            let told = format!("{} → {}", from.components.join(", "), to.components.join(", "));
+            doubts.push(format!("both ends have one name, and only their brackets tell them apart: {told}"));
+            remarks.push(told);
         }
-        let notes = self.notes(from.marks.iter().chain(&to.marks).chain(marks), remarks);
+        let explained = self.explained(from.marks.iter().chain(&to.marks).chain(marks));
+        let turned = |text: &String| caveats::turn(text).map(|words| format!("`{text}` says `{words}`"));
+        doubts.extend(explained.iter().chain(&from.remarks).chain(&to.remarks).filter_map(turned));
+        remarks.extend(explained);
+        let notes = (!remarks.is_empty()).then(|| remarks.join("; "));
         let mut components = component.components.clone();
         for part in from.components.iter().chain(&to.components) {
             if !components.contains(part) {
@@ -160,123 +181,39 @@ impl Reader<'_> {
                 cell
             })
         };
+        let [first, last] =
+            [Role::FirstPort, Role::LastPort].map(|role| bare(role).filter(|cell| !is_blank(cell)));
+        let ports = match (first, last) {
+            (Some(first), Some(last)) if first != last => format!("{first}-{last}"),
+            (Some(one), _) | (None, Some(one)) => one.to_owned(),
+            (None, None) => bare(Role::Ports).unwrap_or_default().to_owned(),
+        };
+        let of_transports = line.of_transports(|role| matches!(role, Role::PortsOf(_)));
+        let of_transports =
+            of_transports.map(|(transport, cell)| format!("{transport}: {}", footnotes::split(cell).0));
+        let ports =
+            of_transports.fold(ports, |ports, one| if ports.is_empty() { one } else { ports + "\n" + &one });
+        let marked = line.of_transports(|role| matches!(role, Role::Marks(_)));
+        let marked: Vec<String> = marked
+            .filter(|(_, cell)| caveats::affirms(cell))
+            .map(|(transport, _)| transport.to_string())
+            .collect();
+        let marked = Some(marked.join("/")).filter(|marked| !marked.is_empty());
         let cells = port_cell::Cells {
-            ports: bare(Role::Ports).unwrap_or_default(),
+            ports: &ports,
             protocol: bare(Role::Protocol),
-            transport: bare(Role::Transport),
+            transport: bare(Role::Transport).or(marked.as_deref()),
             app: bare(Role::App),
         };
         port_cell::read(cells)
     }
 
-    /// Who talks to whom; twice where it goes both ways.
-    fn ends(&mut self, line: Cells<'_>, doubts: &mut Vec<String>) -> Result<Vec<(Side, Side)>, String> {
-        if line.has(Role::Peer) {
-            return self.directed(line, doubts);
-        }
-        let (mut from, mut to) = (line.cell(Role::From), line.cell(Role::To));
-        if let (None, None, Some(ends)) = (from, to, self.table.heading.as_deref().and_then(heading::ends)) {
-            (from, to) = (Some(ends.0), Some(ends.1));
-        }
-        let above = std::mem::take(&mut self.above);
-        let mut own = |cell: Option<&str>, above_it: &str, what: &str| {
-            let cell = cell.unwrap_or_default();
-            if !is_ditto(cell) || above_it.is_empty() {
-                return cell.to_owned();
-            }
-            let said = if cell.is_empty() { "is empty".to_owned() } else { format!("is `{cell}`") };
-            doubts.push(format!("the {what} {said}; that of line {} is taken", above.line));
-            above_it.to_owned()
-        };
-        let (from, to) = (own(from, &above.from, "source"), own(to, &above.to, "destination"));
-        let component = above.component;
-        self.above = Above { component, from: from.clone(), to: to.clone(), line: line.number() };
-        let (from, to) = (from.as_str(), to.as_str());
-        if let Some(direction) = line.cell(Role::Direction).filter(|cell| !cell.is_empty()) {
-            match pointed(direction) {
-                Some(Pointed::There) => {}
-                Some(Pointed::Back) => return self.sides(to, from, false),
-                Some(Pointed::Both) => return self.sides(from, to, true),
-                None => doubts.push(format!("the direction `{direction}` does not tell which end connects")),
-            }
-        }
-        // "A <-> B" in one cell, or an arrow before the other one.
-        for cell in [from, to] {
-            if let Some((one, other, both)) = arrow(cell) {
-                let (one, other) = match (one, other) {
-                    ("", _) | (_, "") => (from.trim_matches(is_arrow), to.trim_matches(is_arrow)),
-                    ends => ends,
-                };
-                return self.sides(one, other, both);
-            }
-        }
-        if is_ditto(from) || is_ditto(to) {
-            let what = if is_ditto(from) { "source" } else { "destination" };
-            return Err(format!("found no {what}, and none above"));
-        }
-        self.sides(from, to, false)
-    }
-
-    /// The other end and a direction; the own end is what the row or the table is about.
-    fn directed(&self, line: Cells<'_>, doubts: &mut Vec<String>) -> Result<Vec<(Side, Side)>, String> {
-        let peer = line.cell(Role::Peer).unwrap_or_default();
-        if let Some((one, other, both)) = arrow(peer) {
-            return self.sides(one, other, both);
-        }
-        let direction = line.cell(Role::Direction).unwrap_or_default().to_lowercase();
-        let own = [line.cell(Role::Component), self.part.as_deref(), self.table.heading.as_deref()];
-        let own = own.into_iter().flatten().find(|own| !own.is_empty()).map(heading::part);
-        let own = own.unwrap_or_else(|| {
-            let own = stem(self.file);
-            doubts
-                .push(format!("nothing names the end that the table is about; the file's `{own}` is taken"));
-            own
-        });
-        let has = |words: &[&str]| words.iter().any(|word| direction.contains(word));
-        let is_in = has(&["inbound", "ingress", "incoming", "in"]);
-        let is_out = has(&["outbound", "egress", "outgoing", "out"]);
-        let is_both = has(&["both", "bidirectional", "bi-directional", "two-way", "↔"])
-            || (is_out && has(&["inbound", "ingress", "in/", "in &"]));
-        match (is_both, is_out, is_in) {
-            (true, ..) => self.sides(&own, peer, true),
-            (false, true, _) => self.sides(&own, peer, false),
-            (false, false, true) => self.sides(peer, &own, false),
-            _ => Err(format!("found the direction `{direction}`, expected inbound, outbound or both")),
-        }
-    }
-
-    fn sides(&self, from: &str, to: &str, both: bool) -> Result<Vec<(Side, Side)>, String> {
-        let [from, to] = [from, to].map(|cell| self.side(cell));
-        if from.names.is_empty() || to.names.is_empty() {
-            let what = if from.names.is_empty() { "source" } else { "destination" };
-            return Err(format!("found no {what}"));
-        }
-        Ok(if both { vec![(from.clone(), to.clone()), (to, from)] } else { vec![(from, to)] })
-    }
-
-    fn side(&self, cell: &str) -> Side {
-        if let Some(side) = self.known.borrow().get(cell) {
-            return side.clone();
-        }
-        /// More different ones are not worth their memory.
-        const KNOWN: usize = 4_096;
-        let side = endpoint_cell::read(cell, self.vocabulary);
-        let mut known = self.known.borrow_mut();
-        if known.len() < KNOWN {
-            known.insert(cell.to_owned(), side.clone());
-        }
-        side
-    }
-
     fn component(&mut self, line: Cells<'_>) -> Side {
-        let own = line.cell(Role::Component).filter(|cell| !cell.is_empty());
-        if let Some(own) = own {
-            own.clone_into(&mut self.above.component);
+        if let Some(own) = line.cell(Role::Component).filter(|cell| !cell.is_empty()) {
+            own.clone_into(&mut self.above);
         }
-        let cell = &self.above.component;
-        let heading = self.table.heading.as_deref().filter(|heading| heading::ends(heading).is_none());
-        let fallback = || heading::part(self.part.as_deref().or(heading).unwrap_or_default());
-        let text = if cell.is_empty() { fallback() } else { cell.replace('\n', " ") };
+        let part = self.part.as_deref().map_or_else(|| self.heading.clone(), heading::part);
+        let text = if self.above.is_empty() { part } else { self.above.replace('\n', " ") };
         let mut side = endpoint_cell::whole(&text);
         side.names.retain(|name| !name.as_str().is_empty());
         side
@@ -307,37 +244,17 @@ impl Reader<'_> {
         line.filled().filter(unread).map(other).collect()
     }
 
-    fn notes<'m>(&self, marks: impl Iterator<Item = &'m String>, remarks: Vec<String>) -> Option<String> {
-        let mut notes = remarks;
+    /// What the footnotes say.
+    fn explained<'m>(&self, marks: impl Iterator<Item = &'m String>) -> Vec<String> {
+        let mut texts: Vec<String> = Vec::new();
         for mark in marks {
             let found = self.table.notes.iter().find(|note| note.mark == *mark);
             let text = found
                 .map_or_else(|| format!("marked {mark}, which nothing explains"), |note| note.text.clone());
-            if !notes.contains(&text) {
-                notes.push(text);
+            if !texts.contains(&text) {
+                texts.push(text);
             }
         }
-        (!notes.is_empty()).then(|| notes.join("; "))
+        texts
     }
-}
-
-/// Whether a cell says that it says what the one above it says.
-fn is_ditto(cell: &str) -> bool {
-    matches!(
-        cell.to_lowercase().as_str(),
-        "" | "\""
-            | "''"
-            | "\u{201d}"
-            | "\u{3003}"
-            | "\u{2033}"
-            | "ditto"
-            | "do."
-            | "same"
-            | "same as above"
-            | "as above"
-            | "idem"
-            | "id."
-            | "↑"
-            | "^"
-    )
 }

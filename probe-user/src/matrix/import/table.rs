@@ -1,10 +1,13 @@
 //! Tables as the readers of the several kinds hand them over: cells, and the lines that they stand on.
 
+use super::columns::Told;
+use super::heading;
+
 /// A table of a document.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
-    /// The nearest heading above it.
-    pub(super) heading: Option<String>,
+    /// The headings above it, the nearest last.
+    pub(super) headings: Vec<String>,
     /// Line of the header, from 1.
     pub(super) line: u32,
     /// The header's cells.
@@ -15,6 +18,23 @@ pub(super) struct Table {
     pub(super) notes: Vec<Note>,
     /// Lines that are no rows, why, and whether they were meant to be.
     pub(super) unread: Vec<(u32, String, bool)>,
+}
+
+impl Table {
+    /// The nearest heading.
+    pub(super) fn heading(&self) -> Option<&str> {
+        self.headings.last().map(String::as_str)
+    }
+
+    /// What its headings tell of the ends.
+    pub(super) fn told(&self) -> Told {
+        let subject = heading::subject(&self.headings);
+        Told {
+            ends: self.heading().is_some_and(|heading| heading::ends(heading).is_some()),
+            subject: subject.is_some(),
+            way: subject.is_some_and(|subject| subject.is_inbound.is_some()),
+        }
+    }
 }
 
 /// One line of a table.

@@ -83,6 +83,14 @@ pub(super) fn clean(cell: &str) -> String {
     cleaned
 }
 
+/// Whether a cell says that there is nothing.
+pub(super) fn is_blank(cell: &str) -> bool {
+    matches!(
+        cell.trim().to_lowercase().as_str(),
+        "" | "-" | "–" | "—" | "n/a" | "na" | "none" | "not applicable"
+    )
+}
+
 /// Marks of direction (Unicode UAX 9), joiners and the like, which make two names out of one.
 fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{AD}')

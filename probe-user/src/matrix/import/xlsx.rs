@@ -2,13 +2,15 @@
 
 use std::io::{self, Cursor, Read};
 
-use calamine::{DataRef, Dimensions, Reader, Xlsx};
+use calamine::{DataRef, Dimensions, Font, Reader, SheetVisible, Xlsx};
 use zip::ZipArchive;
 
 use super::{
     grid,
+    inline::struck,
     table::{Line, Table},
     text::clean,
+    xlsx_hidden::Hidden,
 };
 
 /// How every zip archive begins (APPNOTE.TXT, 4.3.7).
@@ -23,34 +25,50 @@ const COLUMNS: u32 = 64;
 ///
 /// What is wrong with the workbook.
 pub(super) fn tables(bytes: &[u8]) -> Result<Vec<Table>, String> {
-    within_limits(bytes)?;
+    let hidden = unpacked(bytes)?;
     let said = |error: calamine::XlsxError| {
         format!("is no workbook that can be read: {}", error.to_string().to_lowercase())
     };
     let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(said)?;
     let mut tables = Vec::new();
     let mut budget = budget(bytes);
+    let hidden_sheets: Vec<String> = workbook
+        .sheets_metadata()
+        .iter()
+        .filter(|sheet| sheet.visible != SheetVisible::Visible)
+        .map(|sheet| sheet.name.clone())
+        .collect();
     for sheet in workbook.sheet_names() {
         // A sheet of charts has no cells.
         let Ok(merged) = workbook.merge_cells_by_sheet_name(&sheet) else { continue };
         let Ok(mut cells) = workbook.worksheet_cells_reader(&sheet) else { continue };
         let mut lines: Vec<Line> = Vec::new();
-        while let Some(cell) = cells.next_cell().map_err(said)? {
+        while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(said)? {
             let (row, column) = cell.get_position();
-            let text = text_of(cell.get_value());
+            let mut text = text_of(cell.get_value());
             if text.is_empty() || column >= COLUMNS {
                 continue;
             }
+            let font = cells.styles().get(style).and_then(|style| style.font.as_ref());
+            if font.is_some_and(Font::has_strikethrough) {
+                text = struck(&text);
+            }
             budget = budget.checked_sub(text.len() + size_of::<String>()).ok_or(BOMB)?;
             if lines.last().is_none_or(|line| line.number != row + 1) {
-                lines.push(Line { number: row + 1, ..Line::default() });
+                let doubt = hidden.has(row + 1).then(|| "a sheet of the workbook hides this row".to_owned());
+                lines.push(Line { number: row + 1, doubts: doubt.into_iter().collect(), ..Line::default() });
             }
             if let Some(line) = lines.last_mut() {
                 put(line, column, text);
             }
         }
         unmerge(&mut lines, &merged);
-        tables.extend(grid::tables(lines, Some(&sheet), 0));
+        if hidden_sheets.contains(&sheet) {
+            lines
+                .iter_mut()
+                .for_each(|line| line.doubts.push(format!("the workbook hides the sheet `{sheet}`")));
+        }
+        tables.extend(grid::tables(lines, std::slice::from_ref(&sheet), 0));
     }
     Ok(tables)
 }
@@ -62,25 +80,33 @@ fn budget(bytes: &[u8]) -> usize {
     bytes.len() * 4 + (24 << 20)
 }
 
-/// Unpacks everything once and keeps nothing: what an archive says of its sizes proves nothing.
-fn within_limits(bytes: &[u8]) -> Result<(), String> {
+/// Unpacks everything once and keeps nothing but the numbers of hidden rows: what an archive says of its sizes proves
+/// nothing.
+fn unpacked(bytes: &[u8]) -> Result<Hidden, String> {
     /// Sheets are read as a stream.
     const SHEETS: u64 = 1 << 30;
     let said = |error: zip::result::ZipError| format!("is no workbook: {}", error.to_string().to_lowercase());
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(said)?;
     let mut rest = budget(bytes) as u64;
+    let mut hidden = Hidden::default();
     for index in 0..archive.len() {
         let entry = archive.by_index(index).map_err(said)?;
         let is_sheet = entry.name().is_ok_and(|name| name.starts_with("xl/worksheets/sheet"));
         let limit = if is_sheet { SHEETS } else { rest };
-        let read = io::copy(&mut entry.take(limit + 1), &mut io::sink());
+        let mut entry = entry.take(limit + 1);
+        let read = if is_sheet {
+            hidden.begin();
+            io::copy(&mut entry, &mut hidden)
+        } else {
+            io::copy(&mut entry, &mut io::sink())
+        };
         let read = read.map_err(|error| format!("is no workbook: {}", error.to_string().to_lowercase()))?;
         if read > limit {
             return Err(BOMB.to_owned());
         }
         rest -= if is_sheet { 0 } else { read };
     }
-    Ok(())
+    Ok(hidden.end())
 }
 
 fn text_of(value: &DataRef<'_>) -> String {

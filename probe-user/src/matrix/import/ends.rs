@@ -1,0 +1,217 @@
+//! Who talks to whom in a table's line: by its cells, and by what stands above them.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use super::{
+    cells::Cells,
+    columns::Role,
+    direction::{Pointed, Way, arrow, is_arrow, pointed, way},
+    endpoint_cell::{self, Side},
+    heading::{self, Subject},
+    table::Table,
+    vocabulary::Vocabulary,
+};
+use crate::matrix::load::stem;
+
+/// Reads the ends of a table's lines, one after the other.
+pub(super) struct Reader<'t> {
+    of_heading: Option<heading::Ends<'t>>,
+    subject: Option<Subject>,
+    file: &'t str,
+    vocabulary: &'t Vocabulary,
+    above: Above,
+    /// Cells that were read: a long table says the same again and again.
+    known: RefCell<HashMap<String, Side>>,
+}
+
+/// What an empty cell means where cells were merged: the one above it.
+#[derive(Default)]
+struct Above {
+    from: String,
+    to: String,
+    line: u32,
+}
+
+impl<'t> Reader<'t> {
+    /// For the lines of a table.
+    pub(super) fn of(table: &'t Table, file: &'t str, vocabulary: &'t Vocabulary) -> Self {
+        Self {
+            of_heading: table.heading().and_then(heading::ends),
+            subject: heading::subject(&table.headings),
+            file,
+            vocabulary,
+            above: Above::default(),
+            known: RefCell::default(),
+        }
+    }
+
+    /// Who talks to whom; twice where it goes both ways.
+    ///
+    /// # Errors
+    ///
+    /// What was found and what was expected, when an end cannot be told.
+    pub(super) fn read(
+        &mut self,
+        line: Cells<'_>,
+        part: Option<&str>,
+        doubts: &mut Vec<String>,
+    ) -> Result<Vec<(Side, Side)>, String> {
+        if line.has(Role::Peer) {
+            return self.directed(line, part, doubts);
+        }
+        let (from, to) = (line.cell(Role::From), line.cell(Role::To));
+        match (from, to, &self.of_heading, &self.subject) {
+            (None, None, Some(ends), _) => self.sides(ends.from, ends.to, ends.both),
+            // The table names one end, its heading the other.
+            (Some(peer), None, _, Some(subject)) => self.one_ended(line, peer, subject, true, doubts),
+            (None, Some(peer), _, Some(subject)) => self.one_ended(line, peer, subject, false, doubts),
+            _ => self.named(line, from, to, doubts),
+        }
+    }
+
+    /// One end stands in the row, and the headings tell the other.
+    fn one_ended(
+        &self,
+        line: Cells<'_>,
+        peer: &str,
+        subject: &Subject,
+        is_inbound: bool,
+        doubts: &mut Vec<String>,
+    ) -> Result<Vec<(Side, Side)>, String> {
+        let Subject { name, is_inbound: told } = subject;
+        let way = line
+            .cell(Role::Direction)
+            .and_then(way)
+            .or(told.map(|inbound| if inbound { Way::In } else { Way::Out }));
+        match way {
+            Some(Way::Both) => return self.sides(peer, name, true),
+            Some(way) if (way == Way::In) == is_inbound => {}
+            _ => {
+                let what = if is_inbound { "destination" } else { "source" };
+                doubts.push(format!("no column names the {what}; the heading's `{name}` is taken"));
+            }
+        }
+        if is_inbound { self.sides(peer, name, false) } else { self.sides(name, peer, false) }
+    }
+
+    /// Both ends stand in the row.
+    fn named(
+        &mut self,
+        line: Cells<'_>,
+        from: Option<&str>,
+        to: Option<&str>,
+        doubts: &mut Vec<String>,
+    ) -> Result<Vec<(Side, Side)>, String> {
+        let above = std::mem::take(&mut self.above);
+        let mut own = |cell: Option<&str>, above_it: &str, what: &str| {
+            let cell = cell.unwrap_or_default();
+            if !is_ditto(cell) || above_it.is_empty() {
+                return cell.to_owned();
+            }
+            let said = if cell.is_empty() { "is empty".to_owned() } else { format!("is `{cell}`") };
+            doubts.push(format!("the {what} {said}; that of line {} is taken", above.line));
+            above_it.to_owned()
+        };
+        let (from, to) = (own(from, &above.from, "source"), own(to, &above.to, "destination"));
+        self.above = Above { from: from.clone(), to: to.clone(), line: line.number() };
+        let (from, to) = (from.as_str(), to.as_str());
+        if let Some(direction) = line.cell(Role::Direction).filter(|cell| !cell.is_empty()) {
+            match pointed(direction, from, to) {
+                Some(Pointed::There) => {}
+                Some(Pointed::Back) => return self.sides(to, from, false),
+                Some(Pointed::Both) => return self.sides(from, to, true),
+                None => doubts.push(format!("the direction `{direction}` does not tell which end connects")),
+            }
+        }
+        // "A <-> B" in one cell, or an arrow before the other one.
+        for cell in [from, to] {
+            if let Some(arrow) = arrow(cell) {
+                let (one, other) = match (arrow.from, arrow.to) {
+                    ("", _) | (_, "") => (from.trim_matches(is_arrow), to.trim_matches(is_arrow)),
+                    ends => ends,
+                };
+                return self.sides(one, other, arrow.both);
+            }
+        }
+        if is_ditto(from) || is_ditto(to) {
+            let what = if is_ditto(from) { "source" } else { "destination" };
+            return Err(format!("found no {what}, and none above"));
+        }
+        self.sides(from, to, false)
+    }
+
+    /// The other end and a direction; the own end is what the row or the table is about.
+    fn directed(
+        &self,
+        line: Cells<'_>,
+        part: Option<&str>,
+        doubts: &mut Vec<String>,
+    ) -> Result<Vec<(Side, Side)>, String> {
+        let peer = line.cell(Role::Peer).unwrap_or_default();
+        if let Some(arrow) = arrow(peer) {
+            return self.sides(arrow.from, arrow.to, arrow.both);
+        }
+        let subject = self.subject.as_ref().map(|subject| subject.name.as_str());
+        let own = [line.cell(Role::Component), part, subject];
+        let own = own.into_iter().flatten().find(|own| !own.is_empty()).map(heading::part);
+        let own = own.unwrap_or_else(|| {
+            let own = stem(self.file);
+            doubts
+                .push(format!("nothing names the end that the table is about; the file's `{own}` is taken"));
+            own
+        });
+        let direction = line.cell(Role::Direction).unwrap_or_default();
+        match way(direction) {
+            Some(Way::Both) => self.sides(&own, peer, true),
+            Some(Way::Out) => self.sides(&own, peer, false),
+            Some(Way::In) => self.sides(peer, &own, false),
+            None => Err(format!("found the direction `{direction}`, expected inbound, outbound or both")),
+        }
+    }
+
+    fn sides(&self, from: &str, to: &str, both: bool) -> Result<Vec<(Side, Side)>, String> {
+        let [from, to] = [from, to].map(|cell| self.side(cell));
+        if from.names.is_empty() || to.names.is_empty() {
+            let what = if from.names.is_empty() { "source" } else { "destination" };
+            return Err(format!("found no {what}"));
+        }
+        // Who talks to itself both ways talks to itself.
+        let both = both && from.names != to.names;
+        Ok(if both { vec![(from.clone(), to.clone()), (to, from)] } else { vec![(from, to)] })
+    }
+
+    fn side(&self, cell: &str) -> Side {
+        if let Some(side) = self.known.borrow().get(cell) {
+            return side.clone();
+        }
+        /// More different ones are not worth their memory.
+        const KNOWN: usize = 4_096;
+        let side = endpoint_cell::read(cell, self.vocabulary);
+        let mut known = self.known.borrow_mut();
+        if known.len() < KNOWN {
+            known.insert(cell.to_owned(), side.clone());
+        }
+        side
+    }
+}
+
+/// Whether a cell says that it says what the one above it says.
+fn is_ditto(cell: &str) -> bool {
+    matches!(
+        cell.to_lowercase().as_str(),
+        "" | "\""
+            | "''"
+            | "\u{201d}"
+            | "\u{3003}"
+            | "\u{2033}"
+            | "ditto"
+            | "do."
+            | "same"
+            | "same as above"
+            | "as above"
+            | "idem"
+            | "id."
+            | "↑"
+            | "^"
+    )
+}
