@@ -1,5 +1,9 @@
 //! What a line says besides its ends and ports: whether its flow must, may or must not be, and what puts that in doubt.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 use super::cells::Cells;
 use super::columns::Role;
 use super::header;
@@ -184,71 +188,86 @@ fn names_the_same(line: Cells<'_>, cell: &str) -> bool {
         && read.into_iter().all(|other| is_address(other) != is_address(cell))
 }
 
+const TURNING: [&str; 44] = [
+    "deprecated",
+    "obsolete",
+    "no longer",
+    "struck out",
+    "removed in",
+    "not used",
+    "unused",
+    "not needed",
+    "not required",
+    "not allowed",
+    "not permitted",
+    "not supported",
+    "must not",
+    "be closed",
+    "be blocked",
+    "be denied",
+    "be disabled",
+    "be removed",
+    "be deleted",
+    "must block",
+    "should block",
+    "do not open",
+    "do not allow",
+    "don't open",
+    "denied",
+    "deny",
+    "forbidden",
+    "prohibited",
+    "decommissioned",
+    "discontinued",
+    "retired",
+    "blocked by default",
+    "disabled by default",
+    "localhost only",
+    "only localhost",
+    "loopback only",
+    "local only",
+    "same host",
+    "same machine",
+    "same node",
+    "only udp",
+    "only tcp",
+    "not open",
+    "never",
+];
+
 /// The words of a text that turn what its table declares: the flow is gone, refused, or stays within a machine.
 pub(super) fn turn(text: &str) -> Option<&'static str> {
-    const TURNING: [&str; 44] = [
-        "deprecated",
-        "obsolete",
-        "no longer",
-        "struck out",
-        "removed in",
-        "not used",
-        "unused",
-        "not needed",
-        "not required",
-        "not allowed",
-        "not permitted",
-        "not supported",
-        "must not",
-        "be closed",
-        "be blocked",
-        "be denied",
-        "be disabled",
-        "be removed",
-        "be deleted",
-        "must block",
-        "should block",
-        "do not open",
-        "do not allow",
-        "don't open",
-        "denied",
-        "deny",
-        "forbidden",
-        "prohibited",
-        "decommissioned",
-        "discontinued",
-        "retired",
-        "blocked by default",
-        "disabled by default",
-        "localhost only",
-        "only localhost",
-        "loopback only",
-        "local only",
-        "same host",
-        "same machine",
-        "same node",
-        "only udp",
-        "only tcp",
-        "not open",
-        "never",
-    ];
-    let lower = text.to_lowercase();
-    TURNING.into_iter().find(|words| contains_words(&lower, words))
+    static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(&TURNING));
+    WORDS.first(text)
 }
 
 /// What a heading says against the rows below it.
 pub(super) fn of_heading(heading: &str) -> Option<String> {
     const REFUSED: [&str; 8] =
         ["blocked", "removed", "closed", "rejected", "disabled", "dropped", "refused", "old"];
-    let lower = heading.to_lowercase();
-    let found = turn(heading).or_else(|| REFUSED.into_iter().find(|words| contains_words(&lower, words)));
+    let found = turn(heading).or_else(|| Words::new(&REFUSED).first(heading));
     found.map(|words| format!("the heading `{heading}` says `{words}`"))
 }
 
-/// Whether words stand in a text as words: "denied" is none of "undenied".
-fn contains_words(lower: &str, words: &str) -> bool {
-    let is_apart = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
-    lower.match_indices(words).any(|(place, _)| {
-        is_apart(lower[..place].chars().next_back()) && is_apart(lower[place + words.len()..].chars().next())
-    })
+/// Words that are looked for all at once.
+struct Words {
+    search: AhoCorasick,
+    words: &'static [&'static str],
+}
+
+impl Words {
+    fn new(words: &'static [&'static str]) -> Self {
+        let search = AhoCorasick::builder().ascii_case_insensitive(true).build(words);
+        Self { search: search.expect("so few words fit into an automaton"), words }
+    }
+
+    /// The first that stands in a text by itself: "denied" does not stand in "undenied".
+    fn first(&self, text: &str) -> Option<&'static str> {
+        let is_apart = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
+        let found = self.search.find_overlapping_iter(text).find(|found| {
+            is_apart(text[..found.start()].chars().next_back())
+                && is_apart(text[found.end()..].chars().next())
+        });
+        found.and_then(|found| self.words.get(found.pattern().as_usize()).copied())
+    }
 }

@@ -91,6 +91,10 @@ pub(super) fn arrow(text: &str) -> Option<Arrow<'_>> {
     const BOTH: [&str; 7] = ["<->", "<-->", "<=>", "↔", "⇔", "⟷", "⇄"];
     const THERE: [&str; 9] = ["-->", "==>", "->", "=>", "→", "⇒", "⟶", "➔", "➜"];
     const BACK: [&str; 6] = ["<--", "<-", "<==", "←", "⇐", "⟵"];
+    // Nearly every cell has none, and a table may have a million of them.
+    if text.is_ascii() && !text.contains(['<', '>']) {
+        return None;
+    }
     let split = |arrows: &[&str]| {
         let (before, after) = arrows.iter().find_map(|arrow| text.split_once(arrow))?;
         Some((before.trim(), after.trim()))

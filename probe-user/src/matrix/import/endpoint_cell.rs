@@ -35,6 +35,11 @@ pub(super) fn read(cell: &str, vocabulary: &Vocabulary) -> Side {
                 .iter()
                 .find_map(|word| part.strip_prefix(word).filter(|_| is_last))
                 .unwrap_or(part);
+            // Most parts are one name, and a table may have a million of them.
+            if !part.contains(['/', '&', '|', '+']) && !part.contains(" and ") && !part.contains(" or ") {
+                pieces.push(part);
+                continue;
+            }
             let names = parts(part, vocabulary);
             if names.len() == 1 && !vocabulary.knows(part) && !is_blank(part) {
                 side.doubts.extend(several(part, is_last));

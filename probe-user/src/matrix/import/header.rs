@@ -190,6 +190,11 @@ pub(super) fn claim(cell: &str) -> Claim {
     if let Some(claim) = port(&words) {
         return claim;
     }
+    match protocols(&words).as_deref() {
+        Some([transport]) => return exact(Role::PortsOf(*transport)),
+        Some(_) => return exact(Role::Transport),
+        None => {}
+    }
     let is_source =
         has(&SOURCE) || has(&SOURCE_SYNONYMS) || words == ["used", "by"] || words == ["accessed", "from"];
     let is_destination = has(&DESTINATION) || has(&DESTINATION_SYNONYMS) || words == ["connects", "to"];
@@ -219,8 +224,6 @@ pub(super) fn claim(cell: &str) -> Claim {
         () if has(&["direction", "dir", "bidirectional", "richtung", "sens", "sentido"]) => {
             exact(Role::Direction)
         }
-        () if protocols(&words).is_some_and(|transports| transports.len() > 1) => exact(Role::Transport),
-        () if let Some([transport]) = protocols(&words).as_deref() => exact(Role::PortsOf(*transport)),
         () if has(&["protocol", "protocols", "proto", "prot", "transport", "layer", "l4", "l7"])
             || has(&["protokoll", "protokolle", "protocole", "protocoles", "protocolo", "protocollo"]) =>
         {
