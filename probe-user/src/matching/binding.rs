@@ -144,8 +144,9 @@ impl Rows {
             }
             _ => false,
         };
-        let reason =
-            || format!("the row's ports vary, and the inventory gives none for `{}`", cell.destination);
+        let reason = || {
+            format!("the row's ports vary, and the inventory gives none for it or for `{}`", cell.destination)
+        };
         (!bound).then(reason)
     }
 }

@@ -129,11 +129,11 @@ pub(super) fn split(index: usize, row: &Row, inventory: &Inventory) -> Vec<Cell>
     for source in places(&row.from, inventory) {
         let asked = |destination: &&Place| !is_self_pair(row, &source, destination, inventory);
         for destination in destinations.iter().filter(asked) {
-            cells.extend(row.ports.iter().map(|port| Cell {
+            cells.extend(inventory.ports_of(row).map(|port| Cell {
                 row: index,
                 source: source.beside(destination),
                 destination: destination.beside(&source),
-                port: *port,
+                port,
             }));
         }
     }

@@ -193,7 +193,28 @@ fn an_endpoints_ports_bind_declared_and_varying_ones() {
     assert_eq!(told(&rows, out("view", "192.168.0.7", "192.0.2.1", 443)), NOTHING);
     assert_eq!(rows.destinations(&rows.cells()[1]).unbound, None);
     let unbound = rows.destinations(&rows.cells()[2]).unbound;
-    assert_eq!(unbound.as_deref(), Some("the row's ports vary, and the inventory gives none for `git`"));
+    assert_eq!(
+        unbound.as_deref(),
+        Some("the row's ports vary, and the inventory gives none for it or for `git`")
+    );
+}
+
+#[test]
+fn the_inventory_s_ports_of_a_row_bind_that_row_alone() {
+    let head = "apiVersion: flowdrift/v1\nkind: FlowMatrix\nmetadata: {name: t}\nrows:\n";
+    let text = format!(
+        "{head}- {{id: a, from: [view], to: [git, db], ports: [varies]}}\n- {{id: b, from: [view], to: [git], ports: [varies]}}\n"
+    );
+    let lab = format!("{LAB}varies:\n  a: [8080/tcp, 61001-61003/tcp]\n");
+    let lab = read_inventory(&lab, "lab.yaml").unwrap_or_else(|faults| panic!("{faults}"));
+    let rows = Rows::new(&[read_matrix(&text, "t.yaml").expect("a matrix")], &lab);
+    for (port, count) in [(8080, 1), (61002, 1), (61004, 0), (5432, 0)] {
+        assert_eq!(matches(&rows, out("view", "192.168.0.7", "192.0.2.1", port)).len(), count, "{port}");
+    }
+    // What is given for a row is all of it: the endpoint's own ports are for rows that have none.
+    assert_eq!(told(&rows, out("view", "192.168.0.7", "192.168.0.30", 30432)), NOTHING);
+    let unbound = rows.cells().iter().filter(|cell| rows.destinations(cell).unbound.is_some());
+    assert_eq!(unbound.map(|cell| cell.row).collect::<Vec<_>>(), [1]);
 }
 
 #[test]

@@ -15,8 +15,6 @@ pub struct Use {
     pub as_source: Vec<String>,
     /// Rows that have it as a destination.
     pub as_destination: Vec<String>,
-    /// Of these, the ones whose ports are for the inventory to bind.
-    pub varies: Vec<String>,
 }
 
 /// Every name, and how it is used.
@@ -34,15 +32,42 @@ pub fn uses(matrices: &[Matrix], inventory: Option<&Inventory>) -> BTreeMap<Endp
         for name in &row.from {
             entry(name, &|used| used.as_source.push(place.clone()));
         }
-        let varies = row.ports.iter().any(|port| port.ports == Ports::Varies);
         for name in &row.to {
-            entry(name, &|used| {
-                used.as_destination.push(place.clone());
-                used.varies.extend(varies.then(|| place.clone()));
-            });
+            entry(name, &|used| used.as_destination.push(place.clone()));
         }
     }
     uses
+}
+
+/// A row whose ports vary by site, and that no inventory binds yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Varying {
+    /// The row.
+    pub id: String,
+    /// `file:line`.
+    pub place: String,
+    /// Who listens there.
+    pub to: Vec<EndpointName>,
+}
+
+/// Every such row. Ports that the inventory gives for all its destinations bind it as well as those for the row.
+#[must_use]
+pub fn varying(matrices: &[Matrix], inventory: Option<&Inventory>) -> Vec<Varying> {
+    let nothing = Inventory::default();
+    let inventory = inventory.unwrap_or(&nothing);
+    let has_ports = |name: &EndpointName| {
+        inventory.endpoints.get(name).is_some_and(|endpoint| !endpoint.ports.is_empty())
+    };
+    let rows = matrices.iter().flat_map(|matrix| matrix.rows.iter().map(move |row| (row, matrix)));
+    let varying = rows.filter(|(row, _)| {
+        inventory.ports_of(row).any(|port| port.ports == Ports::Varies) && !row.to.iter().all(has_ports)
+    });
+    let told = |(row, matrix): (&Row, &Matrix)| Varying {
+        id: row.id.clone(),
+        place: place(row, &matrix.file),
+        to: row.to.clone(),
+    };
+    varying.map(told).collect()
 }
 
 fn place(row: &Row, file: &str) -> String {
@@ -52,9 +77,9 @@ fn place(row: &Row, file: &str) -> String {
     }
 }
 
-/// An inventory to fill in, with each name that is not bound and where it is used.
+/// An inventory to fill in: each name that is not bound with where it is used, and each row whose ports are not.
 #[must_use]
-pub fn skeleton(uses: &BTreeMap<EndpointName, Use>) -> String {
+pub fn skeleton(uses: &BTreeMap<EndpointName, Use>, varying: &[Varying]) -> String {
     /// More places tell nothing more.
     const PLACES: usize = 3;
     let list = |what: &str, places: &[String]| {
@@ -72,18 +97,21 @@ pub fn skeleton(uses: &BTreeMap<EndpointName, Use>) -> String {
                 let _ = writeln!(text, "  # {}", said.replace('\n', " "));
             }
         }
-        let name = serde_json::to_string(name.as_str()).unwrap_or_default();
-        let ports = if used.varies.is_empty() { "" } else { ", ports: {}" };
-        let _ = writeln!(text, "  {name}: {{cidrs: []{ports}}}");
-        if !used.varies.is_empty() {
-            let _ = writeln!(
-                text,
-                "  # its ports vary by site: `ports: {{8080: [8080]}}` binds them ({})",
-                used.varies.join(", ")
-            );
-        }
+        let _ = writeln!(text, "  {}: {{cidrs: []}}", quoted(name.as_str()));
+    }
+    if !varying.is_empty() {
+        text += "# Ports that vary by site, such as [8080/tcp, 61001-65534/tcp]:\nvaries:\n";
+    }
+    for Varying { id, place, to } in varying {
+        let to = to.iter().map(EndpointName::as_str).collect::<Vec<_>>().join(", ").replace('\n', " ");
+        let _ = writeln!(text, "  {}: [] # to {to}, {place}", quoted(id));
     }
     text
+}
+
+/// A key of YAML, whatever it holds.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]
@@ -101,14 +129,21 @@ mod tests {
         .expect("a matrix");
         let inventory = "apiVersion: flowdrift/v1\nkind: Inventory\nclusters: {run: {}}\n";
         let inventory = read_inventory(inventory, "i.yaml").expect("an inventory");
-        let uses = uses(&[matrix], Some(&inventory));
+        let matrices = [matrix];
+        let varying = varying(&matrices, Some(&inventory));
+        let uses = uses(&matrices, Some(&inventory));
         let unbound: Vec<&str> =
             uses.iter().filter(|(_, used)| !used.is_bound).map(|(name, _)| name.as_str()).collect();
         assert_eq!(unbound, ["apps", "git: \"repo\""]);
-        let text = skeleton(&uses);
+        let text = skeleton(&uses, &varying);
         assert!(text.contains("# destination of 1 row: m.yaml:5"), "{text}");
         let again =
             read_inventory(&text, "skeleton.yaml").unwrap_or_else(|faults| panic!("{faults}\n{text}"));
         assert_eq!(again.endpoints.len(), 2);
+        assert!(text.contains("  \"b\": [] # to apps, m.yaml:6"), "{text}");
+        assert_eq!(again.varies.keys().collect::<Vec<_>>(), ["b"]);
+        let filled = text.replace("\"b\": []", "\"b\": [8080/tcp]");
+        let filled = read_inventory(&filled, "skeleton.yaml").unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(super::varying(&matrices, Some(&filled)), []);
     }
 }

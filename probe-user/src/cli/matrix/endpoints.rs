@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::super::{Exit, inputs, output::Output};
-use crate::matrix::endpoints::{skeleton, uses};
+use crate::matrix::endpoints::{skeleton, uses, varying};
 
 /// List the names that matrices use and an inventory does not bind, as an inventory to fill in
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let uses = uses(&matrices, inventory.as_ref());
     let bound = uses.values().filter(|used| used.is_bound).count();
     eprintln!("{} names, {bound} bound", uses.len());
-    let text = skeleton(&uses);
+    let text = skeleton(&uses, &varying(&matrices, inventory.as_ref()));
     Output::open(Path::new("-"))?.write(|out| out.write_all(text.as_bytes()))?;
     Ok(Exit::Conforms)
 }

@@ -9,13 +9,21 @@ use super::{BUILT_IN, Cluster, Endpoint, Ingress, Inventory, Selector, overlap};
 use crate::matrix::check::{Check, address, block, distinct, entries, one, optional, required, values};
 use crate::matrix::faults::{Fault, did_you_mean};
 use crate::matrix::located::Located;
-use crate::matrix::model::EndpointName;
+use crate::matrix::model::{EndpointName, PortSpec, Ports};
 use crate::matrix::ports::port;
 
 /// An inventory without its file and digest. Where faults were noted it is not to be used.
 pub(in crate::matrix) fn convert(written: wire::Inventory, faults: &mut Vec<Fault>) -> Inventory {
-    let wire::Inventory { api_version: _, kind: _, clusters, endpoints, resolvers, time_servers, registries } =
-        written;
+    let wire::Inventory {
+        api_version: _,
+        kind: _,
+        clusters,
+        endpoints,
+        varies,
+        resolvers,
+        time_servers,
+        registries,
+    } = written;
     let clusters = entries(clusters);
     overlap::nodes(&clusters, faults);
     let mut inventory = Inventory::default();
@@ -26,6 +34,20 @@ pub(in crate::matrix) fn convert(written: wire::Inventory, faults: &mut Vec<Faul
     for (name, endpoint) in entries(endpoints) {
         let endpoint = convert_endpoint(endpoint, &inventory.clusters, faults);
         add_endpoint(&mut inventory, &name, endpoint, faults);
+    }
+    for (row, ports) in entries(varies) {
+        let specs = distinct(ports.value.as_deref().unwrap_or_default(), faults, |text| {
+            match text.0.parse::<PortSpec>()? {
+                PortSpec { ports: Ports::Varies, .. } => {
+                    Err("found `varies`, expected the ports here".to_owned())
+                }
+                spec => Ok(spec),
+            }
+        });
+        let id = required(&row, faults);
+        if let Some((_, line)) = inventory.varies.insert(id, (specs, row.line)) {
+            faults.push(row.fault(format!("the row's ports are also given on line {line}")));
+        }
     }
     inventory.resolvers = values(resolvers, faults, block);
     inventory.time_servers = values(time_servers, faults, block);

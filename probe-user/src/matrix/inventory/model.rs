@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::matrix::model::EndpointName;
+use crate::matrix::model::{EndpointName, PortSpec, Ports, Row};
 
 /// Names that need no inventory: `any`, and those that the baseline uses, which are relative to the cluster
 /// of the node that reports.
@@ -23,6 +23,8 @@ pub struct Inventory {
     pub clusters: BTreeMap<String, Cluster>,
     /// Everything else that a matrix names.
     pub endpoints: BTreeMap<EndpointName, Endpoint>,
+    /// By row id: its ports here, and the line that says so.
+    pub varies: BTreeMap<String, (Vec<PortSpec>, u32)>,
     /// DNS servers whose answers count.
     pub resolvers: Vec<IpNet>,
     /// NTP servers.
@@ -102,6 +104,15 @@ pub struct Selector {
 }
 
 impl Inventory {
+    /// The ports of a row here: its own, or those that this inventory gives for `varies`.
+    pub fn ports_of<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = PortSpec> + 'a {
+        let bound = self.varies.get(&row.id).map_or(&[][..], |(ports, _)| ports.as_slice());
+        row.ports.iter().flat_map(move |port| match port.ports {
+            Ports::Varies if !bound.is_empty() => bound.to_vec(),
+            _ => vec![*port],
+        })
+    }
+
     /// The clusters that `name` means: the one of that name and those that play that role.
     pub fn clusters_named<'a>(&'a self, name: &'a EndpointName) -> impl Iterator<Item = &'a str> {
         self.clusters

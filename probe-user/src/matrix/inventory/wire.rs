@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::located::{Entries, Located, OneOrMany};
-use crate::matrix::wire::ApiVersion;
+use crate::matrix::wire::{ApiVersion, PortText};
 
 /// The `kind` of an inventory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +23,9 @@ pub type Roster = Entries<Located<OneOrMany<Located<String>>>>;
 /// Declared or front port → the ports behind it.
 pub type PortMap = Entries<OneOrMany<Located<u32>>>;
 
+/// Row id → its ports.
+pub type PortsOfRows = Entries<Located<Vec<Located<PortText>>>>;
+
 /// The inventory: what each name of a matrix is here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -38,6 +41,9 @@ pub struct Inventory {
     /// Everything else that a matrix names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Located<Entries<Located<Endpoint>>>>,
+    /// Row id → its ports here, for rows whose ports vary by site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub varies: Option<Located<PortsOfRows>>,
     /// DNS servers whose answers count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolvers: Many<String>,
@@ -119,7 +125,7 @@ pub struct Endpoint {
     /// Kubernetes workload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<Located<Selector>>,
-    /// Declared port → the ports that it has here; binds `varies` too.
+    /// Declared port → the ports that it has here; binds `varies` too, in rows that [`Inventory::varies`] does not name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ports: Option<Located<PortMap>>,
     /// Whether it is the ingress of whichever cluster the other end of the row is.

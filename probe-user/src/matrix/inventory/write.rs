@@ -29,6 +29,7 @@ pub fn yaml(clusters: &BTreeMap<String, FromKubernetes>) -> Result<String, serde
         kind: wire::InventoryKind::Inventory.into(),
         clusters: Some(Entries(clusters.iter().map(entry).collect()).into()),
         endpoints: (!endpoints.is_empty()).then(|| Entries(endpoints).into()),
+        varies: None,
         resolvers: None,
         time_servers: None,
         registries: None,

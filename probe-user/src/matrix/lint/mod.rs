@@ -7,12 +7,14 @@ mod ports;
 mod sarif;
 mod spelling;
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 pub use sarif::sarif;
 
 use super::inventory::{Inventory, unbound};
-use super::model::{Matrix, Row};
+use super::model::{Matrix, Ports, Row};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -40,6 +42,8 @@ pub enum Rule {
     CreditGroup,
     /// A name that the inventory does not bind.
     UnboundEndpoint,
+    /// Ports that the inventory gives for a row that does not ask for them.
+    UnusedBinding,
     /// More ports than a service has.
     WidePorts,
     /// A port whose usual protocol uses another transport, or another port.
@@ -52,12 +56,13 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::DuplicateRow,
         Self::ContainedRow,
         Self::Contradiction,
         Self::CreditGroup,
         Self::UnboundEndpoint,
+        Self::UnusedBinding,
         Self::WidePorts,
         Self::TransportMisfit,
         Self::LikelyMisspelling,
@@ -73,6 +78,7 @@ impl Rule {
             Self::Contradiction => "contradiction",
             Self::CreditGroup => "credit-group",
             Self::UnboundEndpoint => "unbound-endpoint",
+            Self::UnusedBinding => "unused-binding",
             Self::WidePorts => "wide-ports",
             Self::TransportMisfit => "transport-misfit",
             Self::LikelyMisspelling => "likely-misspelling",
@@ -89,6 +95,7 @@ impl Rule {
             Self::Contradiction => "One destination and port is declared under two application protocols",
             Self::CreditGroup => "No connection can tell these rows apart: evidence for one is shared by all",
             Self::UnboundEndpoint => "The inventory does not say what this name is",
+            Self::UnusedBinding => "The inventory gives ports for a row that is not there or names its own",
             Self::WidePorts => "The row allows more ports than a service has",
             Self::TransportMisfit => "The transport or the port does not fit the application",
             Self::LikelyMisspelling => "Two names differ so little that one of them is probably misspelt",
@@ -101,9 +108,11 @@ impl Rule {
     pub const fn severity(self) -> Severity {
         match self {
             Self::UnboundEndpoint => Severity::Error,
-            Self::DuplicateRow | Self::Contradiction | Self::TransportMisfit | Self::LikelyMisspelling => {
-                Severity::Warning
-            }
+            Self::DuplicateRow
+            | Self::Contradiction
+            | Self::UnusedBinding
+            | Self::TransportMisfit
+            | Self::LikelyMisspelling => Severity::Warning,
             Self::ContainedRow | Self::CreditGroup | Self::WidePorts | Self::ToReview => Severity::Note,
         }
     }
@@ -159,6 +168,7 @@ pub fn lint(matrices: &[Matrix], inventory: Option<&Inventory>) -> Vec<Finding> 
     findings.extend(spelling::findings(&rows));
     findings.extend(to_review(&rows));
     findings.extend(inventory.into_iter().flat_map(|inventory| unbound_names(matrices, inventory)));
+    findings.extend(inventory.into_iter().flat_map(|inventory| unused_bindings(&rows, inventory)));
     findings.sort_by(|one, other| one.rows.cmp(&other.rows).then(one.rule.cmp(&other.rule)));
     findings
 }
@@ -174,6 +184,26 @@ fn to_review(rows: &[Located<'_>]) -> Vec<Finding> {
         doubts => doubts.join("; "),
     };
     doubted.map(|located| finding(Rule::ToReview, &[*located], message(located.row))).collect()
+}
+
+fn unused_bindings(rows: &[Located<'_>], inventory: &Inventory) -> Vec<Finding> {
+    let vary: HashMap<&str, bool> = rows
+        .iter()
+        .map(|Located { row, .. }| {
+            (row.id.as_str(), row.ports.iter().any(|port| port.ports == Ports::Varies))
+        })
+        .collect();
+    let unused = inventory.varies.iter().filter_map(|(id, (_, line))| {
+        let message = match vary.get(id.as_str()) {
+            Some(true) => return None,
+            Some(false) => format!("the row `{id}` names its own ports, and these do not count"),
+            None => format!("no matrix has a row `{id}`"),
+        };
+        let place = Place { file: inventory.file.clone(), line: *line, id: id.clone() };
+        let rule = Rule::UnusedBinding;
+        Some(Finding { rule, severity: rule.severity(), message, rows: vec![place] })
+    });
+    unused.collect()
 }
 
 fn unbound_names(matrices: &[Matrix], inventory: &Inventory) -> Vec<Finding> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::matrix::read_inventory;
 use crate::matrix::tests::of_rows as matrix;
 
 /// Rule, rows and message of each finding.
@@ -81,6 +82,19 @@ fn a_name_that_is_nearly_another_is_told() {
              - {id: d, from: [node-a1], to: [node-b1], ports: [1/tcp]}\n"
         ),
         ["likely-misspelling b a: `vRealzie Log Insight Cloud` is nearly `vRealize Log Insight` on line 5"]
+    );
+}
+
+#[test]
+fn ports_that_the_inventory_gives_for_no_row_are_told() {
+    let rows = "- {id: a, from: [any], to: [any], ports: [varies]}\n- {id: b, from: [any], to: [any], ports: [1/tcp]}\n";
+    let inventory = "apiVersion: flowdrift/v1\nkind: Inventory\nvaries: {a: [8080/tcp], b: [2/tcp], c: []}\n";
+    let inventory = read_inventory(inventory, "i.yaml").unwrap_or_else(|faults| panic!("{faults}"));
+    let found = lint(&[matrix(rows)], Some(&inventory));
+    let unused = found.iter().filter(|finding| finding.rule == Rule::UnusedBinding);
+    assert_eq!(
+        unused.map(|finding| finding.message.as_str()).collect::<Vec<_>>(),
+        ["the row `b` names its own ports, and these do not count", "no matrix has a row `c`"]
     );
 }
 
