@@ -7,7 +7,7 @@ use aho_corasick::AhoCorasick;
 use super::cells::Cells;
 use super::columns::Role;
 use super::header;
-use super::text::is_blank;
+use super::text::{is_blank, is_one_of};
 use crate::matrix::model::Expect;
 
 /// Whether the line says that its flow must be seen.
@@ -41,61 +41,33 @@ pub(super) fn expect(line: Cells<'_>, doubts: &mut Vec<String>) -> Expect {
 
 /// Whether a cell ticks a box.
 pub(super) fn affirms(cell: &str) -> bool {
-    ["yes", "y", "true", "x", "✓", "✔", "✅", "ja", "oui", "sí", "si", "1"]
-        .contains(&cell.trim().to_lowercase().as_str())
+    is_one_of(&cell.trim().to_lowercase(), "yes y true x ✓ ✔ ✅ ja oui sí si 1")
 }
 
 fn denies(cell: &str) -> bool {
-    ["no", "n", "false", "✗", "❌", "nein", "non", "0"].contains(&cell.trim().to_lowercase().as_str())
+    is_one_of(&cell.trim().to_lowercase(), "no n false ✗ ❌ nein non 0")
 }
 
 /// What refuses a flow, wherever it stands alone in a cell.
-const REFUSING: [&str; 13] = [
-    "deny",
-    "denied",
-    "block",
-    "blocked",
-    "drop",
-    "dropped",
-    "reject",
-    "rejected",
-    "forbidden",
-    "prohibited",
-    "never",
-    "✗",
-    "❌",
-];
+const REFUSING: &str =
+    "deny denied block blocked drop dropped reject rejected forbidden prohibited never ✗ ❌";
 /// What takes a rule away.
-const REMOVING: [&str; 12] = [
-    "delete",
-    "deleted",
-    "remove",
-    "removed",
-    "revoke",
-    "revoked",
-    "decommission",
-    "decommissioned",
-    "close",
-    "closed",
-    "disabled",
-    "retired",
-];
+const REMOVING: &str =
+    "delete deleted remove removed revoke revoked decommission decommissioned close closed disabled retired";
 
 /// Why the line declares no flow, though it looks like one.
 pub(super) fn denied(line: Cells<'_>) -> Option<&str> {
-    let begins = |cell: &str, words: &[&str]| {
+    let refuses = |cell: &str| {
         let lower = cell.to_lowercase();
-        words.contains(&lower.split([' ', ',', '(']).next().unwrap_or_default())
+        is_one_of(lower.split([' ', ',', '(']).next().unwrap_or_default(), REFUSING)
     };
     // "Allowed: no", and not "Enabled: no": a rule that sleeps may be what another document needs.
     let is_allowance = |name: &str| {
         let words = header::words(name);
-        words
-            .iter()
-            .any(|word| ["allow", "allowed", "permit", "permitted", "accept"].contains(&word.as_str()))
+        words.iter().any(|word| is_one_of(word, "allow allowed permit permitted accept"))
     };
     let action = line.filled().find(|(name, role, cell)| {
-        *role == Role::Action && (begins(cell, &REFUSING) || (is_allowance(name) && denies(cell)))
+        *role == Role::Action && (refuses(cell) || (is_allowance(name) && denies(cell)))
     });
     let denial = line.filled().find(|(_, role, cell)| *role == Role::Denial && affirms(cell));
     let expect = line.cell(Role::Expect).filter(|cell| {
@@ -109,32 +81,8 @@ pub(super) fn denied(line: Cells<'_>) -> Option<&str> {
 
 /// What stands beside the cells that are read, and may change what they mean.
 pub(super) fn beside(line: Cells<'_>) -> Vec<String> {
-    const ALLOWING: [&str; 24] = [
-        "allow",
-        "allowed",
-        "accept",
-        "accepted",
-        "permit",
-        "permitted",
-        "yes",
-        "y",
-        "true",
-        "enabled",
-        "active",
-        "✓",
-        "✔",
-        "✅",
-        "pass",
-        "open",
-        "opened",
-        "approved",
-        "add",
-        "new",
-        "create",
-        "implemented",
-        "live",
-        "granted",
-    ];
+    const ALLOWING: &str = "allow allowed accept accepted permit permitted yes y true enabled active ✓ ✔ ✅ pass open opened \
+                            approved add new create implemented live granted";
     let mut doubts = Vec::new();
     for (name, role, cell) in line.filled() {
         let lower = cell.to_lowercase();
@@ -143,7 +91,7 @@ pub(super) fn beside(line: Cells<'_>) -> Vec<String> {
             Role::Second if !is_blank(cell) && !names_the_same(line, cell) => {
                 doubts.push(format!("`{name}` says `{cell}` beside what is read, and is left out"));
             }
-            Role::Action if !ALLOWING.contains(&first) && !is_blank(cell) => {
+            Role::Action if !is_one_of(first, ALLOWING) && !is_blank(cell) => {
                 doubts.push(format!("`{name}` says `{cell}`, which neither allows nor denies"));
             }
             Role::Denial if !denies(cell) && !is_blank(cell) => {
@@ -153,12 +101,11 @@ pub(super) fn beside(line: Cells<'_>) -> Vec<String> {
                 doubts.push(format!("`{name}` says `{cell}`, which neither is a port nor ticks a box"));
             }
             // "Type: DENY", "Change: Delete": whatever the column is, that is no flow to expect.
-            Role::Other if REFUSING.contains(&lower.as_str()) || REMOVING.contains(&first) => {
+            Role::Other if is_one_of(&lower, REFUSING) || is_one_of(first, REMOVING) => {
                 doubts.push(format!("`{name}` says `{cell}`"));
             }
             Role::Other
-                if header::words(name).iter().any(|word| ENABLING.contains(&word.as_str()))
-                    && denies(cell) =>
+                if header::words(name).iter().any(|word| is_one_of(word, ENABLING)) && denies(cell) =>
             {
                 doubts.push(format!("`{name}` says `{cell}`"));
             }
@@ -175,7 +122,7 @@ pub(super) fn beside(line: Cells<'_>) -> Vec<String> {
     doubts
 }
 
-const ENABLING: [&str; 7] = ["enabled", "allow", "allowed", "permit", "permitted", "open", "active"];
+const ENABLING: &str = "enabled allow allowed permit permitted open active";
 
 /// Whether a second column names the end that is read in another way: its address beside its name.
 fn names_the_same(line: Cells<'_>, cell: &str) -> bool {

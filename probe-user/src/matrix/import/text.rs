@@ -83,6 +83,11 @@ pub(super) fn clean(cell: &str) -> String {
     cleaned
 }
 
+/// Whether a word stands in a list of words parted by spaces.
+pub(super) fn is_one_of(word: &str, list: &str) -> bool {
+    list.split(' ').any(|one| one == word)
+}
+
 /// Whether a cell says that there is nothing.
 pub(super) fn is_blank(cell: &str) -> bool {
     matches!(
