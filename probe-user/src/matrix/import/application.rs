@@ -88,6 +88,12 @@ pub(super) fn transport(word: &str) -> Option<Protocol> {
 
 /// The transports of an application protocol, when its name is known.
 pub(super) fn transports_of(word: &str) -> Option<&'static [Protocol]> {
+    // "NFSv4", "SNMPv3"
+    let unversioned = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let word = match unversioned.strip_suffix('v') {
+        Some(bare) if unversioned.len() < word.len() && !bare.is_empty() => bare,
+        _ => word,
+    };
     match word {
         _ if TCP.contains(&word) => Some(&[Protocol::Tcp]),
         _ if UDP.contains(&word) => Some(&[Protocol::Udp]),

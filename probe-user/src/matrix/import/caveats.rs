@@ -22,9 +22,13 @@ pub(super) fn expect(line: Cells<'_>, doubts: &mut Vec<String>) -> Expect {
         doubts.push(format!("`{said}` is a condition; read as optional"));
         return Expect::Optional;
     }
-    let begins = cell.split([' ', ',', ';', '/']).next().unwrap_or_default();
+    let begins = cell.split([' ', ',', ';']).next().unwrap_or_default();
     match begins {
-        "required" | "require" | "requires" | "mandatory" | "must" | "always" | "r" | "m" => Expect::Required,
+        _ if cell.starts_with("not optional") => Expect::Required,
+        "required" | "require" | "requires" | "mandatory" | "must" | "always" | "r" | "m"
+        | "erforderlich" | "pflicht" | "benötigt" | "obligatoire" | "requis" | "obligatorio" => {
+            Expect::Required
+        }
         "optional" | "optionally" | "o" | "not" => Expect::Optional,
         _ if is_blank(&cell) => Expect::Optional,
         // "No" below "Optional".
@@ -49,8 +53,9 @@ fn denies(cell: &str) -> bool {
 }
 
 /// What refuses a flow, wherever it stands alone in a cell.
-const REFUSING: &str =
-    "deny denied block blocked drop dropped reject rejected forbidden prohibited never ✗ ❌";
+const REFUSING: &str = "deny denied block blocked drop dropped reject rejected forbidden prohibited never ✗ ❌ \
+                        verbieten verboten sperren gesperrt blockieren blockiert ablehnen abgelehnt untersagt refuser refusé \
+                        interdit bloqué denegar denegado bloquear";
 /// What takes a rule away.
 const REMOVING: &str =
     "delete deleted remove removed revoke revoked decommission decommissioned close closed disabled retired";
@@ -82,11 +87,14 @@ pub(super) fn denied(line: Cells<'_>) -> Option<&str> {
 /// What stands beside the cells that are read, and may change what they mean.
 pub(super) fn beside(line: Cells<'_>) -> Vec<String> {
     const ALLOWING: &str = "allow allowed accept accepted permit permitted yes y true enabled active ✓ ✔ ✅ pass open opened \
-                            approved add new create implemented live granted";
+                            approved add new create implemented live granted \
+                            done use in erlauben erlaubt zulassen freigeben freigegeben ja autoriser autorisé permitir \
+                            permitido";
     let mut doubts = Vec::new();
     for (name, role, cell) in line.filled() {
         let lower = cell.to_lowercase();
-        let first = lower.split([' ', ',', '(', ';']).next().unwrap_or_default();
+        let first =
+            lower.trim_start_matches(['[', '(']).split([' ', ',', '(', ';', ']']).next().unwrap_or_default();
         match role {
             Role::Second if !is_blank(cell) && !names_the_same(line, cell) => {
                 doubts.push(format!("`{name}` says `{cell}` beside what is read, and is left out"));
@@ -122,6 +130,15 @@ pub(super) fn beside(line: Cells<'_>) -> Vec<String> {
     doubts
 }
 
+/// Lines of ends beside as many lines of ports may belong together one by one.
+pub(super) fn paired(line: Cells<'_>) -> Option<String> {
+    let lines = |role| line.cell(role).map_or(0, |cell| cell.lines().count());
+    let ports = lines(Role::Ports);
+    let role = [Role::From, Role::To].into_iter().find(|role| ports > 1 && lines(*role) == ports)?;
+    let what = if role == Role::From { "sources" } else { "destinations" };
+    Some(format!("the {what} and the ports may belong together line by line; each is read with each"))
+}
+
 const ENABLING: &str = "enabled allow allowed permit permitted open active";
 
 /// Whether a second column names the end that is read in another way: its address beside its name.
@@ -135,7 +152,7 @@ fn names_the_same(line: Cells<'_>, cell: &str) -> bool {
         && read.into_iter().all(|other| is_address(other) != is_address(cell))
 }
 
-const TURNING: [&str; 44] = [
+const TURNING: [&str; 63] = [
     "deprecated",
     "obsolete",
     "no longer",
@@ -148,9 +165,7 @@ const TURNING: [&str; 44] = [
     "not allowed",
     "not permitted",
     "not supported",
-    "must not",
     "be closed",
-    "be blocked",
     "be denied",
     "be disabled",
     "be removed",
@@ -179,7 +194,28 @@ const TURNING: [&str; 44] = [
     "only udp",
     "only tcp",
     "not open",
-    "never",
+    "must not be open",
+    "must not be allowed",
+    "must not be reachable",
+    "must not connect",
+    "must be blocked",
+    "should be blocked",
+    "to be blocked",
+    "will be blocked",
+    "is blocked",
+    "are blocked",
+    "do not use",
+    "never open",
+    "never allow",
+    "nicht mehr",
+    "gesperrt",
+    "verboten",
+    "nicht erlaubt",
+    "nicht freigegeben",
+    "veraltet",
+    "entfällt",
+    "interdit",
+    "plus utilisé",
 ];
 
 /// The words of a text that turn what its table declares: the flow is gone, refused, or stays within a machine.
@@ -190,8 +226,8 @@ pub(super) fn turn(text: &str) -> Option<&'static str> {
 
 /// What a heading says against the rows below it.
 pub(super) fn of_heading(heading: &str) -> Option<String> {
-    const REFUSED: [&str; 8] =
-        ["blocked", "removed", "closed", "rejected", "disabled", "dropped", "refused", "old"];
+    const REFUSED: [&str; 9] =
+        ["blocked", "removed", "closed", "rejected", "disabled", "dropped", "refused", "old", "example"];
     let found = turn(heading).or_else(|| Words::new(&REFUSED).first(heading));
     found.map(|words| format!("the heading `{heading}` says `{words}`"))
 }

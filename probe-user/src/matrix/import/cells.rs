@@ -65,9 +65,18 @@ impl<'t> Cells<'t> {
         more.map(String::as_str).filter(|cell| !cell.is_empty())
     }
 
-    /// Whether it is empty, or the header again.
+    /// Whether it is empty, a rule such as `+----+`, or the header again.
     pub(super) fn says_nothing(self) -> bool {
-        self.line.cells.iter().all(String::is_empty) || self.line.cells == self.header
+        let is_rule = |cell: &String| cell.chars().all(|letter| "+-=_| ".contains(letter)) && cell.len() != 1;
+        self.line.cells.iter().all(is_rule) || self.line.cells == self.header
+    }
+
+    /// Whether its author has taken it out, as in scripts: `#web01`. Numbers such as `#1` count lines.
+    pub(super) fn is_comment(self) -> bool {
+        let mut filled = self.line.cells.iter().filter(|cell| !cell.is_empty());
+        let Some(first) = filled.next() else { return false };
+        let rest = ["#", "//", "-- ", ";", "<!--"].into_iter().find_map(|mark| first.strip_prefix(mark));
+        rest.is_some_and(|rest| !rest.trim().is_empty() && !rest.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
     /// Whether all that it says is struck out.

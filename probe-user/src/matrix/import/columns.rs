@@ -49,6 +49,8 @@ pub(super) enum Role {
     Second,
     /// The row's id.
     Id,
+    /// The end that the line is about, beside a column for the other.
+    Host,
     /// Something that no row has a place for.
     Other,
 }
@@ -131,13 +133,24 @@ pub(super) fn roles(header: &[String], given: Option<&Columns>, told: Told) -> O
         None => recognised(header),
     };
     let has = |role| roles.contains(&role);
+    // "Security group", "Node": with a source alone it is what accepts.
+    let is_one_ended = has(Role::From) != has(Role::To);
     let tells_ends = (has(Role::From) && has(Role::To))
         || has(Role::Peer)
         || told.ends
-        || (told.subject && (told.way || has(Role::Direction)) && (has(Role::From) || has(Role::To)));
+        || (is_one_ended && (has(Role::Host) || told.subject) && (told.way || has(Role::Direction)));
     let tells_ports =
         roles.iter().any(|role| matches!(role, Role::Ports | Role::PortsOf(_) | Role::FirstPort));
     (tells_ports && tells_ends).then_some(roles)
+}
+
+/// Whether a header has a column of ports.
+pub(super) fn names_ports(header: &[String]) -> bool {
+    recognised(header).iter().any(is_ports)
+}
+
+fn is_ports(role: &Role) -> bool {
+    matches!(role, Role::Ports | Role::PortsOf(_) | Role::FirstPort | Role::LastPort)
 }
 
 /// Whether a table that [`roles`] does not know has ports: by its header, and by what stands in it.
@@ -145,15 +158,13 @@ pub(super) fn tells_ports(table: &Table) -> bool {
     /// So many lines tell.
     const LINES: usize = 64;
     let roles = recognised(&table.header);
-    let is_ports =
-        |role: &Role| matches!(role, Role::Ports | Role::PortsOf(_) | Role::FirstPort | Role::LastPort);
     let cells = table.rows.iter().take(LINES).flat_map(|line| line.cells.iter().zip(&roles));
     let mut cells = cells.filter(|(cell, _)| cell.bytes().any(|byte| byte.is_ascii_digit()));
-    cells.any(|(cell, role)| is_ports(role) || names_ports(cell))
+    cells.any(|(cell, role)| is_ports(role) || holds_port(cell))
 }
 
 /// `tcp/443`, `443 (UDP)`.
-fn names_ports(cell: &str) -> bool {
+fn holds_port(cell: &str) -> bool {
     let words = header::words(cell);
     let is_port = |word: &String| word.parse::<u16>().is_ok();
     words.len() <= 6
@@ -205,7 +216,9 @@ fn recognised(header: &[String]) -> Vec<Role> {
         let same = claims.iter().enumerate().filter(|(_, other)| other.role == claim.role);
         same.min_by_key(|(place, other)| (other.rank, *place)).map(|(place, _)| place) == Some(place)
     };
+    let has_both = names(&claims, Role::From, Rank::Qualified) && names(&claims, Role::To, Rank::Qualified);
     let role = |(place, claim): (usize, &Claim)| match claim.role {
+        Role::Host | Role::Peer if has_both => Role::Other,
         Role::PortsOf(transport) if has_ports => Role::Marks(transport),
         Role::Peer if claim.rank == Rank::Place && has_ends => Role::Other,
         Role::Other | Role::Second | Role::PortsOf(_) => claim.role,

@@ -21,6 +21,7 @@ pub(super) fn tables(document: &str) -> Result<Vec<Table>, (u32, String)> {
     let delimiter = delimiter(document).unwrap_or(b',');
     let mut lines = Vec::new();
     let mut widest = 0;
+    let mut open = None;
     for record in reader(document, delimiter).into_records() {
         let record = record.map_err(|error| {
             let line = error.position().map_or(0, csv::Position::line);
@@ -37,15 +38,14 @@ pub(super) fn tables(document: &str) -> Result<Vec<Table>, (u32, String)> {
             && record
                 .iter()
                 .any(|field| field.lines().filter(|line| line.contains(char::from(delimiter))).count() > 1);
-        if is_open {
-            return Err((
-                number,
-                "found a field of several lines that hold fields themselves: a quote is not closed"
-                    .to_owned(),
-            ));
-        }
+        // Whatever follows shows that it was closed.
+        open = is_open.then_some(number);
         widest = widest.max(cells.len());
         lines.push(Line { number, cells, doubts: Vec::new() });
+    }
+    if let Some(number) = open {
+        let message = "found a field of several lines that hold fields themselves: a quote is not closed";
+        return Err((number, message.to_owned()));
     }
     Ok(grid::tables(lines, &[], 0))
 }
@@ -81,8 +81,11 @@ pub(super) fn delimiter(document: &str) -> Option<u8> {
     const PREAMBLE: usize = 50;
     DELIMITERS.into_iter().find(|delimiter| {
         let records = reader(document, *delimiter).into_records().take(PREAMBLE);
-        let is_header =
-            |cells: &[String]| columns::is_header(cells, Told::default()) || commatrix::is_header(cells);
+        let is_header = |cells: &[String]| {
+            columns::is_header(cells, Told::default())
+                || commatrix::is_header(cells)
+                || (cells.len() > 2 && columns::names_ports(cells))
+        };
         records.map_while(Result::ok).any(|record| is_header(&cells(&record)))
     })
 }

@@ -14,7 +14,8 @@ pub(super) struct Context {
 /// Marks a row of a table; `above` is the one before it.
 pub(super) fn mark(draft: &mut Draft, above: Option<(&Row, &Context)>) {
     let mut doubts = Vec::new();
-    doubts.extend(both_ways(&draft.row));
+    // Who talks to itself does so both ways.
+    doubts.extend(both_ways(&draft.row).filter(|_| draft.row.from != draft.row.to));
     doubts.extend(opposite(&draft.row));
     doubts.extend(told_otherwise(&draft.row));
     doubts.extend(above.and_then(|above| copied(draft, above)));

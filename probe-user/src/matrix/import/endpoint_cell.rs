@@ -81,7 +81,11 @@ impl Side {
                 self.doubts.push(format!("`{name}` names nobody; read as any"));
                 "any".to_owned()
             }
-            _ => name,
+            // `[2001:db8::1]`
+            _ => match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                Some(inside) if inside.parse::<std::net::Ipv6Addr>().is_ok() => inside.to_owned(),
+                _ => name,
+            },
         };
         self.doubts.extend(doubt(&name));
         let name = EndpointName::new(&name);
@@ -104,6 +108,14 @@ fn several(part: &str, is_last_of_list: bool) -> Option<String> {
     let is_short = |piece: &str| piece.split_whitespace().count() <= 2;
     let and = is_parted(" and ") && (is_last_of_list || part.split(" and ").all(is_short));
     (slash || separators || and).then(|| format!("`{part}` may be several names; read as one"))
+}
+
+/// `host:443`, `[2001:db8::1]:443`, `https://host:443/path`.
+fn names_port(name: &str) -> bool {
+    let authority = name.split_once("://").map_or(name, |(_, rest)| rest);
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    let Some((host, port)) = authority.rsplit_once(':') else { return false };
+    (!host.contains(':') || host.ends_with(']')) && !host.is_empty() && port.parse::<u16>().is_ok()
 }
 
 /// What stands in brackets and changes whom the name means.
@@ -161,9 +173,26 @@ fn doubt(name: &str) -> Option<String> {
     if lower.contains(" or ") || lower.contains(['→', '↔']) || lower.contains("->") {
         return Some(format!("`{name}` reads as several names"));
     }
-    let port = lower.rsplit_once(':').filter(|(host, _)| host.contains('.') && !host.contains(':'));
-    if port.is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+    if names_port(&lower) {
         return Some(format!("`{name}` names a port, which only the ports' column can"));
+    }
+    const ELSEWHERE: [&str; 12] = [
+        "see ",
+        "siehe ",
+        "refer to ",
+        "s. o.",
+        "same as ",
+        "any of the above",
+        "all of the above",
+        "each other",
+        "the above",
+        "itself",
+        "themselves",
+        "self",
+    ];
+    let refers = ELSEWHERE.iter().any(|words| lower == words.trim() || lower.starts_with(words));
+    if refers || (lower.starts_with('.') && lower[1..].starts_with(|letter: char| letter.is_ascii_digit())) {
+        return Some(format!("`{name}` says where to look, and names nobody"));
     }
     // Digits and dots are meant to be an address.
     let is_numeric = lower.starts_with(|letter: char| letter.is_ascii_digit())

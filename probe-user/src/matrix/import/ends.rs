@@ -1,6 +1,9 @@
 //! Who talks to whom in a table's line: by its cells, and by what stands above them.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+};
 
 use super::{
     cells::Cells,
@@ -9,6 +12,7 @@ use super::{
     endpoint_cell::{self, Side},
     heading::{self, Subject},
     table::Table,
+    text::is_blank,
     vocabulary::Vocabulary,
 };
 use crate::matrix::load::stem;
@@ -16,6 +20,8 @@ use crate::matrix::load::stem;
 /// Reads the ends of a table's lines, one after the other.
 pub(super) struct Reader<'t> {
     of_heading: Option<heading::Ends<'t>>,
+    /// Sources that have lines of both directions: then the columns do not say who connects.
+    turning: HashSet<String>,
     subject: Option<Subject>,
     file: &'t str,
     vocabulary: &'t Vocabulary,
@@ -34,8 +40,14 @@ struct Above {
 
 impl<'t> Reader<'t> {
     /// For the lines of a table.
-    pub(super) fn of(table: &'t Table, file: &'t str, vocabulary: &'t Vocabulary) -> Self {
+    pub(super) fn of(
+        table: &'t Table,
+        turning: HashSet<String>,
+        file: &'t str,
+        vocabulary: &'t Vocabulary,
+    ) -> Self {
         Self {
+            turning,
             of_heading: table.heading().and_then(heading::ends),
             subject: heading::subject(&table.headings),
             file,
@@ -60,36 +72,42 @@ impl<'t> Reader<'t> {
             return self.directed(line, part, doubts);
         }
         let (from, to) = (line.cell(Role::From), line.cell(Role::To));
-        match (from, to, &self.of_heading, &self.subject) {
-            (None, None, Some(ends), _) => self.sides(ends.from, ends.to, ends.both),
-            // The table names one end, its heading the other.
-            (Some(peer), None, _, Some(subject)) => self.one_ended(line, peer, subject, true, doubts),
-            (None, Some(peer), _, Some(subject)) => self.one_ended(line, peer, subject, false, doubts),
+        match (from, to, &self.of_heading) {
+            (None, None, Some(ends)) => self.sides(ends.from, ends.to, ends.both),
+            (Some(peer), None, _) => self.one_ended(line, peer, true, doubts),
+            (None, Some(peer), _) => self.one_ended(line, peer, false, doubts),
             _ => self.named(line, from, to, doubts),
         }
     }
 
-    /// One end stands in the row, and the headings tell the other.
+    /// One end stands in its column; the other is whom the line or the table is about.
     fn one_ended(
         &self,
         line: Cells<'_>,
         peer: &str,
-        subject: &Subject,
         is_inbound: bool,
         doubts: &mut Vec<String>,
     ) -> Result<Vec<(Side, Side)>, String> {
-        let Subject { name, is_inbound: told } = subject;
-        let way = line
-            .cell(Role::Direction)
-            .and_then(way)
-            .or(told.map(|inbound| if inbound { Way::In } else { Way::Out }));
+        let told = self.subject.as_ref().and_then(|subject| subject.is_inbound);
+        let told = told.map(|inbound| if inbound { Way::In } else { Way::Out });
+        let way = line.cell(Role::Direction).and_then(way).or(told);
+        let host = [Role::Host, Role::Component].into_iter().filter_map(|role| line.cell(role));
+        let host = host.into_iter().find(|cell| !is_blank(cell));
+        let what = if is_inbound { "destination" } else { "source" };
+        let name = match (host, &self.subject) {
+            (Some(host), _) => host,
+            (None, Some(subject)) => {
+                if subject.is_title {
+                    doubts.push(format!("no column names the {what}; the title `{}` is taken", subject.name));
+                }
+                &subject.name
+            }
+            (None, None) => return Err(format!("found no {what}")),
+        };
         match way {
             Some(Way::Both) => return self.sides(peer, name, true),
             Some(way) if (way == Way::In) == is_inbound => {}
-            _ => {
-                let what = if is_inbound { "destination" } else { "source" };
-                doubts.push(format!("no column names the {what}; the heading's `{name}` is taken"));
-            }
+            _ => doubts.push(format!("nothing says that `{name}` is the {what}")),
         }
         if is_inbound { self.sides(peer, name, false) } else { self.sides(name, peer, false) }
     }
@@ -117,9 +135,15 @@ impl<'t> Reader<'t> {
         let (from, to) = (from.as_str(), to.as_str());
         if let Some(direction) = line.cell(Role::Direction).filter(|cell| !cell.is_empty()) {
             match pointed(direction, from, to) {
+                Some(Pointed::There) if self.turning.contains(from) => {
+                    doubts.push(format!(
+                        "`{from}` has lines of both directions, and stands first in all of them"
+                    ));
+                }
                 Some(Pointed::There) => {}
                 Some(Pointed::Back) => return self.sides(to, from, false),
                 Some(Pointed::Both) => return self.sides(from, to, true),
+                None if way(direction).is_some() && !self.turning.contains(from) => {}
                 None => doubts.push(format!("the direction `{direction}` does not tell which end connects")),
             }
         }
@@ -130,6 +154,10 @@ impl<'t> Reader<'t> {
                     ("", _) | (_, "") => (from.trim_matches(is_arrow), to.trim_matches(is_arrow)),
                     ends => ends,
                 };
+                let rest = if cell == from { to } else { from };
+                if !arrow.from.is_empty() && !arrow.to.is_empty() && !is_ditto(rest) && rest != cell {
+                    doubts.push(format!("`{cell}` names both ends, and `{rest}` beside it is left out"));
+                }
                 return self.sides(one, other, arrow.both);
             }
         }
@@ -193,6 +221,21 @@ impl<'t> Reader<'t> {
         }
         side
     }
+}
+
+/// Sources that have inbound lines and outbound ones.
+pub(super) fn turning(table: &Table, roles: &[Role]) -> HashSet<String> {
+    let mut ways: HashMap<&str, Way> = HashMap::new();
+    let mut turning = HashSet::new();
+    for line in table.rows.iter().map(|line| Cells::of(table, roles, line)) {
+        let Some((source, way)) = line.cell(Role::From).zip(line.cell(Role::Direction).and_then(way)) else {
+            continue;
+        };
+        if *ways.entry(source).or_insert(way) != way {
+            turning.insert(source.to_owned());
+        }
+    }
+    turning
 }
 
 /// Whether a cell says that it says what the one above it says.

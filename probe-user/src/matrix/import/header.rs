@@ -43,13 +43,13 @@ const FILLERS: &str = "ip ips ipv4 ipv6 address addresses host hosts hostname na
                        application app server servers s es group security fqdn object objects machine device devices role \
                        pod the of";
 /// Words that make something else of it: when, who asked, what it runs.
-const NEVER: &str = "date day time version versions owner owners team valid ticket request requester mac type contact \
+const NEVER: &str = "user users username date day time version versions owner owners team valid ticket request requester mac type contact \
                      country os count notes description comment comments nat translated tag tags priority release \
                      department manager criticality format";
 const PLACES: &str = "zone zones interface interfaces intf srcintf dstintf vlan environment env region site location \
                       segment datacenter tier vpc account project vrf";
 const ACTIONS: &str = "action allow allowed permit permitted verdict status enabled decision permission open approved \
-                       access accept";
+                       access accept aktion erlaubt zugelassen freigabe freigegeben autorisé permitido azione";
 const DENIALS: &str = "blocked disabled denied forbidden negate negated closed";
 const OPTIONAL: &str = "optional optionnel facultatif opcional opzionale";
 const EXPECTATIONS: &str = "required require requirement mandatory expect expected needed erforderlich pflicht benötigt \
@@ -99,6 +99,7 @@ pub(super) fn claim(cell: &str) -> Claim {
         () if is("id") || is("row id") || is("rule id") => exact(Role::Id),
         () if has("component product feature module") || is("external service") => exact(Role::Component),
         () if has("app application service services svc l7 dienst") => exact(Role::App),
+        () if only(&[FILLERS]) => Claim { role: Role::Host, rank: Rank::Place },
         () if only(&[FLOWS]) => Claim { role: Role::Peer, rank: Rank::Place },
         () if has("notes note details function bemerkung bemerkungen") => {
             Claim { role: Role::Purpose, rank: Rank::Synonym }

@@ -56,6 +56,8 @@ pub(super) struct Subject {
     pub(super) name: String,
     /// Whether its rows are what it accepts, or what it connects to; `None` where no heading says.
     pub(super) is_inbound: Option<bool>,
+    /// Whether it is the first heading of all, and says nothing of directions: it may be the page's title.
+    pub(super) is_title: bool,
 }
 
 const INBOUND: [&str; 6] = ["inbound", "ingress", "incoming", "eingehend", "entrant", "listening"];
@@ -90,7 +92,7 @@ pub(super) fn subject(headings: &[String]) -> Option<Subject> {
         "access",
     ];
     let mut is_inbound = None;
-    for heading in headings.iter().rev() {
+    for (place, heading) in headings.iter().enumerate().rev() {
         let mut words: Vec<&str> = bare(heading).split_whitespace().collect();
         let is = |word: &str, some: &[&str]| some.contains(&word.to_lowercase().trim_matches(':'));
         let says = |some: &[&str]| words.iter().any(|word| is(word, some));
@@ -117,7 +119,7 @@ pub(super) fn subject(headings: &[String]) -> Option<Subject> {
             words.pop();
         }
         if !words.is_empty() {
-            return Some(Subject { name: words.join(" "), is_inbound });
+            return Some(Subject { name: words.join(" "), is_inbound, is_title: place == 0 && !is_way });
         }
     }
     None
@@ -239,7 +241,7 @@ mod tests {
     fn headings_tell_whom_a_table_is_about() {
         let subject = |headings: &[&str]| {
             let headings: Vec<String> = headings.iter().map(|heading| (*heading).to_owned()).collect();
-            subject(&headings).map(|Subject { name, is_inbound }| (name, is_inbound))
+            subject(&headings).map(|Subject { name, is_inbound, .. }| (name, is_inbound))
         };
         for (headings, expected) in [
             (&["Splunk", "Indexer", "Inbound"][..], Some(("Indexer", Some(true)))),

@@ -163,8 +163,12 @@ impl Reader {
             "br" | "p" | "li" | "div" | "ul" | "ol" => self.new_line(),
             "sup" => self.text("[^"),
             "del" | "s" | "strike" => self.text(STRUCK),
+            "img" => {
+                let alternative = attributes.iter().find(|attribute| &*attribute.name.local == "alt");
+                alternative.into_iter().for_each(|attribute| self.text(&attribute.value));
+            }
             // They have no end.
-            "img" | "input" | "hr" | "wbr" | "col" => {}
+            "input" | "hr" | "wbr" | "col" => {}
             _ => self.begin_style(name, attributes),
         }
     }

@@ -27,7 +27,7 @@ pub enum Kind {
 pub(super) fn detect(document: &str) -> Option<Kind> {
     let begins = document.trim_start();
     match () {
-        () if begins.starts_with('<') => Some(Kind::Html),
+        () if is_page(begins) || (begins.starts_with('<') && !pipes::is(document)) => Some(Kind::Html),
         () if commatrix::is_json(document) => Some(Kind::Commatrix),
         () if begins.starts_with(['{', '[']) || has_kind(document) => Some(declared(document)),
         () if pipes::is(document) => Some(Kind::Markdown),
@@ -47,6 +47,12 @@ fn declared(document: &str) -> Kind {
 /// Whether an HTML table stands somewhere.
 pub(super) fn has_tag(document: &str) -> bool {
     document.contains("<table") || document.contains("<TABLE")
+}
+
+/// Whether it is HTML as a whole; Markdown may begin with a tag or a comment.
+fn is_page(begins: &str) -> bool {
+    let begins = begins.get(..15).unwrap_or(begins).to_ascii_lowercase();
+    begins.starts_with("<!doctype html") || begins.starts_with("<html")
 }
 
 /// A key of its own at the beginning of a line, as every Kubernetes document has it.

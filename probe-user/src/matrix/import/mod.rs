@@ -29,6 +29,7 @@ mod network_policy;
 pub(super) mod pipes;
 mod port_cell;
 mod port_items;
+mod port_tokens;
 mod rows;
 mod table;
 mod text;
@@ -134,8 +135,10 @@ pub fn import(bytes: &[u8], file: &str, options: &Options) -> Result<Import, Fau
         return declaring(of_tables(tables, file, options), file);
     }
     let document = text::decode(bytes).map_err(fault)?;
+    // Who names columns means a table.
     let kind =
-        options.kind.or_else(|| kind::detect(&document)).ok_or_else(|| fault((0, NO_KIND.to_owned())))?;
+        options.kind.or_else(|| kind::detect(&document)).or(options.columns.as_ref().map(|_| Kind::Csv));
+    let kind = kind.ok_or_else(|| fault((0, NO_KIND.to_owned())))?;
     let tables = match kind {
         Kind::Canonical => {
             let Matrix { rows, .. } = read_matrix(&document, file)?;
@@ -173,7 +176,7 @@ pub fn is_canonical(document: &str) -> bool {
 
 const NO_KIND: &str = "declares no flows in any form that is known: expected a table with columns such as Source, \
                        Destination and Port (Markdown, HTML, CSV, XLSX, or its text), a FlowMatrix, \
-                       an EgressPoint or a NetworkPolicy";
+                       an EgressPoint or a NetworkPolicy; where it is one, --kind says which";
 
 /// Reads tables of pipes, those that [`markdown::markdown`] wrote as they were meant, and the HTML that stands between.
 fn of_markdown(document: &str, file: &str, options: &Options) -> Import {

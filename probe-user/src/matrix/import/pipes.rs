@@ -104,7 +104,10 @@ fn heading(line: &str) -> Option<(u8, String)> {
         return Some((level, text_of(marked.trim_end_matches('#').trim())));
     }
     let is_short = line.split_whitespace().count() <= WORDS && line.starts_with(char::is_alphanumeric);
-    (is_short && !line.ends_with(['.', ':', ',', ';', '!', '?'])).then(|| (UNMARKED, text_of(line)))
+    // "title: Ports" is a setting, "12" the number of a page.
+    let is_name = !line.contains(": ") && line.contains(char::is_alphabetic);
+    (is_short && is_name && !line.ends_with(['.', ':', ',', ';', '!', '?']))
+        .then(|| (UNMARKED, text_of(line)))
 }
 
 /// The line below a header: dashes, with colons for the alignment.

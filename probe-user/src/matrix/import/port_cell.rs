@@ -4,7 +4,8 @@
 //! the order of their lines. What the protocol cells say holds for every port that says nothing itself.
 
 use super::application::{is_bare, numbered, transport, transports_of};
-use super::port_items::{self, Item, Token, says_more, tokens};
+use super::port_items::{self, Item, says_more};
+use super::port_tokens::{Token, tokens};
 use super::text::is_blank;
 use crate::event::Protocol;
 use crate::matrix::model::{PortSpec, Ports};
@@ -54,10 +55,17 @@ pub(super) fn read(cells: Cells<'_>) -> Result<Reading, String> {
     let named = cells.app.filter(|cell| !is_blank(cell)).map(tidy);
     let app = named.or_else(|| protocol_said.text.clone()).or_else(|| transport_said.text.clone());
     let mut reading = Reading { app, ..Reading::default() };
-    let port_items::Items { items, notes, doubts } =
-        if is_blank(cells.ports) { port_items::Items::default() } else { port_items::read(cells.ports)? };
+    let port_items::Items { items, notes, doubts } = match port_items::read(cells.ports) {
+        _ if is_blank(cells.ports) => port_items::Items::default(),
+        // "8/0", "Type 3 Code 4"
+        Err(_) if said.explicit == [Protocol::Icmp] => {
+            reading.doubts.push(format!("ICMP has no ports; `{}` is left out", cells.ports));
+            port_items::Items::default()
+        }
+        read => read?,
+    };
     reading.notes = notes;
-    reading.doubts = doubts;
+    reading.doubts.extend(doubts);
     for said in [&transport_said.doubts, &protocol_said.doubts, &app_said.doubts] {
         reading.doubts.extend(said.iter().cloned());
     }
@@ -107,6 +115,10 @@ impl Said {
         for (index, token) in tokens.iter().enumerate() {
             match token {
                 Token::Word(word) => names_more |= said.word(word, tokens.get(index + 1), cell),
+                // "HTTPS (TCP)"
+                Token::Remark(remark) if transport(&remark.to_lowercase()).is_some() => {
+                    said.transports.extend(transport(&remark.to_lowercase()));
+                }
                 Token::Remark(remark) if remark.parse::<u16>().is_err() && says_more(remark) => {
                     names_more = true;
                     said.doubts.push(format!("`{remark}` beside the protocol is a note only"));

@@ -1,6 +1,7 @@
 //! The ports' cell → ports, with the transports that it names itself.
 
 use super::application::{is_bare, transport, transports_of};
+use super::port_tokens::{Token, tidied, tokens};
 use crate::event::Protocol;
 use crate::matrix::model::Ports;
 
@@ -26,72 +27,6 @@ pub(super) struct Items {
     pub(super) doubts: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
-    Number(String),
-    Word(String),
-    /// Text in brackets.
-    Remark(String),
-    /// A range's sign.
-    Dash,
-    Slash,
-    Colon,
-    /// `>`, `<` and their like: whether it is above, and whether the port itself is among them.
-    Compare(bool, bool),
-    Plus,
-    Star,
-    Comma,
-    Line,
-    /// A sign that means nothing here.
-    Odd(char),
-}
-
-pub(super) fn tokens(cell: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut rest = cell;
-    while let Some(letter) = rest.chars().next() {
-        let word = |is: fn(char) -> bool| rest.find(|letter: char| !is(letter)).unwrap_or(rest.len());
-        let length = match letter {
-            _ if letter.is_ascii_digit() => word(|letter| letter.is_ascii_digit()),
-            _ if letter.is_alphabetic() => word(|letter| letter.is_alphanumeric() || letter == '_'),
-            '(' | '[' => rest.find([')', ']']).map_or(rest.len(), |end| end + 1),
-            '.' if rest.starts_with("..") => word(|letter| letter == '.'),
-            '>' | '<' if rest[1..].starts_with('=') => 2,
-            _ => letter.len_utf8(),
-        };
-        let (text, after) = rest.split_at(length);
-        rest = after;
-        tokens.push(match letter {
-            _ if letter.is_ascii_digit() => Token::Number(text.to_owned()),
-            _ if letter.is_alphabetic() => named(text),
-            '(' | '[' => Token::Remark(text.trim_matches(['(', ')', '[', ']']).trim().to_owned()),
-            '-' | '–' | '—' | '−' | '‐' | '‑' => Token::Dash,
-            '.' if length == 2 => Token::Dash,
-            '/' => Token::Slash,
-            ':' => Token::Colon,
-            '>' => Token::Compare(true, length == 2),
-            '<' => Token::Compare(false, length == 2),
-            '≥' => Token::Compare(true, true),
-            '≤' => Token::Compare(false, true),
-            '+' => Token::Plus,
-            '*' => Token::Star,
-            ',' | ';' | '&' | '|' => Token::Comma,
-            '\n' => Token::Line,
-            _ if letter.is_whitespace() => continue,
-            _ => Token::Odd(letter),
-        });
-    }
-    tokens
-}
-
-fn named(text: &str) -> Token {
-    match text.to_lowercase().as_str() {
-        "to" | "through" | "thru" | "bis" | "until" => Token::Dash,
-        "and" | "or" => Token::Comma,
-        word => Token::Word(word.to_owned()),
-    }
-}
-
 /// What stands together: ports, and the transports that are said of them.
 #[derive(Debug, Default)]
 struct Segment {
@@ -108,7 +43,7 @@ struct Segment {
 ///
 /// What was found and what was expected, when the ports cannot be told.
 pub(super) fn read(cell: &str) -> Result<Items, String> {
-    let written = whole_numbers(cell);
+    let written = tidied(cell);
     let tokens = tokens(&written);
     let leads = matches!(tokens.as_slice(), [Token::Word(word), ..] if transport(word).is_some());
     let mut reader = Reader { cell, leads, segments: Vec::new(), items: Items::default() };
@@ -117,6 +52,7 @@ pub(super) fn read(cell: &str) -> Result<Items, String> {
         reader.part(part, line)?;
         line += usize::from(part.last() == Some(&Token::Line));
     }
+    reader.end();
     let Reader { segments, mut items, .. } = reader;
     items.items = inherit(segments);
     items.doubts.extend(thousands(cell));
@@ -142,19 +78,53 @@ impl Reader<'_> {
                 && matches!(after, [Token::Colon, ..])
                 || (segment.leads || self.leads)
                     && matches!(token, Token::Word(word) if transport(word).is_some())
-                    && matches!(after, [Token::Number(_), ..]);
+                    && matches!(
+                        after,
+                        [Token::Number(_), ..] | [Token::Slash | Token::Dash, Token::Number(_), ..]
+                    );
             let is_next_number =
                 matches!(token, Token::Number(_)) && !segment.leads && !segment.transports.is_empty();
             if !segment.ports.is_empty() && (is_leading || is_next_number) {
-                join(
-                    &mut self.segments,
-                    std::mem::replace(&mut segment, Segment { line, ..Segment::default() }),
-                );
+                let whole = std::mem::replace(&mut segment, Segment { line, ..Segment::default() });
+                self.join(whole);
             }
             rest = self.token(token, after, &mut segment)?;
         }
-        join(&mut self.segments, segment);
+        self.join(segment);
         Ok(())
+    }
+
+    /// A segment that names transports alone belongs to the ports before it, as in `53/tcp, udp`, or after it; where
+    /// transports lead, after it.
+    fn join(&mut self, mut segment: Segment) {
+        match self.segments.last_mut() {
+            Some(last) if last.ports.is_empty() => {
+                segment.transports.splice(..0, std::mem::take(&mut last.transports));
+                segment.leads = true;
+                *last = segment;
+            }
+            Some(last) if segment.ports.is_empty() && !self.leads => {
+                last.transports.append(&mut segment.transports);
+            }
+            _ => self.segments.push(segment),
+        }
+    }
+
+    /// `TCP 443, UDP`: what leads and leads nothing.
+    fn end(&mut self) {
+        let Some(last) = self.segments.pop_if(|last| last.ports.is_empty() && !last.transports.is_empty())
+        else {
+            return;
+        };
+        if let Some(before) = self.segments.last_mut() {
+            let named = last.transports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            self.items
+                .doubts
+                .push(format!("no port follows `{named}` in `{}`; those before it are taken", self.cell));
+            before.transports.extend(last.transports);
+        } else {
+            self.segments.push(last);
+        }
     }
 
     /// Takes one token with what belongs to it; returns what follows.
@@ -206,7 +176,20 @@ impl Reader<'_> {
             segment.ports.push((Ports::Any, "0-65535".to_owned()));
             return Ok(rest);
         }
+        // "3 ports: 80, 443, 8443" counts them.
+        if let [Token::Word(word), Token::Colon, rest @ ..] = rest
+            && word == "ports"
+        {
+            return Ok(rest);
+        }
         let port = port(first)?;
+        // "4505/6" leaves digits out.
+        if let [Token::Slash, Token::Number(other), ..] = rest
+            && other.len() == 1
+            && first.len() > 1
+        {
+            self.items.doubts.push(format!("`{first}/{other}` may be short for two ports; read as written"));
+        }
         if let [Token::Colon, Token::Number(last), ..] = rest
             && port < 1024
         {
@@ -298,7 +281,9 @@ impl Reader<'_> {
         // "HTTPS (443)", "dynamic (49152-65535)": the ports are in the brackets.
         let is_open = segment.ports.is_empty() && !segment.transports.is_empty()
             || matches!(segment.ports.as_slice(), [(Ports::Varies, _)]);
+        // One bracket: a document must not decide how deep this goes.
         if is_open
+            && !remark.contains(['(', '['])
             && tokens.iter().any(|token| matches!(token, Token::Number(_)))
             && let Ok(Items { items, doubts, .. }) = read(remark)
             && doubts.is_empty()
@@ -378,28 +363,6 @@ pub(super) fn says_more(remark: &str) -> bool {
     })
 }
 
-/// `443.0`, as a spreadsheet's numbers come out of some programmes, and `10,000`, which can be no list.
-fn whole_numbers(cell: &str) -> String {
-    let part = |part: &str| {
-        let trimmed = part.trim();
-        let whole =
-            trimmed.strip_suffix(".0").filter(|whole| whole.bytes().all(|byte| byte.is_ascii_digit()));
-        whole.filter(|whole| !whole.is_empty()).map_or_else(|| part.to_owned(), str::to_owned)
-    };
-    let is_one = |before: &str, after: &str| {
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        is_number(before)
-            && before.len() <= 2
-            && after.len() == 3
-            && is_number(after)
-            && after.starts_with('0')
-    };
-    match cell.trim().split_once(',') {
-        Some((before, after)) if is_one(before, after) => format!("{before}{after}"),
-        _ => cell.split(',').map(part).collect::<Vec<_>>().join(","),
-    }
-}
-
 /// `10,250` and `49 152` are one port to some and two to others.
 fn thousands(cell: &str) -> Option<String> {
     /// Ports below 100 that do stand in lists.
@@ -413,19 +376,6 @@ fn thousands(cell: &str) -> Option<String> {
     let is_one = (1..=2).contains(&before.len()) && after.len() == 3 && digits(before) && digits(after);
     (is_one && !KNOWN.contains(&before))
         .then(|| format!("`{cell}` may be one port with a separator; read as two"))
-}
-
-/// A segment that names transports alone belongs to the ports before it, as in `53/tcp, udp`, or after it.
-fn join(segments: &mut Vec<Segment>, mut segment: Segment) {
-    match segments.last_mut() {
-        Some(last) if last.ports.is_empty() => {
-            segment.transports.splice(..0, std::mem::take(&mut last.transports));
-            segment.leads = true;
-            *last = segment;
-        }
-        Some(last) if segment.ports.is_empty() => last.transports.append(&mut segment.transports),
-        _ => segments.push(segment),
-    }
 }
 
 /// Ports that name no transport take the one that leads before them, or the one behind the next: `TCP 80, 443`,

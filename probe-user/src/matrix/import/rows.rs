@@ -1,5 +1,6 @@
 //! A table's lines → rows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
@@ -29,9 +30,10 @@ pub(super) fn rows(
     vocabulary: &Vocabulary,
     import: &mut Import,
 ) {
+    let turning = ends::turning(&table, roles);
     // Each line goes when it was read: a large table does not fit into memory twice.
     let lines = std::mem::take(&mut table.rows);
-    let mut reader = Reader::of(&table, file, vocabulary, &mut import.problems);
+    let mut reader = Reader::of(&table, turning, file, vocabulary, &mut import.problems);
     import.rows.reserve(lines.len());
     let mut above: Option<Context> = None;
     for line in lines {
@@ -78,6 +80,7 @@ struct Said {
 impl<'t> Reader<'t> {
     fn of(
         table: &'t Table,
+        turning: HashSet<String>,
         file: &'t Arc<str>,
         vocabulary: &'t Vocabulary,
         problems: &'t mut Vec<Problem>,
@@ -90,7 +93,7 @@ impl<'t> Reader<'t> {
         Self {
             table,
             file,
-            ends: ends::Reader::of(table, file, vocabulary),
+            ends: ends::Reader::of(table, turning, file, vocabulary),
             heading: heading.unwrap_or_default(),
             caveats: table.headings.iter().filter_map(|heading| caveats::of_heading(heading)).collect(),
             part: None,
@@ -106,6 +109,10 @@ impl<'t> Reader<'t> {
         if line.is_struck() {
             let message = "the row is struck out, and so no flow".to_owned();
             self.problems.push(Problem::note(line.number(), message));
+            return Ok(Vec::new());
+        }
+        if line.is_comment() {
+            self.problems.push(Problem::note(line.number(), "commented out, and so no flow".to_owned()));
             return Ok(Vec::new());
         }
         if let Some(title) = line.alone() {
@@ -124,6 +131,7 @@ impl<'t> Reader<'t> {
         let component = self.component(line);
         doubts.extend(ports.doubts.iter().cloned());
         doubts.extend(caveats::beside(line));
+        doubts.extend(caveats::paired(line));
         let others = Self::others(line, &mut marks);
         let expect = caveats::expect(line, &mut doubts);
         let said = Said { ports, component, expect, doubts, marks, others };

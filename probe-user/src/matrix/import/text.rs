@@ -98,7 +98,7 @@ pub(super) fn is_blank(cell: &str) -> bool {
 
 /// Marks of direction (Unicode UAX 9), joiners and the like, which make two names out of one.
 fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{AD}')
+    matches!(letter, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{FE0F}' | '\u{AD}')
 }
 
 #[cfg(test)]

@@ -145,14 +145,7 @@ fn endpoints(inventory: &Inventory, remarks: &mut Vec<Remark>) {
             let path = format!("endpoints.{name}");
             remarks.push(Remark { line: endpoint.line, is_warning, path, message });
         };
-        let says_nothing = endpoint.hosts.is_empty()
-            && endpoint.cidrs.is_empty()
-            && endpoint.cgroups.is_empty()
-            && endpoint.selector.is_none()
-            && endpoint.cluster.is_none()
-            && !endpoint.ingress
-            && endpoint.acknowledged.is_none();
-        if says_nothing {
+        if endpoint.says_nothing() {
             remark(true, "nothing says what it is: rows that name it cannot be seen".to_owned());
         }
         if endpoint.cluster.is_none()

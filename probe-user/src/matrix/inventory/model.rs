@@ -103,6 +103,22 @@ pub struct Selector {
     pub labels: BTreeMap<String, String>,
 }
 
+impl Endpoint {
+    /// Whether it is a name and nothing else: rows that use it cannot be seen.
+    #[must_use]
+    pub fn says_nothing(&self) -> bool {
+        let Self { hosts, cluster, cidrs, cgroups, selector, ports: _, ingress, acknowledged, line: _ } =
+            self;
+        hosts.is_empty()
+            && cidrs.is_empty()
+            && cgroups.is_empty()
+            && selector.is_none()
+            && cluster.is_none()
+            && !ingress
+            && acknowledged.is_none()
+    }
+}
+
 impl Inventory {
     /// The ports of a row here: its own, or those that this inventory gives for `varies`.
     pub fn ports_of<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = PortSpec> + 'a {

@@ -7,13 +7,13 @@ mod ports;
 mod sarif;
 mod spelling;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
 pub use sarif::sarif;
 
-use super::inventory::{Inventory, unbound};
+use super::inventory::{Endpoint, Inventory, unbound};
 use super::model::{Matrix, Ports, Row};
 
 /// How much a finding matters.
@@ -169,6 +169,7 @@ pub fn lint(matrices: &[Matrix], inventory: Option<&Inventory>) -> Vec<Finding> 
     findings.extend(to_review(&rows));
     findings.extend(inventory.into_iter().flat_map(|inventory| unbound_names(matrices, inventory)));
     findings.extend(inventory.into_iter().flat_map(|inventory| unused_bindings(&rows, inventory)));
+    findings.extend(inventory.into_iter().flat_map(|inventory| empty_endpoints(&rows, inventory)));
     findings.sort_by(|one, other| one.rows.cmp(&other.rows).then(one.rule.cmp(&other.rule)));
     findings
 }
@@ -184,6 +185,23 @@ fn to_review(rows: &[Located<'_>]) -> Vec<Finding> {
         doubts => doubts.join("; "),
     };
     doubted.map(|located| finding(Rule::ToReview, &[*located], message(located.row))).collect()
+}
+
+/// A skeleton that nobody has filled in binds nothing.
+fn empty_endpoints(rows: &[Located<'_>], inventory: &Inventory) -> Vec<Finding> {
+    let mut told = HashSet::new();
+    let mut findings = Vec::new();
+    for located in rows {
+        for name in located.row.from.iter().chain(&located.row.to) {
+            let is_empty = inventory.endpoints.get(name).is_some_and(Endpoint::says_nothing);
+            if is_empty && told.insert(name.key()) {
+                let message = format!("the inventory has `{name}` and does not say what it is");
+                let found = finding(Rule::UnboundEndpoint, &[*located], message);
+                findings.push(Finding { severity: Severity::Warning, ..found });
+            }
+        }
+    }
+    findings
 }
 
 fn unused_bindings(rows: &[Located<'_>], inventory: &Inventory) -> Vec<Finding> {

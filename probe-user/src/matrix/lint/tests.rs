@@ -99,6 +99,20 @@ fn ports_that_the_inventory_gives_for_no_row_are_told() {
 }
 
 #[test]
+fn endpoints_that_nobody_has_filled_in_are_told_once() {
+    let rows =
+        "- {id: a, from: [x], to: [y], ports: [1/tcp]}\n- {id: b, from: [y], to: [x], ports: [2/tcp]}\n";
+    let inventory =
+        "apiVersion: flowdrift/v1\nkind: Inventory\nendpoints: {x: {cidrs: []}, y: {cidrs: [192.0.2.1]}}\n";
+    let inventory = read_inventory(inventory, "i.yaml").unwrap_or_else(|faults| panic!("{faults}"));
+    let found = lint(&[matrix(rows)], Some(&inventory));
+    assert_eq!(
+        found.iter().map(|finding| (finding.severity, finding.message.as_str())).collect::<Vec<_>>(),
+        [(Severity::Warning, "the inventory has `x` and does not say what it is")]
+    );
+}
+
+#[test]
 fn sarif_names_every_rule_and_place() {
     let findings = lint(&[matrix("- {id: a, from: [x], to: [y], ports: [389/udp]}\n")], None);
     let sarif = sarif(&findings, "1.0");
