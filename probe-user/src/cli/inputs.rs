@@ -1,5 +1,6 @@
 //! The declared side's documents, from where the user says. Every fault of every file is told at once.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -63,16 +64,17 @@ fn matrices_of(files: &[PathBuf], faults: &mut Vec<Faults>) -> Vec<Matrix> {
 
 /// Row ids are how findings name rows: two matrices may not share one.
 fn repeated(matrices: &[Matrix], faults: &mut Vec<Faults>) {
-    for (index, matrix) in matrices.iter().enumerate() {
-        let earlier =
-            || matrices[..index].iter().flat_map(|other| other.rows.iter().map(move |row| (other, row)));
-        let same = |row: &Row| earlier().find(|(_, other)| other.id == row.id);
+    let mut earlier: HashMap<&str, (&str, u32)> = HashMap::new();
+    for matrix in matrices {
         let fault = |row: &Row| {
-            let (other, first) = same(row)?;
-            let message = format!("id `{}` is also the id of {}:{}", row.id, other.file, first.line);
+            let (file, line) = earlier.get(row.id.as_str())?;
+            let message = format!("id `{}` is also the id of {file}:{line}", row.id);
             Some(Fault { line: row.line, path: "rows".to_owned(), message })
         };
         let found: Vec<Fault> = matrix.rows.iter().filter_map(fault).collect();
+        for row in &matrix.rows {
+            earlier.entry(&row.id).or_insert((&matrix.file, row.line));
+        }
         if !found.is_empty() {
             faults.push(Faults::new(&matrix.file, found));
         }

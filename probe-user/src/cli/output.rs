@@ -28,25 +28,33 @@ pub(super) enum Output {
 impl Output {
     /// Opens it; `-` is standard output.
     pub(super) fn open(name: &Path) -> Result<Self> {
-        if name == Path::new("-") {
+        // Opened by its name it would be another writer at another place.
+        if ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].map(Path::new).contains(&name) {
             return Ok(Self::Standard);
         }
         let cannot = || format!("cannot write {}", name.display());
-        // A link stays one: what it leads to is written.
-        let name = name.canonicalize().unwrap_or_else(|_| name.to_owned());
+        // A link stays one: what it leads to is written. What stands in /dev leads to what is open already.
+        let is_device = name.starts_with("/dev");
+        let name = if is_device { name.to_owned() } else { followed(name) };
         match name.metadata() {
             Ok(there) if there.is_dir() => {
                 Err(io::Error::from(io::ErrorKind::IsADirectory)).with_context(cannot)
             }
-            Ok(there) if !there.is_file() => {
-                let file = File::options().write(true).open(&name).with_context(cannot)?;
+            Ok(there) if is_device || !there.is_file() => {
+                // Appending: several may write to one device, and a file behind /dev/stdout keeps what it has.
+                let file = File::options().append(true).open(&name).with_context(cannot)?;
                 Ok(Self::Special { name, file })
             }
-            _ => {
+            there => {
                 let mut unfinished = name.as_os_str().to_owned();
                 unfinished.push(format!(".{}.tmp", std::process::id()));
                 let unfinished = PathBuf::from(unfinished);
-                let file = File::create(&unfinished).with_context(cannot)?;
+                // Whatever stands under that name is not ours to follow or to empty.
+                let file =
+                    File::options().write(true).create_new(true).open(&unfinished).with_context(cannot)?;
+                if let Ok(there) = there {
+                    file.set_permissions(there.permissions()).with_context(cannot)?;
+                }
                 Ok(Self::File { name, unfinished, file })
             }
         }
@@ -75,6 +83,17 @@ impl Output {
                 .and_then(|()| fs::rename(&unfinished, &name))
                 .with_context(|| format!("writing {}", name.display())),
         }
+    }
+}
+
+/// Where a name leads, also where nothing is there yet.
+fn followed(name: &Path) -> PathBuf {
+    if let Ok(there) = name.canonicalize() {
+        return there;
+    }
+    match name.read_link() {
+        Ok(target) => name.parent().unwrap_or(Path::new("")).join(target),
+        Err(_) => name.to_owned(),
     }
 }
 

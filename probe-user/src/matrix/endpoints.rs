@@ -26,8 +26,8 @@ pub fn uses(matrices: &[Matrix], inventory: Option<&Inventory>) -> BTreeMap<Endp
     for (row, matrix) in matrices.iter().flat_map(|matrix| matrix.rows.iter().map(move |row| (row, matrix))) {
         let place = place(row, &matrix.file);
         let mut entry = |name: &EndpointName, note: &dyn Fn(&mut Use)| {
-            let is_bound = known(name, inventory);
-            note(uses.entry(name.clone()).or_insert_with(|| Use { is_bound, ..Use::default() }));
+            let of_new = || Use { is_bound: known(name, inventory), ..Use::default() };
+            note(uses.entry(name.clone()).or_insert_with(of_new));
         };
         for name in &row.from {
             entry(name, &|used| used.as_source.push(place.clone()));

@@ -7,13 +7,19 @@ use super::model::{EndpointName, Row};
 /// Gives every row an id of its own. Rows with the same ends and ports are told apart by their component, and by a
 /// number where that is the same too.
 pub fn give(rows: &mut [Row]) {
-    let mut given: HashMap<String, u32> =
-        rows.iter().filter(|row| !row.id.is_empty()).map(|row| (row.id.clone(), 0)).collect();
+    // An id that its author gave stays with the first row that has it.
+    let mut given: HashMap<String, u32> = HashMap::new();
+    let mut has_own = vec![false; rows.len()];
+    for (row, has_own) in rows.iter().zip(&mut has_own).filter(|(row, _)| !row.id.is_empty()) {
+        let count = given.entry(row.id.clone()).or_insert(0);
+        *has_own = *count == 0;
+        *count = 1;
+    }
     let mut ends: HashMap<String, u32> = HashMap::new();
     for row in rows.iter().filter(|row| row.id.is_empty()) {
         *ends.entry(of_ends(row)).or_insert(0) += 1;
     }
-    for row in rows {
+    for (row, _) in rows.iter_mut().zip(has_own).filter(|(_, has_own)| !has_own) {
         let own = if row.id.is_empty() {
             let id = of_ends(row);
             let is_alone = ends.get(&id) == Some(&1);
@@ -109,7 +115,7 @@ mod tests {
         );
         assert_eq!(
             ids(&[("a", "Shop", "view"), ("a", "Shop", "x"), ("a-2", "Shop", "y")]),
-            ["a", "a-2", "a-2-2"]
+            ["a", "a-3", "a-2"]
         );
     }
 }

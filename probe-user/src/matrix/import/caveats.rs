@@ -6,13 +6,13 @@ use aho_corasick::AhoCorasick;
 
 use super::cells::Cells;
 use super::columns::Role;
-use super::header;
-use super::text::{is_blank, is_one_of};
+use super::text::{is_blank, is_one_of, words};
 use crate::matrix::model::Expect;
 
 /// Whether the line says that its flow must be seen.
 pub(super) fn expect(line: Cells<'_>, doubts: &mut Vec<String>) -> Expect {
-    let (said, contrary) = match (line.cell(Role::Expect), line.cell(Role::Optional)) {
+    let filled = |role| line.cell(role).filter(|cell| !is_blank(cell));
+    let (said, contrary) = match (filled(Role::Expect), filled(Role::Optional)) {
         (Some(said), _) => (said, false),
         (None, Some(said)) => (said, true),
         (None, None) => return Expect::Optional,
@@ -62,13 +62,11 @@ const REMOVING: &str =
 
 /// Why the line declares no flow, though it looks like one.
 pub(super) fn denied(line: Cells<'_>) -> Option<&str> {
-    let refuses = |cell: &str| {
-        let lower = cell.to_lowercase();
-        is_one_of(lower.split([' ', ',', '(']).next().unwrap_or_default(), REFUSING)
-    };
+    // "Blocked (waiting for approval)" says more, and is doubted.
+    let refuses = |cell: &str| is_one_of(&cell.to_lowercase(), REFUSING);
     // "Allowed: no", and not "Enabled: no": a rule that sleeps may be what another document needs.
     let is_allowance = |name: &str| {
-        let words = header::words(name);
+        let words = words(name);
         words.iter().any(|word| is_one_of(word, "allow allowed permit permitted accept"))
     };
     let action = line.filled().find(|(name, role, cell)| {
@@ -99,10 +97,10 @@ pub(super) fn beside(line: Cells<'_>) -> Vec<String> {
             Role::Second if !is_blank(cell) && !names_the_same(line, cell) => {
                 doubts.push(format!("`{name}` says `{cell}` beside what is read, and is left out"));
             }
-            Role::Action if !is_one_of(first, ALLOWING) && !is_blank(cell) => {
+            Role::Action if !is_one_of(first, ALLOWING) && !affirms(cell) && !is_blank(cell) => {
                 doubts.push(format!("`{name}` says `{cell}`, which neither allows nor denies"));
             }
-            Role::Denial if !denies(cell) && !is_blank(cell) => {
+            Role::Denial | Role::Turn if !denies(cell) && !is_blank(cell) => {
                 doubts.push(format!("`{name}` says `{cell}`"));
             }
             Role::Marks(_) if !affirms(cell) && !denies(cell) && !is_blank(cell) => {
@@ -112,9 +110,7 @@ pub(super) fn beside(line: Cells<'_>) -> Vec<String> {
             Role::Other if is_one_of(&lower, REFUSING) || is_one_of(first, REMOVING) => {
                 doubts.push(format!("`{name}` says `{cell}`"));
             }
-            Role::Other
-                if header::words(name).iter().any(|word| is_one_of(word, ENABLING)) && denies(cell) =>
-            {
+            Role::Other if words(name).iter().any(|word| is_one_of(word, ENABLING)) && denies(cell) => {
                 doubts.push(format!("`{name}` says `{cell}`"));
             }
             Role::Ports => {}
@@ -224,11 +220,13 @@ pub(super) fn turn(text: &str) -> Option<&'static str> {
     WORDS.first(text)
 }
 
+const REFUSED: [&str; 9] =
+    ["blocked", "removed", "closed", "rejected", "disabled", "dropped", "refused", "old", "example"];
+
 /// What a heading says against the rows below it.
 pub(super) fn of_heading(heading: &str) -> Option<String> {
-    const REFUSED: [&str; 9] =
-        ["blocked", "removed", "closed", "rejected", "disabled", "dropped", "refused", "old", "example"];
-    let found = turn(heading).or_else(|| Words::new(&REFUSED).first(heading));
+    static WORDS: LazyLock<Words> = LazyLock::new(|| Words::new(&REFUSED));
+    let found = turn(heading).or_else(|| WORDS.first(heading));
     found.map(|words| format!("the heading `{heading}` says `{words}`"))
 }
 

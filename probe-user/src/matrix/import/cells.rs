@@ -75,7 +75,7 @@ impl<'t> Cells<'t> {
     pub(super) fn is_comment(self) -> bool {
         let mut filled = self.line.cells.iter().filter(|cell| !cell.is_empty());
         let Some(first) = filled.next() else { return false };
-        let rest = ["#", "//", "-- ", ";", "<!--"].into_iter().find_map(|mark| first.strip_prefix(mark));
+        let rest = ["#", "// ", "-- ", ";", "<!--"].into_iter().find_map(|mark| first.strip_prefix(mark));
         rest.is_some_and(|rest| !rest.trim().is_empty() && !rest.bytes().all(|byte| byte.is_ascii_digit()))
     }
 

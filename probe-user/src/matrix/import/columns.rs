@@ -5,6 +5,7 @@ use std::fmt;
 use super::application::transport;
 use super::header::{self, Claim, Rank};
 use super::table::Table;
+use super::text::{is_one_of, words};
 use crate::event::Protocol;
 
 /// What a column tells.
@@ -45,6 +46,8 @@ pub(super) enum Role {
     Action,
     /// Whether it is not.
     Denial,
+    /// Whether the line means something else than it says: it sleeps, or is about everybody else.
+    Turn,
     /// A column of ends or ports beside the one that is read.
     Second,
     /// The row's id.
@@ -55,7 +58,7 @@ pub(super) enum Role {
     Other,
 }
 
-const NAMED: [(&str, Role); 12] = [
+const NAMED: [(&str, Role); 15] = [
     ("from", Role::From),
     ("to", Role::To),
     ("peer", Role::Peer),
@@ -67,6 +70,9 @@ const NAMED: [(&str, Role); 12] = [
     ("component", Role::Component),
     ("purpose", Role::Purpose),
     ("expect", Role::Expect),
+    ("optional", Role::Optional),
+    ("action", Role::Action),
+    ("host", Role::Host),
     ("id", Role::Id),
 ];
 
@@ -106,7 +112,7 @@ impl Columns {
         let mut roles = vec![Role::Other; header.len()];
         for (role, column) in &self.0 {
             let by_number = column.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-            let by_text = || header.iter().position(|cell| header::words(cell) == header::words(column));
+            let by_text = || header.iter().position(|cell| words(cell) == words(column));
             let place = by_number.filter(|place| *place < header.len()).or_else(by_text)?;
             roles[place] = *role;
         }
@@ -165,7 +171,7 @@ pub(super) fn tells_ports(table: &Table) -> bool {
 
 /// `tcp/443`, `443 (UDP)`.
 fn holds_port(cell: &str) -> bool {
-    let words = header::words(cell);
+    let words = words(cell);
     let is_port = |word: &String| word.parse::<u16>().is_ok();
     words.len() <= 6
         && words.windows(2).any(|pair| {
@@ -177,12 +183,22 @@ fn holds_port(cell: &str) -> bool {
 /// Whether a line reads as the header of a table of flows: it has the columns, and nothing that stands in rows.
 pub(super) fn is_header(cells: &[String], told: Told) -> bool {
     let is_data = |cell: &String| {
-        let words = header::words(cell);
+        let words = words(cell);
         words.iter().any(|word| word.bytes().all(|byte| byte.is_ascii_digit()) && word.len() > 1)
     };
     let transports = cells.iter().filter(|cell| transport(&cell.to_lowercase()).is_some()).count();
     // "TCP" alone is what a cell says; "TCP" and "UDP" are columns.
     transports != 1 && !cells.iter().any(is_data) && roles(cells, None, told).is_some()
+}
+
+/// Whether a line within a table is the header of another: it has the plain words of one, and no others.
+pub(super) fn is_header_within(cells: &[String], told: Told) -> bool {
+    let is_plain = |cell: &String| {
+        let Claim { role, rank } = header::claim(cell);
+        let is_read = matches!(role, Role::From | Role::To | Role::Peer) || is_ports(&role);
+        !is_read || (rank == Rank::Exact && words(cell).iter().all(|word| !is_one_of(word, "any all no")))
+    };
+    is_header(cells, told) && cells.iter().all(is_plain)
 }
 
 /// The roles by the header's words. Of several columns for the same thing the plainest is meant, and the first of those.
@@ -196,15 +212,16 @@ fn recognised(header: &[String]) -> Vec<Role> {
     let has_range =
         names(&claims, Role::FirstPort, Rank::Exact) && names(&claims, Role::LastPort, Rank::Exact);
     for (claim, cell) in claims.iter_mut().zip(header) {
-        let says_flow = header::words(cell).iter().any(|word| word == "from" || word == "to");
+        let says_flow = words(cell).iter().any(|word| word == "from" || word == "to");
         claim.role = match claim.role {
             Role::FirstPort if is_flow && says_flow => Role::Other,
             Role::LastPort if is_flow && says_flow => Role::Ports,
             Role::FirstPort if !has_range => Role::Ports,
-            Role::LastPort if !has_range => Role::Second,
+            Role::LastPort if !has_range => Role::Ports,
             role => role,
         };
     }
+    let has_range = names(&claims, Role::FirstPort, Rank::Exact);
     let has_ports = names(&claims, Role::Ports, Rank::Place) || names(&claims, Role::FirstPort, Rank::Place);
     let has_ends = names(&claims, Role::From, Rank::Place) || names(&claims, Role::To, Rank::Place);
     // A firewall's "service" is a port.
@@ -221,7 +238,11 @@ fn recognised(header: &[String]) -> Vec<Role> {
         Role::Host | Role::Peer if has_both => Role::Other,
         Role::PortsOf(transport) if has_ports => Role::Marks(transport),
         Role::Peer if claim.rank == Rank::Place && has_ends => Role::Other,
-        Role::Other | Role::Second | Role::PortsOf(_) => claim.role,
+        // One denial is enough, whichever column says it.
+        Role::Other | Role::Second | Role::PortsOf(_) | Role::Action | Role::Denial | Role::Turn => {
+            claim.role
+        }
+        Role::Ports if has_range => Role::Second,
         role if taken(place, claim) => role,
         Role::Ports | Role::FirstPort | Role::LastPort => Role::Second,
         Role::From | Role::To if claim.rank != Rank::Place => Role::Second,
@@ -231,7 +252,7 @@ fn recognised(header: &[String]) -> Vec<Role> {
 }
 
 fn is_service(cell: &str) -> bool {
-    let words = header::words(cell);
+    let words = words(cell);
     !words.is_empty() && words.iter().all(|word| ["service", "services", "svc"].contains(&word.as_str()))
 }
 

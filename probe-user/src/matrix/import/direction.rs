@@ -1,6 +1,6 @@
 //! Which way a row points: arrows, and words for directions.
 
-use super::header;
+use super::text::words;
 use crate::matrix::model::EndpointName;
 
 /// Which way a direction points between two named ends.
@@ -28,21 +28,16 @@ pub(super) fn pointed(direction: &str, from: &str, to: &str) -> Option<Pointed> 
     let lower = direction.to_lowercase();
     let is =
         |words: &[&str]| words.iter().any(|word| lower == *word || lower.starts_with(&format!("{word} ")));
-    match () {
-        () if arrow(direction).is_some_and(|arrow| arrow.both)
-            || is(&["both", "two-way", "bi", "yes"])
-            || lower.starts_with("bidi")
-            || lower.starts_with("bi-di") =>
-        {
-            Some(Pointed::Both)
-        }
-        () if is(&["←", "<-", "<--", "⇐", "⟵", "reverse", "reversed", "back"]) => Some(Pointed::Back),
-        () if arrow(direction).is_some()
-            || is(&["outbound", "egress", "out", "one-way", "unidirectional", "uni", "forward", "no"]) =>
-        {
-            Some(Pointed::There)
-        }
-        () => None,
+    match (way(direction), arrow(direction)) {
+        (Some(Way::Both), _) => Some(Pointed::Both),
+        (_, Some(arrow)) if arrow.both => Some(Pointed::Both),
+        (Some(Way::Out), _) => Some(Pointed::There),
+        (Some(Way::In), _) => None,
+        _ if is(&["yes", "bi"]) || lower.starts_with("bidi") => Some(Pointed::Both),
+        _ if is(&["←", "<-", "<--", "⇐", "⟵", "reverse", "reversed", "back"]) => Some(Pointed::Back),
+        (None, Some(_)) => Some(Pointed::There),
+        _ if is(&["one-way", "unidirectional", "uni", "forward", "no"]) => Some(Pointed::There),
+        _ => None,
     }
 }
 
@@ -56,7 +51,7 @@ pub(super) enum Way {
 
 /// What a direction's cell says of it.
 pub(super) fn way(direction: &str) -> Option<Way> {
-    let words = header::words(direction);
+    let words = words(direction);
     let has = |some: &[&str]| words.iter().any(|word| some.contains(&word.as_str()));
     let is_in = has(&["inbound", "ingress", "incoming", "in", "eingehend", "entrant"]);
     let is_out = has(&["outbound", "egress", "outgoing", "out", "ausgehend", "sortant"]);

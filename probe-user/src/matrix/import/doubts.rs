@@ -2,6 +2,7 @@
 
 use super::direction::arrow;
 use super::rows::Draft;
+use super::text::words;
 use crate::matrix::model::{EndpointName, Row};
 
 /// What is no part of a row, and tells whether it was copied.
@@ -130,11 +131,6 @@ fn copied(draft: &Draft, (above, context): (&Row, &Context)) -> Option<String> {
             above.line
         )
     })
-}
-
-fn words(text: &str) -> Vec<String> {
-    let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect()
 }
 
 /// The words of names that tell one from another.

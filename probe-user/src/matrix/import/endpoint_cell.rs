@@ -3,6 +3,8 @@
 //! Commas, semicolons and lines always part names. A slash or an "and" does when what it parts are names that are known:
 //! "Run/Iterate" are two, "Ldap/OIDC providers" are one.
 
+use std::collections::HashSet;
+
 use super::{footnotes, text::is_blank, vocabulary::Vocabulary};
 use crate::matrix::model::EndpointName;
 
@@ -50,6 +52,8 @@ pub(super) fn read(cell: &str, vocabulary: &Vocabulary) -> Side {
     for name in distributed(&pieces, vocabulary) {
         side.add(name);
     }
+    let mut seen = HashSet::new();
+    side.names.retain(|name| seen.insert(name.as_str().to_owned()));
     side
 }
 
@@ -88,10 +92,7 @@ impl Side {
             },
         };
         self.doubts.extend(doubt(&name));
-        let name = EndpointName::new(&name);
-        if !self.names.iter().any(|other| other.as_str() == name.as_str()) {
-            self.names.push(name);
-        }
+        self.names.push(EndpointName::new(&name));
     }
 }
 
@@ -262,11 +263,17 @@ fn distributed(pieces: &[&str], vocabulary: &Vocabulary) -> Vec<String> {
     let [first @ .., last] = pieces else { return Vec::new() };
     for (place, _) in last.match_indices(' ') {
         let ending = &last[place..];
-        let whole: Vec<String> = first.iter().map(|piece| format!("{piece}{ending}")).collect();
         // "Run Cluster" compares as "Run", and says nothing of the others.
         let says_more = ending.trim().to_lowercase() != "cluster";
-        if says_more && whole.iter().all(|name| vocabulary.knows(name)) && vocabulary.knows(last) {
-            return whole.into_iter().chain([(*last).to_owned()]).collect();
+        let is_short =
+            ending.split_whitespace().take(vocabulary.longest() + 1).count() <= vocabulary.longest();
+        if says_more
+            && is_short
+            && vocabulary.knows(last)
+            && first.iter().all(|piece| vocabulary.knows(&format!("{piece}{ending}")))
+        {
+            let whole = first.iter().map(|piece| format!("{piece}{ending}"));
+            return whole.chain([(*last).to_owned()]).collect();
         }
     }
     as_written()

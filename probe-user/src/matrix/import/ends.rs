@@ -36,6 +36,18 @@ struct Above {
     from: String,
     to: String,
     line: u32,
+    /// What these took from the line before them.
+    inherited: Vec<String>,
+}
+
+/// What the line is about, unless its ends say it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About<'t> {
+    /// Its component, or that of the line above.
+    pub(super) component: &'t str,
+    pub(super) is_inherited: bool,
+    /// The title above it.
+    pub(super) part: Option<&'t str>,
 }
 
 impl<'t> Reader<'t> {
@@ -57,26 +69,43 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Who talks to whom; twice where it goes both ways.
+    /// Takes note of a line's ends. Lines that declare nothing have to be seen, too: an empty cell below means them.
+    pub(super) fn see(&mut self, line: Cells<'_>) {
+        let above = std::mem::take(&mut self.above);
+        let mut inherited = Vec::new();
+        let mut own = |role: Role, above_it: String, what: &str| {
+            let cell = line.cell(role).unwrap_or_default();
+            if !is_ditto(cell) || above_it.is_empty() {
+                return cell.to_owned();
+            }
+            let said = if cell.is_empty() { "is empty".to_owned() } else { format!("is `{cell}`") };
+            inherited.push(format!("the {what} {said}; that of line {} is taken", above.line));
+            above_it
+        };
+        let (from, to) = (own(Role::From, above.from, "source"), own(Role::To, above.to, "destination"));
+        self.above = Above { from, to, line: line.number(), inherited };
+    }
+
+    /// Who talks to whom in the line that was seen last; twice where it goes both ways.
     ///
     /// # Errors
     ///
     /// What was found and what was expected, when an end cannot be told.
     pub(super) fn read(
-        &mut self,
+        &self,
         line: Cells<'_>,
-        part: Option<&str>,
+        about: About<'_>,
         doubts: &mut Vec<String>,
     ) -> Result<Vec<(Side, Side)>, String> {
         if line.has(Role::Peer) {
-            return self.directed(line, part, doubts);
+            return self.directed(line, about, doubts);
         }
         let (from, to) = (line.cell(Role::From), line.cell(Role::To));
         match (from, to, &self.of_heading) {
             (None, None, Some(ends)) => self.sides(ends.from, ends.to, ends.both),
             (Some(peer), None, _) => self.one_ended(line, peer, true, doubts),
             (None, Some(peer), _) => self.one_ended(line, peer, false, doubts),
-            _ => self.named(line, from, to, doubts),
+            _ => self.named(line, doubts),
         }
     }
 
@@ -113,25 +142,9 @@ impl<'t> Reader<'t> {
     }
 
     /// Both ends stand in the row.
-    fn named(
-        &mut self,
-        line: Cells<'_>,
-        from: Option<&str>,
-        to: Option<&str>,
-        doubts: &mut Vec<String>,
-    ) -> Result<Vec<(Side, Side)>, String> {
-        let above = std::mem::take(&mut self.above);
-        let mut own = |cell: Option<&str>, above_it: &str, what: &str| {
-            let cell = cell.unwrap_or_default();
-            if !is_ditto(cell) || above_it.is_empty() {
-                return cell.to_owned();
-            }
-            let said = if cell.is_empty() { "is empty".to_owned() } else { format!("is `{cell}`") };
-            doubts.push(format!("the {what} {said}; that of line {} is taken", above.line));
-            above_it.to_owned()
-        };
-        let (from, to) = (own(from, &above.from, "source"), own(to, &above.to, "destination"));
-        self.above = Above { from: from.clone(), to: to.clone(), line: line.number() };
+    fn named(&self, line: Cells<'_>, doubts: &mut Vec<String>) -> Result<Vec<(Side, Side)>, String> {
+        let Above { from, to, inherited, .. } = &self.above;
+        doubts.extend(inherited.iter().cloned());
         let (from, to) = (from.as_str(), to.as_str());
         if let Some(direction) = line.cell(Role::Direction).filter(|cell| !cell.is_empty()) {
             match pointed(direction, from, to) {
@@ -172,7 +185,7 @@ impl<'t> Reader<'t> {
     fn directed(
         &self,
         line: Cells<'_>,
-        part: Option<&str>,
+        about: About<'_>,
         doubts: &mut Vec<String>,
     ) -> Result<Vec<(Side, Side)>, String> {
         let peer = line.cell(Role::Peer).unwrap_or_default();
@@ -180,7 +193,13 @@ impl<'t> Reader<'t> {
             return self.sides(arrow.from, arrow.to, arrow.both);
         }
         let subject = self.subject.as_ref().map(|subject| subject.name.as_str());
-        let own = [line.cell(Role::Component), part, subject];
+        let About { component, is_inherited, part } = about;
+        if is_inherited {
+            doubts.push(format!(
+                "the end that the line is about is empty; `{component}` of the line above is taken"
+            ));
+        }
+        let own = [Some(component), part, subject];
         let own = own.into_iter().flatten().find(|own| !own.is_empty()).map(heading::part);
         let own = own.unwrap_or_else(|| {
             let own = stem(self.file);

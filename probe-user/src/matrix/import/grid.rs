@@ -16,10 +16,16 @@ pub(super) fn tables(mut lines: Vec<Line>, headings: &[String], begins_at: u32) 
     let has_header = lines.iter().any(|line| columns::is_header(&line.cells, told));
     let mut tables: Vec<Table> = Vec::new();
     let mut title = None;
+    let mut is_apart = true;
     for line in lines {
-        let is_blank = line.cells.iter().all(String::is_empty);
-        let begins =
-            if has_header { columns::is_header(&line.cells, told) } else { tables.is_empty() && !is_blank };
+        let filled = line.cells.iter().filter(|cell| !cell.is_empty()).count();
+        let begins = match (has_header, is_apart) {
+            (false, _) => tables.is_empty() && filled > 0,
+            (true, true) => columns::is_header(&line.cells, told),
+            (true, false) => columns::is_header_within(&line.cells, told),
+        };
+        // What follows a blank line or a title may be something new.
+        is_apart = filled < 2 || (is_apart && tables.is_empty());
         if begins {
             let is_same = tables.last().is_some_and(|table| table.header == line.cells);
             if !is_same {
@@ -55,7 +61,7 @@ pub(super) fn parted(table: Table) -> Vec<Table> {
     }];
     for line in rows {
         let Some(last) = tables.last_mut() else { break };
-        if line.cells != last.header && columns::is_header(&line.cells, told) {
+        if line.cells != last.header && columns::is_header_within(&line.cells, told) {
             let (headings, notes) = (headings.clone(), notes.clone());
             tables.push(Table { headings, line: line.number, header: line.cells, notes, ..Table::default() });
         } else {

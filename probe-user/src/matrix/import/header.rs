@@ -2,7 +2,7 @@
 
 use super::application::transport;
 use super::columns::Role;
-use super::text::is_one_of;
+use super::text::{is_one_of, words};
 use crate::event::Protocol;
 
 /// What a header may mean, and how plainly it says so: of two columns for the same thing the plainer one is meant.
@@ -25,12 +25,6 @@ pub(super) enum Rank {
     Place,
 }
 
-/// The words of a header, in lower case.
-pub(super) fn words(cell: &str) -> Vec<String> {
-    let words = cell.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect()
-}
-
 const SOURCE: &str = "source sources src from srcaddr srcip saddr sourceip sourceaddress quelle quellen quellsystem von \
                       origen desde sorgente origine";
 const SOURCE_SYNONYMS: &str = "client clients initiator originator origin connecting consumer";
@@ -48,20 +42,29 @@ const NEVER: &str = "user users username date day time version versions owner ow
                      department manager criticality format";
 const PLACES: &str = "zone zones interface interfaces intf srcintf dstintf vlan environment env region site location \
                       segment datacenter tier vpc account project vrf";
-const ACTIONS: &str = "action allow allowed permit permitted verdict status enabled decision permission open approved \
-                       access accept aktion erlaubt zugelassen freigabe freigegeben autorisé permitido azione";
-const DENIALS: &str = "blocked disabled denied forbidden negate negated closed";
+const ACTIONS: &str = "action allow allowed permit permitted verdict decision aktion erlaubt zugelassen autorisé \
+                       permitido azione status enabled permission open approved access accept freigabe freigegeben";
+const DENIALS: &str = "block blocked deny denied drop reject rejected refuse refused forbidden";
+/// A rule that sleeps, or that is about everybody but those whom it names.
+const TURNS: &str = "disabled closed negate negated";
 const OPTIONAL: &str = "optional optionnel facultatif opcional opzionale";
 const EXPECTATIONS: &str = "required require requirement mandatory expect expected needed erforderlich pflicht benötigt \
                             obligatoire requis obligatorio requerido";
 /// Words in headers of boxes to be ticked.
-const BOXES: &str = "or is the flow rule traffic firewall fw y n yes no m o r deny";
+const BOXES: &str = "or is the flow rule traffic firewall fw y n yes no m o r";
 const PURPOSES: &str = "purpose description usage use reason why comment comments remarks justification zweck \
                         beschreibung objet motif descripción propósito descrizione scopo kommentar";
+const COMPONENTS: &str = "component product feature module";
+const APPLICATIONS: &str = "app application service services svc l7 dienst";
 const FLOWS: &str = "flow flows communication connection connections path traffic connectivity";
 
 /// What a header says.
 pub(super) fn claim(cell: &str) -> Claim {
+    /// Longer cells are no headers.
+    const LONGEST: usize = 200;
+    if cell.len() > LONGEST {
+        return Claim { role: Role::Other, rank: Rank::Exact };
+    }
     let words = words(cell);
     let has = |list: &str| words.iter().any(|word| is_one_of(word, list));
     let only = |lists: &[&str]| {
@@ -82,11 +85,16 @@ pub(super) fn claim(cell: &str) -> Claim {
     match () {
         () if has("mask netmask wildcard") => exact(Role::Second),
         () if has(ACTIONS) && only(&[ACTIONS, DENIALS, BOXES]) => exact(Role::Action),
-        () if has(DENIALS) && only(&[DENIALS, BOXES, "source destination"]) => exact(Role::Denial),
+        () if has(DENIALS) && only(&[DENIALS, BOXES]) => exact(Role::Denial),
+        () if has(TURNS) && only(&[TURNS, BOXES, "source destination service"]) => exact(Role::Turn),
         () if has(EXPECTATIONS) && only(&[EXPECTATIONS, OPTIONAL, BOXES]) => exact(Role::Expect),
         () if has(OPTIONAL) && only(&[OPTIONAL, BOXES]) => exact(Role::Optional),
         () if has("peer remote") => Claim { role: Role::Peer, rank: Rank::Synonym },
-        () if has(NEVER) && (is_source || is_destination) => exact(Role::Other),
+        () if has(NEVER)
+            && (is_source || is_destination || has(PROTOCOLS) || has(COMPONENTS) || has(APPLICATIONS)) =>
+        {
+            exact(Role::Other)
+        }
         () if has("direction dir bidirectional richtung sens sentido") => exact(Role::Direction),
         () if has(PROTOCOLS) => exact(protocol(&has)),
         () if has("initiated initiates") => exact(Role::Other),
@@ -97,8 +105,8 @@ pub(super) fn claim(cell: &str) -> Claim {
         () if is_destination => end(Role::To, &words, [DESTINATION, DESTINATION_SYNONYMS]),
         () if has(PURPOSES) => exact(Role::Purpose),
         () if is("id") || is("row id") || is("rule id") => exact(Role::Id),
-        () if has("component product feature module") || is("external service") => exact(Role::Component),
-        () if has("app application service services svc l7 dienst") => exact(Role::App),
+        () if has(COMPONENTS) || is("external service") => exact(Role::Component),
+        () if has(APPLICATIONS) => exact(Role::App),
         () if only(&[FILLERS]) => Claim { role: Role::Host, rank: Rank::Place },
         () if only(&[FLOWS]) => Claim { role: Role::Peer, rank: Rank::Place },
         () if has("notes note details function bemerkung bemerkungen") => {
@@ -122,7 +130,13 @@ fn port(words: &[String]) -> Option<Claim> {
         return None;
     }
     let has = |list: &str| words.iter().any(|word| is_one_of(word, list));
-    let is_source = has(SOURCE) || has(SOURCE_SYNONYMS) || has("srcport sport sourceport quellport");
+    // "Quellports", "sport"
+    let stem = |word: &String| word.strip_suffix("ports").or(word.strip_suffix("port")).map(str::to_owned);
+    let is_of_source = |stem: &String| {
+        is_one_of(stem, SOURCE) || is_one_of(stem, SOURCE_SYNONYMS) || is_one_of(stem, "s quell")
+    };
+    let is_source =
+        has(SOURCE) || has(SOURCE_SYNONYMS) || words.iter().filter_map(stem).any(|stem| is_of_source(&stem));
     let is_destination = has(DESTINATION) || has(DESTINATION_SYNONYMS);
     let is_pair = words.len() == 2;
     let transports = protocols(words).unwrap_or_default();

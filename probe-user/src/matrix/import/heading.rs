@@ -10,8 +10,13 @@ pub(super) struct Headings {
 
 impl Headings {
     /// A heading of a level, 1 the highest: those of its level and below hold no longer.
-    pub(super) fn begin(&mut self, level: u8, text: String) {
+    pub(super) fn begin(&mut self, level: u8, mut text: String) {
+        /// Every table below keeps it.
+        const LONGEST: usize = 200;
         self.open.retain(|(other, _)| *other < level);
+        if let Some((place, _)) = text.char_indices().nth(LONGEST) {
+            text.truncate(place);
+        }
         if !text.is_empty() {
             self.open.push((level, text));
         }
@@ -93,30 +98,28 @@ pub(super) fn subject(headings: &[String]) -> Option<Subject> {
     ];
     let mut is_inbound = None;
     for (place, heading) in headings.iter().enumerate().rev() {
-        let mut words: Vec<&str> = bare(heading).split_whitespace().collect();
+        let words: Vec<&str> = bare(heading).split_whitespace().collect();
         let is = |word: &str, some: &[&str]| some.contains(&word.to_lowercase().trim_matches(':'));
         let says = |some: &[&str]| words.iter().any(|word| is(word, some));
-        match (says(&INBOUND), says(&OUTBOUND)) {
+        let is_way = match (says(&INBOUND), says(&OUTBOUND)) {
             (true, true) => return None,
-            (inbound, outbound) if is_inbound.is_none() && (inbound || outbound) => {
-                is_inbound = Some(inbound)
+            (false, false) => false,
+            (inbound, _) => {
+                is_inbound = is_inbound.or(Some(inbound));
+                true
             }
-            _ => {}
-        }
-        let is_way = says(&INBOUND) || says(&OUTBOUND);
-        while is_way
-            && words
-                .first()
-                .is_some_and(|word| is(word, &INBOUND) || is(word, &OUTBOUND) || is(word, &FILLERS))
+        };
+        let is_beside = |word: &&str| is(word, &INBOUND) || is(word, &OUTBOUND) || is(word, &FILLERS);
+        let mut words = words.as_slice();
+        while let (true, [first, rest @ ..]) = (is_way, words)
+            && is_beside(first)
         {
-            words.remove(0);
+            words = rest;
         }
-        while is_way
-            && words
-                .last()
-                .is_some_and(|word| is(word, &INBOUND) || is(word, &OUTBOUND) || is(word, &FILLERS))
+        while let (true, [rest @ .., last]) = (is_way, words)
+            && is_beside(last)
         {
-            words.pop();
+            words = rest;
         }
         if !words.is_empty() {
             return Some(Subject { name: words.join(" "), is_inbound, is_title: place == 0 && !is_way });
@@ -197,7 +200,8 @@ fn split_word<'t>(text: &'t str, word: &str) -> Option<(&'t str, &'t str)> {
 
 /// The heading as the name of a part.
 pub(super) fn part(heading: &str) -> String {
-    let place = heading.to_lowercase().find("(optional)").filter(|place| heading.is_char_boundary(*place));
+    let place =
+        heading.to_ascii_lowercase().find("(optional)").filter(|place| heading.is_char_boundary(*place));
     let text = match place {
         Some(place) => {
             format!("{}{}", &heading[..place], heading.get(place + "(optional)".len()..).unwrap_or_default())

@@ -3,7 +3,8 @@
 //! Read token by token (html5ever), since a tree knows no lines and holds ten times its document; end tags that HTML lets
 //! one leave out are implied here as its tree construction implies them (HTML, 13.1.2.4).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use html5ever::{
     Attribute, LocalName,
@@ -24,7 +25,8 @@ use super::{
 
 /// Every table of the document.
 pub(super) fn tables(document: &str) -> Vec<Table> {
-    let tokenizer = Tokenizer::new(Sink::default(), TokenizerOpts::default());
+    let reader = Reader { budget: Budget::of(document), ..Reader::default() };
+    let tokenizer = Tokenizer::new(Sink(RefCell::new(reader)), TokenizerOpts::default());
     let input = BufferQueue::default();
     input.push_back(StrTendril::from_slice(document));
     let _ = tokenizer.feed(&input);
@@ -37,7 +39,6 @@ pub(super) fn tables(document: &str) -> Vec<Table> {
     reader.tables
 }
 
-#[derive(Default)]
 struct Sink(RefCell<Reader>);
 
 impl TokenSink for Sink {
@@ -75,8 +76,68 @@ struct Reader {
     heading: String,
     /// The element whose text is not shown, or is a heading.
     within: Option<(LocalName, Within)>,
-    /// Elements within cells whose style says something, each with how many of its name are open within it.
-    styled: Vec<(LocalName, usize, Style)>,
+    /// Elements around the rows whose style says something.
+    around: Styled,
+    /// Those within the cell that is open.
+    within_cell: Styled,
+    budget: Budget,
+}
+
+/// How many bytes spanning cells may still repeat: a document of a few kilobytes can ask for gigabytes.
+#[derive(Clone, Debug, Default)]
+struct Budget(Rc<Cell<usize>>);
+
+impl Budget {
+    fn of(document: &str) -> Self {
+        Self(Rc::new(Cell::new(document.len() * 4 + (8 << 20))))
+    }
+
+    /// A copy, unless that is too much.
+    fn copy(&self, text: &str) -> Option<String> {
+        let rest = self.0.get().checked_sub(text.len() + size_of::<String>())?;
+        self.0.set(rest);
+        Some(text.to_owned())
+    }
+}
+
+/// Open elements whose style says something.
+#[derive(Default)]
+struct Styled {
+    /// Each with how many of its name are open within it.
+    open: Vec<(LocalName, usize, Style)>,
+    /// How many of them hide.
+    hiding: usize,
+}
+
+impl Styled {
+    /// Whether the element has a style.
+    fn begin(&mut self, name: &LocalName, attributes: &[Attribute]) -> Option<Style> {
+        let style = style(attributes);
+        if let Some(style) = style {
+            self.hiding += usize::from(style == Style::Hidden);
+            self.open.push((name.clone(), 0, style));
+        } else if let Some((_, open, _)) = self.open.last_mut().filter(|(styled, ..)| styled == name) {
+            *open += 1;
+        }
+        style
+    }
+
+    /// The style that ends with the element.
+    fn end(&mut self, name: &LocalName) -> Option<Style> {
+        let (_, open, style) = self.open.last_mut().filter(|(styled, ..)| styled == name)?;
+        if *open > 0 {
+            *open -= 1;
+            return None;
+        }
+        let style = *style;
+        self.open.pop();
+        self.hiding -= usize::from(style == Style::Hidden);
+        Some(style)
+    }
+
+    fn last(&self) -> Option<Style> {
+        if self.hiding > 0 { Some(Style::Hidden) } else { self.open.last().map(|(.., style)| *style) }
+    }
 }
 
 /// What an element's style says of its text.
@@ -119,17 +180,20 @@ struct Open {
     row: Option<Row>,
     /// Cells from above that reach down: by column, what they say and for how many rows more.
     hanging: Vec<Option<(String, u32)>>,
+    budget: Budget,
 }
 
 #[derive(Default)]
 struct Row {
     line: u32,
     cells: Vec<String>,
-    cell: Option<Cell>,
+    cell: Option<OpenCell>,
     style: Option<Style>,
+    /// Whether cells that span are missing.
+    is_cut: bool,
 }
 
-struct Cell {
+struct OpenCell {
     text: String,
     columns: usize,
     rows: u32,
@@ -144,23 +208,37 @@ impl Reader {
             "script" | "style" | "noscript" | "template" | "iframe" | "noframes" | "xmp" | "title"
             | "textarea" | "select" => self.within = Some((name.clone(), Within::Hidden)),
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "caption" => {
-                self.heading.clear();
+                self.end_heading();
                 self.within = Some((name.clone(), Within::Heading));
             }
             "table" => {
+                self.end_heading();
                 let headings = self.open.last().map_or(&self.headings, |table| &table.headings).clone();
-                self.open.push(Open { line, headings, ..Open::default() });
+                self.around.begin(name, attributes);
+                self.open.push(Open { line, headings, budget: self.budget.clone(), ..Open::default() });
             }
-            "tr" => self.with_table(|table| {
-                table.end_row();
-                table.row = Some(Row { line, style: style(attributes), ..Row::default() });
-            }),
+            "thead" | "tbody" | "tfoot" => {
+                self.end_heading();
+                self.leave_cell();
+                self.with_table(Open::end_row);
+                self.around.begin(name, attributes);
+            }
+            "tr" => {
+                self.end_heading();
+                self.leave_cell();
+                let style = style(attributes).or(self.around.last());
+                self.with_table(|table| {
+                    table.end_row();
+                    table.row = Some(Row { line, style, ..Row::default() });
+                });
+            }
             "td" | "th" => {
-                self.styled.clear();
+                self.end_heading();
+                self.leave_cell();
                 self.with_table(|table| table.start_cell(attributes, line));
                 self.begin_style(name, attributes);
             }
-            "br" | "p" | "li" | "div" | "ul" | "ol" => self.new_line(),
+            "br" => self.new_line(),
             "sup" => self.text("[^"),
             "del" | "s" | "strike" => self.text(STRUCK),
             "img" => {
@@ -169,57 +247,85 @@ impl Reader {
             }
             // They have no end.
             "input" | "hr" | "wbr" | "col" => {}
-            _ => self.begin_style(name, attributes),
+            other => {
+                if matches!(other, "p" | "li" | "div" | "ul" | "ol") {
+                    self.new_line();
+                }
+                self.begin_style(name, attributes);
+            }
         }
     }
 
+    fn is_in_cell(&self) -> bool {
+        self.open.last().and_then(|table| table.row.as_ref()).is_some_and(|row| row.cell.is_some())
+    }
+
     fn begin_style(&mut self, name: &LocalName, attributes: &[Attribute]) {
-        if let Some(style) = style(attributes) {
-            if style == Style::Struck {
-                self.text(STRUCK);
-            }
-            self.styled.push((name.clone(), 0, style));
-        } else if let Some((_, open, _)) = self.styled.last_mut().filter(|(styled, ..)| styled == name) {
-            *open += 1;
+        let stack = if self.is_in_cell() { &mut self.within_cell } else { &mut self.around };
+        if stack.begin(name, attributes) == Some(Style::Struck) {
+            self.text(STRUCK);
         }
     }
 
     fn end_style(&mut self, name: &LocalName) {
-        let Some((_, open, style)) = self.styled.last_mut().filter(|(styled, ..)| styled == name) else {
-            return;
-        };
-        if *open > 0 {
-            *open -= 1;
-            return;
-        }
-        let was_struck = *style == Style::Struck;
-        self.styled.pop();
-        if was_struck {
+        let stack = if self.is_in_cell() { &mut self.within_cell } else { &mut self.around };
+        if stack.end(name) == Some(Style::Struck) {
             self.text(")");
         }
     }
 
-    fn end(&mut self, name: &LocalName) {
-        self.end_style(name);
-        if self.within.as_ref().is_some_and(|(within, _)| within == name) {
-            if let Some((_, Within::Heading)) = self.within.take() {
-                let heading = clean(&self.heading).replace('\n', " ");
-                match (self.open.last_mut(), level(name)) {
-                    // A caption is the heading of its own table.
-                    (Some(table), level) => table.headings.begin(level, heading),
-                    (None, level) => self.headings.begin(level, heading),
-                }
+    /// The cell ends, and all that is open in it.
+    fn leave_cell(&mut self) {
+        let styled = std::mem::take(&mut self.within_cell);
+        for (.., style) in styled.open {
+            if style == Style::Struck {
+                self.text(")");
             }
+        }
+    }
+
+    /// A heading ends with its element, and with what cannot stand in one.
+    fn end_heading(&mut self) {
+        let Some((heading, _)) = self.within.take_if(|(_, within)| *within == Within::Heading) else {
             return;
+        };
+        let text = clean(&std::mem::take(&mut self.heading)).replace('\n', " ");
+        // A caption is the heading of its own table.
+        let headings = self.open.last_mut().map_or(&mut self.headings, |table| &mut table.headings);
+        headings.begin(level(&heading), text);
+    }
+
+    fn end(&mut self, name: &LocalName) {
+        match &self.within {
+            Some((within, Within::Heading)) if within == name => return self.end_heading(),
+            Some((within, Within::Hidden)) if within == name => {
+                self.within = None;
+                return;
+            }
+            _ => {}
         }
         match name.as_ref() {
-            "table" => self.end_table(),
-            "tr" | "thead" | "tbody" | "tfoot" => self.with_table(Open::end_row),
-            "td" | "th" => self.with_table(Open::end_cell),
-            "p" | "li" | "div" => self.new_line(),
+            "table" => {
+                self.end_table();
+                self.around.end(name);
+            }
+            "tr" | "thead" | "tbody" | "tfoot" => {
+                self.leave_cell();
+                self.with_table(Open::end_row);
+                self.around.end(name);
+            }
+            "td" | "th" => {
+                self.leave_cell();
+                self.with_table(Open::end_cell);
+            }
             "sup" => self.text("]"),
             "del" | "s" | "strike" => self.text(")"),
-            _ => {}
+            other => {
+                self.end_style(name);
+                if matches!(other, "p" | "li" | "div") {
+                    self.new_line();
+                }
+            }
         }
     }
 
@@ -227,7 +333,7 @@ impl Reader {
         match &self.within {
             Some((_, Within::Hidden)) => {}
             Some((_, Within::Heading)) => self.heading.push_str(text),
-            None if self.styled.iter().any(|(.., style)| *style == Style::Hidden) => {}
+            None if self.within_cell.hiding > 0 => {}
             None => self.with_cell(|cell| {
                 // A line's end in the source is a space; one on the page is a tag.
                 cell.text.extend(text.chars().map(|letter| if letter == '\n' { ' ' } else { letter }));
@@ -241,7 +347,7 @@ impl Reader {
         }
     }
 
-    fn with_cell(&mut self, change: impl FnOnce(&mut Cell)) {
+    fn with_cell(&mut self, change: impl FnOnce(&mut OpenCell)) {
         self.with_table(|table| {
             if let Some(cell) = table.row.as_mut().and_then(|row| row.cell.as_mut()) {
                 change(cell);
@@ -256,6 +362,7 @@ impl Reader {
     }
 
     fn end_table(&mut self) {
+        self.leave_cell();
         let Some(mut table) = self.open.pop() else { return };
         table.end_row();
         self.tables.extend(grid::tables(table.rows, &table.headings.texts(), table.line));
@@ -273,7 +380,7 @@ impl Open {
         // 0 means down to the end of the table.
         let rows = number("rowspan").map_or(1, |rows| if rows == 0 { u32::MAX } else { rows });
         let row = self.row.get_or_insert_with(|| Row { line, ..Row::default() });
-        row.cell = Some(Cell { text: String::new(), columns, rows });
+        row.cell = Some(OpenCell { text: String::new(), columns, rows });
     }
 
     fn end_cell(&mut self) {
@@ -281,15 +388,15 @@ impl Open {
         let Some(cell) = row.cell.take() else { return };
         let text = clean(&cell.text);
         for _ in 0..cell.columns {
-            fill(&mut row.cells, &mut self.hanging);
+            row.fill(&mut self.hanging, &self.budget);
             if row.cells.len() == COLUMNS {
                 return;
             }
             let place = row.cells.len();
-            row.cells.push(text.clone());
+            row.put(&text, &self.budget);
             if cell.rows > 1 {
                 self.hanging.resize_with(self.hanging.len().max(place + 1), || None);
-                self.hanging[place] = Some((text.clone(), cell.rows));
+                self.hanging[place] = self.budget.copy(&text).map(|text| (text, cell.rows));
             }
         }
     }
@@ -297,16 +404,22 @@ impl Open {
     fn end_row(&mut self) {
         self.end_cell();
         let Some(mut row) = self.row.take() else { return };
-        fill(&mut row.cells, &mut self.hanging);
+        row.fill(&mut self.hanging, &self.budget);
         for hanging in &mut self.hanging {
             *hanging = hanging.take().filter(|(_, rows)| *rows > 1).map(|(text, rows)| (text, rows - 1));
         }
-        let doubt = (row.style == Some(Style::Hidden)).then(|| "the page does not show this row".to_owned());
+        let hidden = (row.style == Some(Style::Hidden)).then(|| "the page does not show this row".to_owned());
+        let cut =
+            row.is_cut.then(|| "cells of other rows reach into it that say too much to be read".to_owned());
         if row.style == Some(Style::Struck) {
             let filled = row.cells.iter_mut().filter(|cell| !cell.is_empty());
             filled.for_each(|cell| *cell = struck(cell));
         }
-        self.rows.push(Line { number: row.line, cells: row.cells, doubts: doubt.into_iter().collect() });
+        self.rows.push(Line {
+            number: row.line,
+            cells: row.cells,
+            doubts: hidden.into_iter().chain(cut).collect(),
+        });
     }
 }
 
@@ -316,10 +429,18 @@ fn level(name: &LocalName) -> u8 {
     digit.unwrap_or(7)
 }
 
-/// Puts the cells that reach down from above where they belong, as far as they come next.
-fn fill(cells: &mut Vec<String>, hanging: &mut [Option<(String, u32)>]) {
-    while let Some(Some((text, _))) = hanging.get(cells.len()) {
-        cells.push(text.clone());
+impl Row {
+    fn put(&mut self, text: &str, budget: &Budget) {
+        let copy = budget.copy(text);
+        self.is_cut |= copy.is_none();
+        self.cells.push(copy.unwrap_or_default());
+    }
+
+    /// Puts the cells that reach down from above where they belong, as far as they come next.
+    fn fill(&mut self, hanging: &mut [Option<(String, u32)>], budget: &Budget) {
+        while let Some(Some((text, _))) = hanging.get(self.cells.len()) {
+            self.put(text, budget);
+        }
     }
 }
 
@@ -357,6 +478,59 @@ mod tests {
         let inner = format!("{HEADER}<tr><td>x<td>y<td>2</table>");
         let document = format!("{HEADER}<tr><td>a<td>b<td>1 {inner}</table>");
         assert_eq!(cells(&document), [(2, "a|b|1".into()), (3, "x|y|2".into())]);
+    }
+
+    #[test]
+    fn what_is_not_shown_or_struck_is_told() {
+        let rows = |rows: &str| {
+            let tables = tables(&format!("{HEADER}{rows}</table>"));
+            tables
+                .into_iter()
+                .flat_map(|table| table.rows)
+                .map(|row| (row.cells.join("|"), row.doubts.len()))
+                .collect::<Vec<_>>()
+        };
+        let plain = |text: &str| (text.to_owned(), 0);
+        let hidden = |text: &str| (text.to_owned(), 1);
+        assert_eq!(
+            rows("<tbody style='display:none'><tr><td>a<td>b<td>1</tr></tbody><tr><td>c<td>d<td>2</tr>"),
+            [hidden("a|b|1"), plain("c|d|2")]
+        );
+        assert_eq!(
+            rows(
+                "<tr><td>a<td>b<td><p style='display: none'>22</p><div style='text-decoration:line-through'>23</div>24</tr>"
+            ),
+            [plain("a|b|(struck out: 23)\n24")]
+        );
+        assert_eq!(
+            rows(
+                "<tr style='text-decoration:line-through'><td>a<td>b<td>1</tr><tr><td>c<td>d<td style='text-decoration:line-through'>2"
+            ),
+            [plain("(struck out: a)|(struck out: b)|(struck out: 1)"), plain("c|d|(struck out: 2)")]
+        );
+    }
+
+    #[test]
+    fn a_caption_may_lack_its_end() {
+        let document =
+            "<table><caption>Flows<tr><th>Source<th>Destination<th>Port</tr><tr><td>a<td>b<td>1</table>";
+        assert_eq!(
+            (tables(document)[0].heading(), cells(document)),
+            (Some("Flows"), vec![(1, "a|b|1".into())])
+        );
+    }
+
+    #[test]
+    fn what_reaches_far_is_not_repeated_without_end() {
+        let document = format!(
+            "{HEADER}<tr><td rowspan=0>{}<td>b<td>1</tr>{}",
+            "x".repeat(100_000),
+            "<tr><td>b<td>1</tr>".repeat(1_000)
+        );
+        let rows = &tables(&document)[0].rows;
+        let said: usize = rows.iter().map(|row| row.cells[0].len()).sum();
+        assert!(said < 10_000_000, "{said}");
+        assert_eq!(rows.last().map(|row| (row.cells.len(), row.doubts.len())), Some((3, 1)));
     }
 
     #[test]

@@ -32,8 +32,18 @@ pub(super) fn struck(cell: &str) -> String {
 
 /// Whether a cell is struck out as a whole.
 pub(super) fn is_struck(cell: &str) -> bool {
-    let inside = cell.strip_prefix(STRUCK.trim_start()).and_then(|rest| rest.strip_suffix(')'));
-    inside.is_some_and(|inside| !inside.contains(STRUCK))
+    let Some(inside) = cell.strip_prefix(STRUCK.trim_start()) else { return false };
+    let mut depth = 1_u32;
+    let end = inside.char_indices().find(|(_, letter)| {
+        depth = match letter {
+            '(' => depth + 1,
+            ')' => depth - 1,
+            _ => depth,
+        };
+        depth == 0
+    });
+    // The bracket that closes it is the last letter.
+    end.is_some_and(|(place, _)| place + 1 == inside.len())
 }
 
 fn has_markup(cell: &str) -> bool {

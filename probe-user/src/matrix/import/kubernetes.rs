@@ -7,6 +7,15 @@ use crate::matrix::faults::Fault;
 use crate::matrix::model::EndpointName;
 use crate::matrix::node::{self, Items, Node, Part};
 
+/// Kinds of other projects that declare flows.
+const OTHERS: [&str; 5] = [
+    "AuthorizationPolicy",
+    "CiliumEgressGatewayPolicy",
+    "EgressFirewall",
+    "EgressNetworkPolicy",
+    "NetworkSet",
+];
+
 /// Reads every resource that declares flows, and says of the others that they do not.
 pub(super) fn read(document: &str, file: &str) -> Result<Import, Vec<Fault>> {
     let file: Arc<str> = file.into();
@@ -18,7 +27,7 @@ pub(super) fn read(document: &str, file: &str) -> Result<Import, Vec<Fault>> {
         match kind.as_str() {
             "EgressPoint" => points.read(resource, &file, &mut import),
             "NetworkPolicy" => network_policy::read(resource, &file, &mut import),
-            kind if ["Policy", "EgressFirewall", "EgressGateway"].iter().any(|some| kind.contains(some)) => {
+            kind if kind.ends_with("NetworkPolicy") || OTHERS.contains(&kind) => {
                 let message =
                     format!("a resource of the kind `{kind}` may declare flows, in a form that is not read");
                 import.problems.push(Problem::refused(resource.line, message));

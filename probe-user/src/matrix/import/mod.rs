@@ -28,6 +28,7 @@ mod kubernetes;
 mod network_policy;
 pub(super) mod pipes;
 mod port_cell;
+mod port_columns;
 mod port_items;
 mod port_tokens;
 mod rows;
@@ -180,6 +181,7 @@ const NO_KIND: &str = "declares no flows in any form that is known: expected a t
 
 /// Reads tables of pipes, those that [`markdown::markdown`] wrote as they were meant, and the HTML that stands between.
 fn of_markdown(document: &str, file: &str, options: &Options) -> Import {
+    let document = &pipes::without_examples(document);
     let (own, wrong) = markdown::rows(document);
     let mut tables = pipes::tables(document);
     tables.retain(|table| table.header != markdown::COLUMNS);

@@ -3,8 +3,10 @@
 //! Ports and protocols stand in one cell, in two, or in three; side by side, paired by a remark ("https(443)") or by
 //! the order of their lines. What the protocol cells say holds for every port that says nothing itself.
 
+use std::collections::HashSet;
+
 use super::application::{is_bare, numbered, transport, transports_of};
-use super::port_items::{self, Item, says_more};
+use super::port_items::{self, Item, MOST_DOUBTS, says_more};
 use super::port_tokens::{Token, tokens};
 use super::text::is_blank;
 use crate::event::Protocol;
@@ -71,12 +73,10 @@ pub(super) fn read(cells: Cells<'_>) -> Result<Reading, String> {
     }
     reading.doubts.extend(said.pairing(items.len(), &cells));
     let count_of_lines = cells.ports.lines().count();
+    let mut seen = HashSet::new();
     for item in items {
-        for spec in said.specs(&item, count_of_lines, &mut reading.doubts) {
-            if !reading.ports.contains(&spec) {
-                reading.ports.push(spec);
-            }
-        }
+        let specs = said.specs(&item, count_of_lines, &mut reading.doubts);
+        reading.ports.extend(specs.into_iter().filter(|spec| seen.insert(*spec)));
     }
     if reading.ports.is_empty() && said.explicit.contains(&Protocol::Icmp) {
         reading.ports.push(ICMP);
@@ -113,6 +113,9 @@ impl Said {
         let mut names_more = false;
         let tokens = tokens(cell);
         for (index, token) in tokens.iter().enumerate() {
+            if said.doubts.len() > MOST_DOUBTS {
+                break;
+            }
             match token {
                 Token::Word(word) => names_more |= said.word(word, tokens.get(index + 1), cell),
                 // "HTTPS (TCP)"

@@ -59,6 +59,9 @@ pub(super) fn read(cell: &str) -> Result<Items, String> {
     Ok(items)
 }
 
+/// A cell with more of them is beyond reading, and each quotes the cell.
+pub(super) const MOST_DOUBTS: usize = 16;
+
 struct Reader<'c> {
     cell: &'c str,
     /// Whether transports stand before their ports: the first one does.
@@ -74,6 +77,12 @@ impl Reader<'_> {
         let mut segment = Segment { line, ..Segment::default() };
         let mut rest = tokens;
         while let [token, after @ ..] = rest {
+            if self.items.doubts.len() > MOST_DOUBTS {
+                return Err(format!(
+                    "found more than {MOST_DOUBTS} things that ports do not have in `{}`",
+                    self.cell
+                ));
+            }
             let is_leading = matches!(token, Token::Word(word) if transport(word).is_some())
                 && matches!(after, [Token::Colon, ..])
                 || (segment.leads || self.leads)

@@ -9,9 +9,9 @@ use super::{
     columns::Role,
     doubts::{self, Context},
     endpoint_cell::{self, Side},
-    ends, footnotes, heading, port_cell,
+    ends::{self, About},
+    footnotes, heading, port_cell, port_columns,
     table::Table,
-    text::is_blank,
     vocabulary::Vocabulary,
 };
 use crate::matrix::model::{Expect, Row, SourceLine};
@@ -56,8 +56,9 @@ struct Reader<'t> {
     ends: ends::Reader<'t>,
     /// What the rows belong to unless they say it.
     heading: String,
-    /// What the headings say against the rows.
+    /// What the headings say against the rows, and behind these what the title does.
     caveats: Vec<String>,
+    of_headings: usize,
     /// A title between the rows.
     part: Option<String>,
     /// The component of the row above.
@@ -90,12 +91,15 @@ impl<'t> Reader<'t> {
         let heading = table.heading().filter(|heading| heading::ends(heading).is_none());
         let heading =
             heading.map(|heading| subject.map_or_else(|| heading::part(heading), |subject| subject.name));
+        let caveats: Vec<String> =
+            table.headings.iter().filter_map(|heading| caveats::of_heading(heading)).collect();
         Self {
             table,
             file,
+            of_headings: caveats.len(),
+            caveats,
             ends: ends::Reader::of(table, turning, file, vocabulary),
             heading: heading.unwrap_or_default(),
-            caveats: table.headings.iter().filter_map(|heading| caveats::of_heading(heading)).collect(),
             part: None,
             above: String::new(),
             problems,
@@ -118,17 +122,23 @@ impl<'t> Reader<'t> {
         if let Some(title) = line.alone() {
             return self.title(line.number(), title);
         }
+        self.ends.see(line);
+        let component = line.cell(Role::Component).filter(|cell| !cell.is_empty());
+        if let Some(component) = component {
+            component.clone_into(&mut self.above);
+        }
+        let is_inherited = component.is_none() && !self.above.is_empty();
         if let Some(denied) = caveats::denied(line) {
             self.problems.push(Problem::note(line.number(), format!("`{denied}`: denied, and so no flow")));
             return Ok(Vec::new());
         }
         let mut doubts = line.doubts().to_vec();
         doubts.extend(self.caveats.iter().cloned());
-        doubts.extend(self.part.as_deref().and_then(caveats::of_heading));
         let mut marks = Vec::new();
-        let ports = Self::ports(line, &mut marks)?;
-        let ends = self.ends.read(line, self.part.as_deref(), &mut doubts)?;
-        let component = self.component(line);
+        let ports = port_columns::read(line, &mut marks)?;
+        let about = About { component: &self.above, is_inherited, part: self.part.as_deref() };
+        let ends = self.ends.read(line, about, &mut doubts)?;
+        let component = self.component();
         doubts.extend(ports.doubts.iter().cloned());
         doubts.extend(caveats::beside(line));
         doubts.extend(caveats::paired(line));
@@ -181,45 +191,7 @@ impl<'t> Reader<'t> {
         Draft { row, context: Context { to: to.components } }
     }
 
-    fn ports(line: Cells<'_>, marks: &mut Vec<String>) -> Result<port_cell::Reading, String> {
-        let mut bare = |role| {
-            line.cell(role).map(|cell| {
-                let (cell, mark) = footnotes::split(cell);
-                marks.extend(mark.map(str::to_owned));
-                cell
-            })
-        };
-        let [first, last] =
-            [Role::FirstPort, Role::LastPort].map(|role| bare(role).filter(|cell| !is_blank(cell)));
-        let ports = match (first, last) {
-            (Some(first), Some(last)) if first != last => format!("{first}-{last}"),
-            (Some(one), _) | (None, Some(one)) => one.to_owned(),
-            (None, None) => bare(Role::Ports).unwrap_or_default().to_owned(),
-        };
-        let of_transports = line.of_transports(|role| matches!(role, Role::PortsOf(_)));
-        let of_transports =
-            of_transports.map(|(transport, cell)| format!("{transport}: {}", footnotes::split(cell).0));
-        let ports =
-            of_transports.fold(ports, |ports, one| if ports.is_empty() { one } else { ports + "\n" + &one });
-        let marked = line.of_transports(|role| matches!(role, Role::Marks(_)));
-        let marked: Vec<String> = marked
-            .filter(|(_, cell)| caveats::affirms(cell))
-            .map(|(transport, _)| transport.to_string())
-            .collect();
-        let marked = Some(marked.join("/")).filter(|marked| !marked.is_empty());
-        let cells = port_cell::Cells {
-            ports: &ports,
-            protocol: bare(Role::Protocol),
-            transport: bare(Role::Transport).or(marked.as_deref()),
-            app: bare(Role::App),
-        };
-        port_cell::read(cells)
-    }
-
-    fn component(&mut self, line: Cells<'_>) -> Side {
-        if let Some(own) = line.cell(Role::Component).filter(|cell| !cell.is_empty()) {
-            own.clone_into(&mut self.above);
-        }
+    fn component(&self) -> Side {
         let part = self.part.as_deref().map_or_else(|| self.heading.clone(), heading::part);
         let text = if self.above.is_empty() { part } else { self.above.replace('\n', " ") };
         let mut side = endpoint_cell::whole(&text);
@@ -235,6 +207,9 @@ impl<'t> Reader<'t> {
             return Err("found a single cell, expected a row".to_owned());
         }
         self.part = Some(title.to_owned());
+        self.above.clear();
+        self.caveats.truncate(self.of_headings);
+        self.caveats.extend(caveats::of_heading(title));
         self.problems
             .push(Problem::note(number, format!("`{title}` is taken for a title of the rows below")));
         Ok(Vec::new())

@@ -1,5 +1,7 @@
 //! Tables as the readers of the several kinds hand them over: cells, and the lines that they stand on.
 
+use std::sync::Arc;
+
 use super::columns::Told;
 use super::heading;
 
@@ -15,7 +17,7 @@ pub(super) struct Table {
     /// The lines below the header.
     pub(super) rows: Vec<Line>,
     /// What stands below the table for the marks in its cells.
-    pub(super) notes: Vec<Note>,
+    pub(super) notes: Arc<Vec<Note>>,
     /// Lines that are no rows, why, and whether they were meant to be.
     pub(super) unread: Vec<(u32, String, bool)>,
 }

@@ -83,6 +83,12 @@ pub(super) fn clean(cell: &str) -> String {
     cleaned
 }
 
+/// The words of a text, in lower case.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
+}
+
 /// Whether a word stands in a list of words parted by spaces.
 pub(super) fn is_one_of(word: &str, list: &str) -> bool {
     list.split(' ').any(|one| one == word)

@@ -62,7 +62,7 @@ pub(super) fn tables(bytes: &[u8]) -> Result<Vec<Table>, String> {
                 put(line, column, text);
             }
         }
-        unmerge(&mut lines, &merged);
+        unmerge(&mut lines, &merged, &mut budget).ok_or(BOMB)?;
         if hidden_sheets.contains(&sheet) {
             lines
                 .iter_mut()
@@ -133,16 +133,19 @@ fn put(line: &mut Line, column: u32, text: String) {
 }
 
 /// A merged cell says in each of its places what its first place says.
-fn unmerge(lines: &mut [Line], merged: &[Dimensions]) {
+fn unmerge(lines: &mut [Line], merged: &[Dimensions], budget: &mut usize) -> Option<()> {
     for Dimensions { start: (top, left), end: (bottom, right) } in merged {
         let place = |row: u32| lines.partition_point(|line| line.number <= row);
         let (first, last) = (place(*top), place(bottom.saturating_add(1)));
         let said = lines.get(first).filter(|line| line.number == top + 1);
-        let Some(text) = said.and_then(|line| line.cells.get(*left as usize)).cloned() else { continue };
+        let said = said.and_then(|line| line.cells.get(*left as usize)).filter(|text| !text.is_empty());
+        let Some(text) = said.cloned() else { continue };
         for line in lines.iter_mut().take(last).skip(first) {
             for column in *left..=(*right).min(COLUMNS - 1) {
+                *budget = budget.checked_sub(text.len() + size_of::<String>())?;
                 put(line, column, text.clone());
             }
         }
     }
+    Some(())
 }

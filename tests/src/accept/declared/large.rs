@@ -98,5 +98,31 @@ pub(super) fn all() -> Result<Vec<(&'static str, Vec<u8>)>> {
         large += footer;
         all.push((name, large.into_bytes()));
     }
+    all.extend(greedy());
     Ok(all)
+}
+
+/// Documents that ask for far more than they are.
+fn greedy() -> [(&'static str, Vec<u8>); 7] {
+    let html = "<table><tr><th>Source<th>Destination<th>Port</tr>";
+    let csv = "Source,Destination,Port\n";
+    let list = |count: usize| (0..count).map(|number| format!("n{number}")).collect::<Vec<_>>();
+    let names = list(4_000).join(",") + "," + &"w ".repeat(6_000);
+    let table = "\n| Source | Destination | Port |\n|---|---|---|\n| a | b | 1 |\n\n";
+    let known: String = list(1_000).iter().map(|name| format!("{name},b,1\n")).collect();
+    let reaching = "x".repeat(100_000);
+    let below = "<tr><td>b<td>1</tr>".repeat(20_000);
+    [
+        ("cell over all rows", format!("{html}<tr><td rowspan=0>{reaching}<td>b<td>1</tr>{below}</table>")),
+        ("heading over many tables", format!("# {}\n{}", "word ".repeat(20_000), table.repeat(20_000))),
+        (
+            "heading of fillers",
+            format!("# inbound web {}\n\n| Source | Port |\n|---|---|\n| a | 1 |\n", "the ".repeat(200_000)),
+        ),
+        ("names and an ending", format!("{csv}{known}\"{names}\",b,1\n")),
+        ("cell of names", format!("{csv}\"{}\",b,1\n", list(60_000).join(","))),
+        ("cell of signs", format!("{csv}a,b,1\na,b,\"{}\"\n", "§1".repeat(200_000))),
+        ("cell of brackets", format!("{csv}a,b,1\na,b,\"{}1\"\n", "tcp(".repeat(100_000))),
+    ]
+    .map(|(name, text)| (name, text.into_bytes()))
 }
