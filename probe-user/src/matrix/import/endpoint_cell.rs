@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::{footnotes, text::is_blank, vocabulary::Vocabulary};
+use super::{footnotes, refusals::turn, text::is_blank, vocabulary::Vocabulary};
 use crate::matrix::model::EndpointName;
 
 /// What a cell says.
@@ -155,6 +155,9 @@ fn narrowing(bracket: &str) -> Option<String> {
         "denied",
         "blocked",
     ];
+    if let Some(words) = turn(bracket) {
+        return Some(format!("`({bracket})` says `{words}`"));
+    }
     let lower = bracket.to_lowercase();
     let mut words = lower.split(|letter: char| !letter.is_alphanumeric());
     let word = words.find(|word| WORDS.contains(word))?;
@@ -173,6 +176,9 @@ fn doubt(name: &str) -> Option<String> {
     }
     if lower.contains(" or ") || lower.contains(['→', '↔']) || lower.contains("->") {
         return Some(format!("`{name}` reads as several names"));
+    }
+    if let Some(words) = turn(name) {
+        return Some(format!("`{name}` says `{words}`"));
     }
     if names_port(&lower) {
         return Some(format!("`{name}` names a port, which only the ports' column can"));

@@ -2,6 +2,7 @@
 
 use super::application::transport;
 use super::columns::Role;
+use super::refusals::REFUSING;
 use super::text::{is_one_of, words};
 use crate::event::Protocol;
 
@@ -44,7 +45,6 @@ const PLACES: &str = "zone zones interface interfaces intf srcintf dstintf vlan 
                       segment datacenter tier vpc account project vrf";
 const ACTIONS: &str = "action allow allowed permit permitted verdict decision aktion erlaubt zugelassen autorisé \
                        permitido azione status enabled permission open approved access accept freigabe freigegeben";
-const DENIALS: &str = "block blocked deny denied drop reject rejected refuse refused forbidden";
 /// A rule that sleeps, or that is about everybody but those whom it names.
 const TURNS: &str = "disabled closed negate negated";
 const OPTIONAL: &str = "optional optionnel facultatif opcional opzionale";
@@ -84,8 +84,8 @@ pub(super) fn claim(cell: &str) -> Claim {
     let is_destination = has(DESTINATION) || has(DESTINATION_SYNONYMS);
     match () {
         () if has("mask netmask wildcard") => exact(Role::Second),
-        () if has(ACTIONS) && only(&[ACTIONS, DENIALS, BOXES]) => exact(Role::Action),
-        () if has(DENIALS) && only(&[DENIALS, BOXES]) => exact(Role::Denial),
+        () if has(ACTIONS) && only(&[ACTIONS, REFUSING, BOXES]) => exact(Role::Action),
+        () if has(REFUSING) && only(&[REFUSING, BOXES]) => exact(Role::Denial),
         () if has(TURNS) && only(&[TURNS, BOXES, "source destination service"]) => exact(Role::Turn),
         () if has(EXPECTATIONS) && only(&[EXPECTATIONS, OPTIONAL, BOXES]) => exact(Role::Expect),
         () if has(OPTIONAL) && only(&[OPTIONAL, BOXES]) => exact(Role::Optional),

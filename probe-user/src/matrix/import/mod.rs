@@ -31,6 +31,7 @@ mod port_cell;
 mod port_columns;
 mod port_items;
 mod port_tokens;
+mod refusals;
 mod rows;
 mod table;
 mod text;

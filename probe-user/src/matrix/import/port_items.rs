@@ -2,6 +2,7 @@
 
 use super::application::{is_bare, transport, transports_of};
 use super::port_tokens::{Token, tidied, tokens};
+use super::refusals::turn;
 use crate::event::Protocol;
 use crate::matrix::model::Ports;
 
@@ -365,6 +366,9 @@ pub(super) fn says_more(remark: &str) -> bool {
         "struck",
         "used",
     ];
+    if turn(remark).is_some() {
+        return true;
+    }
     let lower = remark.to_lowercase();
     let mut words = lower.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
     words.any(|word| {

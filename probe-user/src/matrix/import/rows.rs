@@ -10,7 +10,7 @@ use super::{
     doubts::{self, Context},
     endpoint_cell::{self, Side},
     ends::{self, About},
-    footnotes, heading, port_cell, port_columns,
+    footnotes, heading, port_cell, port_columns, refusals,
     table::Table,
     vocabulary::Vocabulary,
 };
@@ -92,7 +92,7 @@ impl<'t> Reader<'t> {
         let heading =
             heading.map(|heading| subject.map_or_else(|| heading::part(heading), |subject| subject.name));
         let caveats: Vec<String> =
-            table.headings.iter().filter_map(|heading| caveats::of_heading(heading)).collect();
+            table.headings.iter().filter_map(|heading| refusals::of_heading(heading)).collect();
         Self {
             table,
             file,
@@ -160,7 +160,7 @@ impl<'t> Reader<'t> {
             remarks.push(told);
         }
         let explained = self.explained(from.marks.iter().chain(&to.marks).chain(marks));
-        let turned = |text: &String| caveats::turn(text).map(|words| format!("`{text}` says `{words}`"));
+        let turned = |text: &String| refusals::turn(text).map(|words| format!("`{text}` says `{words}`"));
         doubts.extend(explained.iter().chain(&from.remarks).chain(&to.remarks).filter_map(turned));
         remarks.extend(explained);
         let notes = (!remarks.is_empty()).then(|| remarks.join("; "));
@@ -209,7 +209,7 @@ impl<'t> Reader<'t> {
         self.part = Some(title.to_owned());
         self.above.clear();
         self.caveats.truncate(self.of_headings);
-        self.caveats.extend(caveats::of_heading(title));
+        self.caveats.extend(refusals::of_heading(title));
         self.problems
             .push(Problem::note(number, format!("`{title}` is taken for a title of the rows below")));
         Ok(Vec::new())

@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use calamine::{DataRef, Dimensions, Font, Reader, SheetVisible, Xlsx};
+use calamine::{DataRef, Dimensions, Font, Reader, Sheet, SheetType, SheetVisible, Xlsx};
 use zip::ZipArchive;
 
 use super::{
@@ -32,16 +32,19 @@ pub(super) fn tables(bytes: &[u8]) -> Result<Vec<Table>, String> {
     let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(said)?;
     let mut tables = Vec::new();
     let mut budget = budget(bytes);
-    let hidden_sheets: Vec<String> = workbook
-        .sheets_metadata()
-        .iter()
-        .filter(|sheet| sheet.visible != SheetVisible::Visible)
-        .map(|sheet| sheet.name.clone())
-        .collect();
+    let named = |is: fn(&Sheet) -> bool| {
+        let sheets = workbook.sheets_metadata().iter().filter(|sheet| is(sheet));
+        sheets.map(|sheet| sheet.name.clone()).collect::<Vec<_>>()
+    };
+    let hidden_sheets = named(|sheet| sheet.visible != SheetVisible::Visible);
+    let cells_in = named(|sheet| sheet.typ == SheetType::WorkSheet);
     for sheet in workbook.sheet_names() {
-        // A sheet of charts has no cells.
-        let Ok(merged) = workbook.merge_cells_by_sheet_name(&sheet) else { continue };
-        let Ok(mut cells) = workbook.worksheet_cells_reader(&sheet) else { continue };
+        // A sheet of charts or macros has no cells.
+        if !cells_in.contains(&sheet) {
+            continue;
+        }
+        let merged = workbook.merge_cells_by_sheet_name(&sheet).map_err(said)?;
+        let mut cells = workbook.worksheet_cells_reader(&sheet).map_err(said)?;
         let mut lines: Vec<Line> = Vec::new();
         while let Some((cell, style)) = cells.next_cell_with_style_id().map_err(said)? {
             let (row, column) = cell.get_position();

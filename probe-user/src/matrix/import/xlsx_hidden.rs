@@ -49,7 +49,7 @@ impl Hidden {
     fn tag(&mut self) {
         let tag = std::mem::take(&mut self.tag);
         if let Ok(text) = str::from_utf8(&tag)
-            && let Some((name, attributes)) = text.split_once(' ')
+            && let Some((name, attributes)) = text.split_once(char::is_whitespace)
             && name.rsplit(':').next() == Some("row")
         {
             let value = |key: &str| {
@@ -89,7 +89,8 @@ impl Write for Hidden {
                     self.tag();
                 }
                 byte if self.is_open && self.tag.len() < LONGEST => self.tag.push(*byte),
-                _ => self.is_open = false,
+                // What is cut off is none of the attributes that count: writers put them first.
+                _ => {}
             }
         }
         Ok(bytes.len())
