@@ -37,7 +37,6 @@ mod table;
 mod text;
 mod vocabulary;
 mod xlsx;
-mod xlsx_hidden;
 
 use std::{collections::HashSet, sync::Arc};
 

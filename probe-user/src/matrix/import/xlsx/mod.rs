@@ -1,16 +1,19 @@
 //! Excel workbooks.
 
+mod hidden;
+
 use std::io::{self, Cursor, Read};
 
 use calamine::{DataRef, Dimensions, Font, Reader, Sheet, SheetType, SheetVisible, Xlsx};
 use zip::ZipArchive;
+
+use hidden::Hidden;
 
 use super::{
     grid,
     inline::struck,
     table::{Line, Table},
     text::clean,
-    xlsx_hidden::Hidden,
 };
 
 /// How every zip archive begins (APPNOTE.TXT, 4.3.7).

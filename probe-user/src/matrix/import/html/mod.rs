@@ -3,8 +3,10 @@
 //! Read token by token (html5ever), since a tree knows no lines and holds ten times its document; end tags that HTML lets
 //! one leave out are implied here as its tree construction implies them (HTML, 13.1.2.4).
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+mod style;
+mod table;
+
+use std::cell::RefCell;
 
 use html5ever::{
     Attribute, LocalName,
@@ -15,13 +17,10 @@ use html5ever::{
     },
 };
 
-use super::{
-    grid,
-    heading::Headings,
-    inline::{STRUCK, struck},
-    table::{Line, Table},
-    text::clean,
-};
+use style::{Style, Styled, style};
+use table::{Budget, Open, OpenCell, Row};
+
+use super::{grid, heading::Headings, inline::STRUCK, table::Table, text::clean};
 
 /// Every table of the document.
 pub(super) fn tables(document: &str) -> Vec<Table> {
@@ -83,124 +82,11 @@ struct Reader {
     budget: Budget,
 }
 
-/// How many bytes spanning cells may still repeat: a document of a few kilobytes can ask for gigabytes.
-#[derive(Clone, Debug, Default)]
-struct Budget(Rc<Cell<usize>>);
-
-impl Budget {
-    fn of(document: &str) -> Self {
-        Self(Rc::new(Cell::new(document.len() * 4 + (8 << 20))))
-    }
-
-    /// A copy, unless that is too much.
-    fn copy(&self, text: &str) -> Option<String> {
-        let rest = self.0.get().checked_sub(text.len() + size_of::<String>())?;
-        self.0.set(rest);
-        Some(text.to_owned())
-    }
-}
-
-/// Open elements whose style says something.
-#[derive(Default)]
-struct Styled {
-    /// Each with how many of its name are open within it.
-    open: Vec<(LocalName, usize, Style)>,
-    /// How many of them hide.
-    hiding: usize,
-}
-
-impl Styled {
-    /// Whether the element has a style.
-    fn begin(&mut self, name: &LocalName, attributes: &[Attribute]) -> Option<Style> {
-        let style = style(attributes);
-        if let Some(style) = style {
-            self.hiding += usize::from(style == Style::Hidden);
-            self.open.push((name.clone(), 0, style));
-        } else if let Some((_, open, _)) = self.open.last_mut().filter(|(styled, ..)| styled == name) {
-            *open += 1;
-        }
-        style
-    }
-
-    /// The style that ends with the element.
-    fn end(&mut self, name: &LocalName) -> Option<Style> {
-        let (_, open, style) = self.open.last_mut().filter(|(styled, ..)| styled == name)?;
-        if *open > 0 {
-            *open -= 1;
-            return None;
-        }
-        let style = *style;
-        self.open.pop();
-        self.hiding -= usize::from(style == Style::Hidden);
-        Some(style)
-    }
-
-    fn last(&self) -> Option<Style> {
-        if self.hiding > 0 { Some(Style::Hidden) } else { self.open.last().map(|(.., style)| *style) }
-    }
-}
-
-/// What an element's style says of its text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Style {
-    Hidden,
-    Struck,
-}
-
-/// CSS 2.2, 11.2 and 16.3.1; HTML, 6.1.
-fn style(attributes: &[Attribute]) -> Option<Style> {
-    attributes.iter().find_map(|attribute| match &*attribute.name.local {
-        "hidden" => Some(Style::Hidden),
-        "style" => {
-            let style: String =
-                attribute.value.to_lowercase().chars().filter(|letter| !letter.is_whitespace()).collect();
-            let hides = ["display:none", "visibility:hidden", "visibility:collapse"];
-            match () {
-                () if hides.iter().any(|rule| style.contains(rule)) => Some(Style::Hidden),
-                () if style.contains("line-through") => Some(Style::Struck),
-                () => None,
-            }
-        }
-        _ => None,
-    })
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Within {
     Hidden,
     Heading,
 }
-
-/// A table that is being read.
-#[derive(Default)]
-struct Open {
-    line: u32,
-    headings: Headings,
-    rows: Vec<Line>,
-    row: Option<Row>,
-    /// Cells from above that reach down: by column, what they say and for how many rows more.
-    hanging: Vec<Option<(String, u32)>>,
-    budget: Budget,
-}
-
-#[derive(Default)]
-struct Row {
-    line: u32,
-    cells: Vec<String>,
-    cell: Option<OpenCell>,
-    style: Option<Style>,
-    /// Whether cells that span are missing.
-    is_cut: bool,
-}
-
-struct OpenCell {
-    text: String,
-    columns: usize,
-    rows: u32,
-}
-
-/// More columns than any table has; a cell may not ask for more.
-const COLUMNS: usize = 64;
 
 impl Reader {
     fn start(&mut self, name: &LocalName, attributes: &[Attribute], line: u32) {
@@ -369,83 +255,15 @@ impl Reader {
     }
 }
 
-impl Open {
-    fn start_cell(&mut self, attributes: &[Attribute], line: u32) {
-        self.end_cell();
-        let number = |name: &str| {
-            let found = attributes.iter().find(|attribute| &*attribute.name.local == name);
-            found.and_then(|attribute| attribute.value.trim().parse::<u32>().ok())
-        };
-        let columns = number("colspan").unwrap_or(1).clamp(1, COLUMNS as u32) as usize;
-        // 0 means down to the end of the table.
-        let rows = number("rowspan").map_or(1, |rows| if rows == 0 { u32::MAX } else { rows });
-        let row = self.row.get_or_insert_with(|| Row { line, ..Row::default() });
-        row.cell = Some(OpenCell { text: String::new(), columns, rows });
-    }
-
-    fn end_cell(&mut self) {
-        let Some(row) = &mut self.row else { return };
-        let Some(cell) = row.cell.take() else { return };
-        let text = clean(&cell.text);
-        for _ in 0..cell.columns {
-            row.fill(&mut self.hanging, &self.budget);
-            if row.cells.len() == COLUMNS {
-                return;
-            }
-            let place = row.cells.len();
-            row.put(&text, &self.budget);
-            if cell.rows > 1 {
-                self.hanging.resize_with(self.hanging.len().max(place + 1), || None);
-                self.hanging[place] = self.budget.copy(&text).map(|text| (text, cell.rows));
-            }
-        }
-    }
-
-    fn end_row(&mut self) {
-        self.end_cell();
-        let Some(mut row) = self.row.take() else { return };
-        row.fill(&mut self.hanging, &self.budget);
-        for hanging in &mut self.hanging {
-            *hanging = hanging.take().filter(|(_, rows)| *rows > 1).map(|(text, rows)| (text, rows - 1));
-        }
-        let hidden = (row.style == Some(Style::Hidden)).then(|| "the page does not show this row".to_owned());
-        let cut =
-            row.is_cut.then(|| "cells of other rows reach into it that say too much to be read".to_owned());
-        if row.style == Some(Style::Struck) {
-            let filled = row.cells.iter_mut().filter(|cell| !cell.is_empty());
-            filled.for_each(|cell| *cell = struck(cell));
-        }
-        self.rows.push(Line {
-            number: row.line,
-            cells: row.cells,
-            doubts: hidden.into_iter().chain(cut).collect(),
-        });
-    }
-}
-
 /// The level of a heading's element; a caption is below them all.
 fn level(name: &LocalName) -> u8 {
     let digit = name.strip_prefix('h').and_then(|digit| digit.parse().ok());
     digit.unwrap_or(7)
 }
 
-impl Row {
-    fn put(&mut self, text: &str, budget: &Budget) {
-        let copy = budget.copy(text);
-        self.is_cut |= copy.is_none();
-        self.cells.push(copy.unwrap_or_default());
-    }
-
-    /// Puts the cells that reach down from above where they belong, as far as they come next.
-    fn fill(&mut self, hanging: &mut [Option<(String, u32)>], budget: &Budget) {
-        while let Some(Some((text, _))) = hanging.get(self.cells.len()) {
-            self.put(text, budget);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::table::COLUMNS;
     use super::*;
 
     fn cells(document: &str) -> Vec<(u32, String)> {
