@@ -253,7 +253,8 @@ fn recognised(header: &[String]) -> Vec<Role> {
 
 fn is_service(cell: &str) -> bool {
     let words = words(cell);
-    !words.is_empty() && words.iter().all(|word| ["service", "services", "svc"].contains(&word.as_str()))
+    !words.is_empty()
+        && words.iter().all(|word| is_one_of(word, "service services svc dienst dienste servicio servizio"))
 }
 
 #[cfg(test)]

@@ -109,6 +109,12 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// Which way the headings say.
+    fn told(&self) -> Option<Way> {
+        let told = self.subject.as_ref().and_then(|subject| subject.is_inbound);
+        told.map(|inbound| if inbound { Way::In } else { Way::Out })
+    }
+
     /// One end stands in its column; the other is whom the line or the table is about.
     fn one_ended(
         &self,
@@ -117,9 +123,7 @@ impl<'t> Reader<'t> {
         is_inbound: bool,
         doubts: &mut Vec<String>,
     ) -> Result<Vec<(Side, Side)>, String> {
-        let told = self.subject.as_ref().and_then(|subject| subject.is_inbound);
-        let told = told.map(|inbound| if inbound { Way::In } else { Way::Out });
-        let way = line.cell(Role::Direction).and_then(way).or(told);
+        let way = line.cell(Role::Direction).and_then(way).or(self.told());
         let host = [Role::Host, Role::Component].into_iter().filter_map(|role| line.cell(role));
         let host = host.into_iter().find(|cell| !is_blank(cell));
         let what = if is_inbound { "destination" } else { "source" };
@@ -208,7 +212,7 @@ impl<'t> Reader<'t> {
             own
         });
         let direction = line.cell(Role::Direction).unwrap_or_default();
-        match way(direction) {
+        match way(direction).or(self.told().filter(|_| is_blank(direction))) {
             Some(Way::Both) => self.sides(&own, peer, true),
             Some(Way::Out) => self.sides(&own, peer, false),
             Some(Way::In) => self.sides(peer, &own, false),

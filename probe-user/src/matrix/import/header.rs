@@ -27,7 +27,7 @@ pub(super) enum Rank {
 }
 
 const SOURCE: &str = "source sources src from srcaddr srcip saddr sourceip sourceaddress quelle quellen quellsystem von \
-                      origen desde sorgente origine";
+                      origen desde sorgente origine quell";
 const SOURCE_SYNONYMS: &str = "client clients initiator originator origin connecting consumer";
 const DESTINATION: &str = "destination destinations dest dst to dstaddr dstip daddr destip destinationip \
                            destinationaddress ziel ziele zielsystem nach destino destinazione vers hacia";

@@ -161,6 +161,8 @@ impl<'t> Reader<'t> {
         }
         let explained = self.explained(from.marks.iter().chain(&to.marks).chain(marks));
         let turned = |text: &String| refusals::turn(text).map(|words| format!("`{text}` says `{words}`"));
+        let other = explained.iter().filter(|text| names_port(text));
+        doubts.extend(other.map(|text| format!("the footnote `{text}` names a port, which is a note only")));
         doubts.extend(explained.iter().chain(&from.remarks).chain(&to.remarks).filter_map(turned));
         remarks.extend(explained);
         let notes = (!remarks.is_empty()).then(|| remarks.join("; "));
@@ -240,4 +242,12 @@ impl<'t> Reader<'t> {
         }
         texts
     }
+}
+
+/// Whether a footnote has a number that may be a port, and no year or version.
+fn names_port(text: &str) -> bool {
+    text.split(|letter: char| !(letter.is_alphanumeric() || letter == '.')).any(|word| {
+        let number = word.trim_end_matches('.').parse::<u16>();
+        number.is_ok_and(|number| number > 19 && !(1990..2050).contains(&number))
+    })
 }
