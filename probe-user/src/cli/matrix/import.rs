@@ -16,8 +16,8 @@ use crate::report::{escape::text, words::plural};
 
 /// Turn port tables that people wrote into the canonical matrix
 ///
-/// Reads Markdown and HTML tables, tables of web pages that were copied as text, CSV and TSV. Every row keeps the line that
-/// it came from. A row that a careful reader must doubt is marked `review: true` with the reasons; what cannot be read is
+/// Reads Markdown and HTML tables, tables of web pages that were copied as text, CSV and TSV, Excel workbooks, EgressPoint
+/// and NetworkPolicy resources, and OpenShift's communication matrix. Every row keeps the line that it came from. A row that a careful reader must doubt is marked `review: true` with the reasons; what cannot be read is
 /// told with its line.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -216,8 +216,7 @@ fn recognised(header: &[String]) -> Vec<Role> {
         claim.role = match claim.role {
             Role::FirstPort if is_flow && says_flow => Role::Other,
             Role::LastPort if is_flow && says_flow => Role::Ports,
-            Role::FirstPort if !has_range => Role::Ports,
-            Role::LastPort if !has_range => Role::Ports,
+            Role::FirstPort | Role::LastPort if !has_range => Role::Ports,
             role => role,
         };
     }

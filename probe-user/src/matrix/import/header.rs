@@ -56,6 +56,8 @@ const PURPOSES: &str = "purpose description usage use reason why comment comment
                         beschreibung objet motif descripción propósito descrizione scopo kommentar";
 const COMPONENTS: &str = "component product feature module";
 const APPLICATIONS: &str = "app application service services svc l7 dienst";
+const HOSTS: &str =
+    "host hosts hostname vm vms system systems node nodes cluster machine device role group pod";
 const FLOWS: &str = "flow flows communication connection connections path traffic connectivity";
 
 /// What a header says.
@@ -107,7 +109,8 @@ pub(super) fn claim(cell: &str) -> Claim {
         () if is("id") || is("row id") || is("rule id") => exact(Role::Id),
         () if has(COMPONENTS) || is("external service") => exact(Role::Component),
         () if has(APPLICATIONS) => exact(Role::App),
-        () if only(&[FILLERS]) => Claim { role: Role::Host, rank: Rank::Place },
+        // "Name" alone may be that of the service.
+        () if has(HOSTS) && only(&[FILLERS]) => Claim { role: Role::Host, rank: Rank::Place },
         () if only(&[FLOWS]) => Claim { role: Role::Peer, rank: Rank::Place },
         () if has("notes note details function bemerkung bemerkungen") => {
             Claim { role: Role::Purpose, rank: Rank::Synonym }
