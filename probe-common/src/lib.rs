@@ -29,6 +29,14 @@ pub mod kind {
     /// As [`ATTEMPT`], from the SYN itself: what the connect hook noted has left its slot before, if there is a connect
     /// hook at all.
     pub const SENT: u8 = 7;
+    /// Datagrams between a UDP socket and one peer, of which the first was sent: how many, since the record before.
+    pub const EXCHANGE_SENT_FIRST: u8 = 8;
+    /// Likewise; the first was received.
+    pub const EXCHANGE_RECEIVED_FIRST: u8 = 9;
+    /// Added to an exchange's: the kernel tells whether the application chose the socket's port, and it did.
+    pub const PORT_CHOSEN: u8 = 0x20;
+    /// Added to an exchange's: likewise, and the kernel chose it.
+    pub const PORT_GIVEN: u8 = 0x10;
     /// Added to one of the others: the record knows its caller. Without it the rest of the record is rubbish.
     pub const WITH_CALLER: u8 = 0x40;
     /// Added to one of the others: the record comes from the second program of the tracepoint, because the
@@ -71,7 +79,7 @@ pub struct Record {
     pub local_port: u16,
     /// Its peer's port.
     pub remote_port: u16,
-    /// `sk_err` of a failed attempt (a positive errno), otherwise 0.
+    /// `sk_err` of a failed attempt, or why a socket's [`Datagrams::failed`] failed (a positive errno), otherwise 0.
     pub error: u16,
     /// One of [`kind`].
     pub kind: u8,
@@ -88,11 +96,28 @@ pub struct AttemptRecord {
     pub record: Record,
     /// Process id in the initial PID namespace (`tgid`).
     pub process: u32,
-    /// Microseconds from `connect()` to the failure, at most [`u32::MAX`]; 0 in every other kind.
+    /// Microseconds from `connect()` to the failure, or milliseconds from an exchange's first datagram to its latest, at
+    /// most [`u32::MAX`]; 0 in every other kind.
     pub elapsed: u32,
     /// Name of the calling thread (`comm`), [`COMMAND_LENGTH`] bytes in the order of memory, NUL-padded, any bytes. Two
     /// words, since the kernel side would copy bytes one by one.
     pub command: [u64; COMMAND_LENGTH / size_of::<u64>()],
+}
+
+/// How often datagrams went between a UDP socket and one peer. A call counts once, also where it carries several
+/// datagrams (`UDP_SEGMENT`, `UDP_GRO`) or a part of one (`MSG_MORE`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Datagrams {
+    /// Calls that sent.
+    pub sent: u32,
+    /// Calls that received.
+    pub received: u32,
+    /// Calls that failed with the record's `error`: for want of a way to the peer, by a filter here, or because ICMP told
+    /// of an earlier datagram.
+    pub failed: u32,
+    #[doc(hidden)]
+    pub rest_of_word: u32,
 }
 
 /// Where the producers and the consumer of one ring are, and what the CPU whose ring it is keeps beside it. Producers and
@@ -134,8 +159,8 @@ pub struct RingPlace {
     pub record: AttemptRecord,
     /// In a common ring: how many places the CPU had claimed of its own until then. They come first.
     pub after: u64,
-    #[doc(hidden)]
-    pub rest_of_line: [u64; 2],
+    /// How often, in an exchange; rubbish in every other kind.
+    pub datagrams: Datagrams,
 }
 
 const _: () = {
@@ -149,6 +174,11 @@ const _: () = {
     assert!(offset_of!(RingPlace, claim) == 0);
     assert!(offset_of!(RingPlace, record) == 8);
     assert!(offset_of!(RingPlace, after) == 104);
+    assert!(offset_of!(RingPlace, datagrams) == 112);
+    assert!(size_of::<Datagrams>() == 16);
+    assert!(offset_of!(Datagrams, sent) == 0);
+    assert!(offset_of!(Datagrams, received) == 4);
+    assert!(offset_of!(Datagrams, failed) == 8);
 };
 
 /// How many slots there are for attempts under way; a power of two. An attempt that loses its slot to another costs
@@ -176,6 +206,40 @@ const _: () = {
     assert!(size_of::<AttemptSlot>() == 128);
     assert!(offset_of!(AttemptSlot, holder) == 0);
     assert!(offset_of!(AttemptSlot, record) == 8);
+};
+
+/// How many slots there are for exchanges; a power of two. An exchange that loses its slot to another costs a record
+/// more, and nothing else.
+pub const EXCHANGES: usize = 1 << 16;
+
+/// A place for an exchange: a UDP socket and one peer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExchangeSlot {
+    /// A hash of the socket and the peer (`probe-ebpf/src/exchange.rs`); 0 when it is free, [`Self::BEING_WRITTEN`] when a
+    /// hook owns it.
+    pub holder: u64,
+    /// The exchange, of kind [`kind::EXCHANGE_SENT_FIRST`] or [`kind::EXCHANGE_RECEIVED_FIRST`], with its first caller;
+    /// rubbish when the slot is free.
+    pub record: AttemptRecord,
+    /// How often.
+    pub datagrams: Datagrams,
+    /// When the latest datagram went, nanoseconds on `CLOCK_BOOTTIME`, true to a tick.
+    pub last: u64,
+}
+
+impl ExchangeSlot {
+    /// In place of a hash: a hook is reading or writing the slot.
+    pub const BEING_WRITTEN: u64 = u64::MAX;
+}
+
+const _: () = {
+    assert!(EXCHANGES.is_power_of_two());
+    assert!(size_of::<ExchangeSlot>() == 128);
+    assert!(offset_of!(ExchangeSlot, holder) == 0);
+    assert!(offset_of!(ExchangeSlot, record) == 8);
+    assert!(offset_of!(ExchangeSlot, datagrams) == 104);
+    assert!(offset_of!(ExchangeSlot, last) == 120);
 };
 
 /// What the hooks keep per CPU.
@@ -239,11 +303,14 @@ pub enum Loss {
     Accepted = 3,
     /// Ring full: an attempt that died before any state change, or that had left its slot before its SYN.
     Unrouted = 4,
+    /// Ring full: a datagram of an exchange that had no slot, or a call that failed.
+    Datagram = 5,
 }
 
 impl Loss {
     /// Every reason, in the order of their slots.
-    pub const ALL: [Self; 5] = [Self::Attempt, Self::Connected, Self::Failed, Self::Accepted, Self::Unrouted];
+    pub const ALL: [Self; 6] =
+        [Self::Attempt, Self::Connected, Self::Failed, Self::Accepted, Self::Unrouted, Self::Datagram];
 
     /// The name that reports and recordings use.
     #[must_use]
@@ -254,6 +321,7 @@ impl Loss {
             Self::Failed => "ring-full-failed",
             Self::Accepted => "ring-full-accepted",
             Self::Unrouted => "ring-full-unrouted",
+            Self::Datagram => "ring-full-datagram",
         }
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! - `tcp.rs`: the TCP state machine (`tp_btf/inet_sock_set_state`)
 //! - `connect.rs`: `connect()` calls (`cgroup/connect4`, `cgroup/connect6`)
+//! - `udp.rs`: datagrams (`cgroup/sendmsg4`, `sendmsg6`, `recvmsg4`, `recvmsg6`, `tp_btf/sock_send_length`,
+//!   `sock_recv_length`)
 //!
 //! What they share: `offsets.rs` (where the running kernel keeps a field), `socket.rs` (reading one),
 //! `tuple.rs` (addresses and ports, the only byte-order code), `record.rs` (building a record), `clock.rs` (its time),
 //! `cpu.rs` (what a CPU keeps),
-//! `attempts.rs` (from `connect()` to its outcome), `rescue.rs` (interrupted handlers), `scope.rs` (what the user asked
+//! `attempts.rs` (from `connect()` to its outcome), `exchange.rs` (the datagrams between a socket and a peer), `notes.rs`
+//! (peers, from one hook to the next), `rescue.rs` (interrupted handlers), `scope.rs` (what the user asked
 //! to watch), `emit.rs` (hand-over and loss), `ring.rs` (the way to user space), `atomics.rs`, `maps.rs`
 //! and `layout.rs` (of the code).
 #![no_std]
@@ -20,8 +23,10 @@ mod clock;
 mod connect;
 mod cpu;
 mod emit;
+mod exchange;
 mod layout;
 mod maps;
+mod notes;
 mod offsets;
 mod record;
 mod rescue;
@@ -30,6 +35,7 @@ mod scope;
 mod socket;
 mod tcp;
 mod tuple;
+mod udp;
 
 use aya_ebpf::{
     macros::{btf_tracepoint, cgroup_sock_addr},
@@ -65,6 +71,50 @@ fn connect4(context: SockAddrContext) -> i32 {
 #[cgroup_sock_addr(connect6)]
 fn connect6(context: SockAddrContext) -> i32 {
     connect::begun_v6(&context);
+    ALLOW
+}
+
+/// `trace_sock_send_length(struct sock *sk, int ret, int flags)`, called by `sock_sendmsg_nosec` (net/socket.c, 6.3) when a
+/// socket of any kind has sent.
+/// Checked on 6.18 by `tests/`.
+#[btf_tracepoint(function = "sock_send_length")]
+fn udp_sent(context: BtfTracePointContext) -> i32 {
+    udp::sent(&context)
+}
+
+/// `trace_sock_recv_length(struct sock *sk, int ret, int flags)`, called by `sock_recvmsg_nosec`, likewise.
+#[btf_tracepoint(function = "sock_recv_length")]
+fn udp_received(context: BtfTracePointContext) -> i32 {
+    udp::received(&context)
+}
+
+/// `BPF_CGROUP_RUN_PROG_UDP4_SENDMSG_LOCK` in `udp_sendmsg` (net/ipv4/udp.c), when the call names a peer: for IPv4-mapped
+/// ones of an IPv6 socket too.
+#[cgroup_sock_addr(sendmsg4)]
+fn sendmsg4(context: SockAddrContext) -> i32 {
+    udp::addressed_v4(&context);
+    ALLOW
+}
+
+/// `BPF_CGROUP_RUN_PROG_UDP6_SENDMSG_LOCK` in `udpv6_sendmsg` (net/ipv6/udp.c), likewise.
+#[cgroup_sock_addr(sendmsg6)]
+fn sendmsg6(context: SockAddrContext) -> i32 {
+    udp::addressed_v6(&context);
+    ALLOW
+}
+
+/// `BPF_CGROUP_RUN_PROG_UDP4_RECVMSG_LOCK` in `udp_recvmsg` (net/ipv4/udp.c), when the caller asks for the peer.
+#[cgroup_sock_addr(recvmsg4)]
+fn recvmsg4(context: SockAddrContext) -> i32 {
+    udp::addressed_v4(&context);
+    ALLOW
+}
+
+/// `BPF_CGROUP_RUN_PROG_UDP6_RECVMSG_LOCK` in `udpv6_recvmsg` (net/ipv6/udp.c), likewise; for IPv4 datagrams of an IPv6
+/// socket too.
+#[cgroup_sock_addr(recvmsg6)]
+fn recvmsg6(context: SockAddrContext) -> i32 {
+    udp::addressed_v6(&context);
     ALLOW
 }
 

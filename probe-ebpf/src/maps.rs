@@ -5,7 +5,11 @@ use aya_ebpf::{
     btf_maps::{Array, HashMap, PerCpuArray},
     macros::btf_map,
 };
-use probe_common::{ATTEMPTS as SLOTS, AttemptSlot, Loss, RingPlace, RingState};
+use probe_common::{
+    ATTEMPTS as SLOTS, AttemptSlot, EXCHANGES as PAIRS, ExchangeSlot, Loss, RingPlace, RingState,
+};
+
+use crate::notes::{self, Note};
 
 /// User space maps the memory (5.5).
 const SHARED: usize = BPF_F_MMAPABLE as usize;
@@ -30,6 +34,16 @@ pub(crate) static LOSSES: PerCpuArray<u64, { Loss::ALL.len() }> = PerCpuArray::n
 /// user space for the attempts that have none. Two attempts for one slot: the older goes to its ring.
 #[btf_map]
 pub(crate) static ATTEMPTS: Array<AttemptSlot, SLOTS, SHARED> = Array::new();
+
+/// Exchanges, by a hash of their socket and peer (`exchange.rs`). Written by the UDP programs, read by user space when the
+/// window closes; never emptied. Two exchanges for one slot: the one that was silent for longer goes to its ring.
+#[btf_map]
+pub(crate) static EXCHANGES: Array<ExchangeSlot, PAIRS, SHARED> = Array::new();
+
+/// Peers of calls under way, by thread (`notes.rs`). Written by the cgroup hooks for UDP, taken by the tracepoints' programs
+/// at the call's end; never read by user space. Two threads for one note: the first loses it.
+#[btf_map]
+pub(crate) static NOTES: Array<Note, { notes::LENGTH }> = Array::new();
 
 /// Network namespaces to watch, by cookie, when the user named any. Written before attaching, only read here.
 #[btf_map]

@@ -57,6 +57,12 @@ offsets! {
     OFFSET_SOCK_REMOTE_V6
     /// `sock.sk_protocol`, u16 (u8 and a bit-field before 5.6)
     OFFSET_SOCK_PROTOCOL
+    /// `sock.sk_type`, u16 (a bit-field before 5.6)
+    OFFSET_SOCK_TYPE
+    /// `sock.sk_shutdown`, u8
+    OFFSET_SOCK_SHUTDOWN
+    /// `sock.sk_userlocks`, u8 (a bit-field before 6.8)
+    OFFSET_SOCK_USER_LOCKS
     /// `sock.__sk_common.skc_cookie`, u64 within its atomic type
     OFFSET_SOCK_COOKIE
     /// `sock.sk_err`, int

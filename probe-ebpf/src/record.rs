@@ -87,6 +87,35 @@ pub(crate) fn set_failure(words: &mut AttemptWords, kind: u8, error: u16, elapse
     words[CALLER] = whole([process, elapsed]);
 }
 
+/// The errno.
+#[inline(always)]
+pub(crate) fn error(words: &AttemptWords) -> u16 {
+    let bytes = words[REST].to_ne_bytes();
+    u16::from_ne_bytes([bytes[ERROR], bytes[ERROR + 1]])
+}
+
+/// Changes the errno.
+#[inline(always)]
+pub(crate) fn set_error(words: &mut AttemptWords, error: u16) {
+    let mut bytes = words[REST].to_ne_bytes();
+    [bytes[ERROR], bytes[ERROR + 1]] = error.to_ne_bytes();
+    words[REST] = u64::from_ne_bytes(bytes);
+}
+
+/// Tells an exchange's length by its latest datagram's time.
+#[inline(always)]
+pub(crate) fn set_milliseconds(words: &mut AttemptWords, last: u64) {
+    let milliseconds = last.saturating_sub(words[TIME]) / 1_000_000;
+    set_elapsed(words, milliseconds);
+}
+
+/// In the unit of its kind.
+#[inline(always)]
+fn set_elapsed(words: &mut AttemptWords, elapsed: u64) {
+    let [process, _] = halves(words[CALLER]);
+    words[CALLER] = whole([process, if elapsed < u64::from(u32::MAX) { elapsed as u32 } else { u32::MAX }]);
+}
+
 const KIND: usize = offset_of!(Record, kind) % 8;
 const ERROR: usize = offset_of!(Record, error) % 8;
 const PORT: usize = offset_of!(Record, local_port) % 8;

@@ -11,7 +11,7 @@
 //! rings when there are more of them, and have no own ones when there is too little memory.
 
 use aya_ebpf::Global;
-use probe_common::{RingPlace, RingState};
+use probe_common::{Datagrams, RingPlace, RingState};
 
 use crate::{
     atomics::{exchange, publish},
@@ -89,6 +89,13 @@ impl Place {
     pub(crate) fn record(&mut self) -> &mut AttemptWords {
         // SAFETY: a map's value that is ours until it is published; words of eight bytes either way.
         unsafe { &mut *(&raw mut (*self.place).record).cast() }
+    }
+
+    /// The counts of an exchange, likewise.
+    #[inline(always)]
+    pub(crate) fn datagrams(&mut self) -> &mut Datagrams {
+        // SAFETY: as above.
+        unsafe { &mut (*self.place).datagrams }
     }
 
     /// Shows the record to user space.

@@ -32,6 +32,12 @@ impl Socket {
         Self(pointer)
     }
 
+    /// Where it is.
+    #[inline(always)]
+    pub(crate) fn address(&self) -> u64 {
+        self.0 as u64
+    }
+
     /// A required field.
     #[inline(always)]
     pub(crate) fn load<T: Copy>(&self, offset: &Offset) -> T {

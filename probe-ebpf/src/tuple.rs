@@ -8,10 +8,11 @@ use crate::{
         OFFSET_SOCK_REMOTE_PORT, OFFSET_SOCK_REMOTE_V4, OFFSET_SOCK_REMOTE_V6,
     },
     socket::Socket,
+    udp::Peer,
 };
 
 /// `AF_INET6` (linux/socket.h).
-const AF_INET6: u16 = 10;
+pub(crate) const AF_INET6: u16 = 10;
 
 /// Bytes 8 to 11 of an IPv4-mapped address, `00 00 ff ff`, as a load in host order shows them.
 const MAPPED: u32 = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
@@ -40,6 +41,13 @@ impl Address {
     #[inline(always)]
     pub(crate) const fn is_mapped(&self) -> bool {
         self.words[0] == 0 && self.words[1] == 0 && self.words[2] == MAPPED
+    }
+
+    /// From its two words in a record.
+    #[inline(always)]
+    pub(crate) const fn of_words(words: [u64; 2]) -> Self {
+        // SAFETY: sixteen bytes without padding either way.
+        Self { words: unsafe { core::mem::transmute::<[u64; 2], [u32; 4]>(words) } }
     }
 
     /// The two words of it in a record.
@@ -85,6 +93,19 @@ impl Tuple {
         }
         let local = Address::v6(socket.load(&OFFSET_SOCK_LOCAL_V6));
         take(&Self { local, remote, local_port, remote_port, family: family::V6 });
+    }
+
+    /// Gives a UDP socket's end and a peer's to `take`, likewise.
+    #[inline(always)]
+    pub(crate) fn with(socket: &Socket, peer: &Peer, take: impl FnOnce(&Self)) {
+        let remote = Address::of_words(peer.address);
+        let (local_port, remote_port) = (socket.load::<u16>(&OFFSET_SOCK_LOCAL_PORT), peer.port as u16);
+        if socket.load::<u16>(&OFFSET_SOCK_FAMILY) == AF_INET6 && !remote.is_mapped() {
+            let local = Address::v6(socket.load(&OFFSET_SOCK_LOCAL_V6));
+            return take(&Self { local, remote, local_port, remote_port, family: family::V6 });
+        }
+        let local = Address::v4(socket.load(&OFFSET_SOCK_LOCAL_V4));
+        take(&Self { local, remote, local_port, remote_port, family: family::V4 });
     }
 
     /// Whether the socket talks to itself: then it is its own client, whatever its states.

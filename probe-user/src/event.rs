@@ -61,6 +61,48 @@ pub enum Kind {
     Failed(u16),
     /// A listener took the connection.
     Accepted,
+    /// Datagrams went between a UDP socket and a peer, so many since the event before.
+    Exchanged(Datagrams),
+}
+
+impl Kind {
+    /// The transport that it tells of.
+    #[must_use]
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Self::Attempted | Self::Unrouted | Self::Connected | Self::Failed(_) | Self::Accepted => {
+                Protocol::Tcp
+            }
+            Self::Exchanged(_) => Protocol::Udp,
+        }
+    }
+}
+
+/// Which way a datagram went, as its socket sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// To the peer.
+    Sent,
+    /// From the peer.
+    Received,
+}
+
+/// How often datagrams went between a UDP socket and one peer. A call counts once, also where it carries several
+/// datagrams (`UDP_SEGMENT`, `UDP_GRO`) or a part of one (`MSG_MORE`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagrams {
+    /// The way of the first one that this event knows of.
+    pub first: Way,
+    /// Whether the application, and not the kernel, chose the socket's port; `None` where the kernel does not tell.
+    pub port_is_chosen: Option<bool>,
+    /// Calls that sent.
+    pub sent: u64,
+    /// Calls that received.
+    pub received: u64,
+    /// Calls that failed on the way to the peer, or were told that an earlier datagram had.
+    pub failed: u64,
+    /// With this errno (asm-generic/errno.h); 0 when none failed.
+    pub error: u16,
 }
 
 /// How much later than [`Event::time`] an event may have happened, nanoseconds. The hooks read the clock once per tick
@@ -74,9 +116,10 @@ pub struct Event {
     /// What happened.
     pub kind: Kind,
     /// Nanoseconds on the reporting node's `CLOCK_BOOTTIME`: when `connect()` was called if the process is known,
-    /// otherwise when the state changed. True to [`TICKS`].
+    /// otherwise when the state changed. True to [`TICKS`]. In an exchange, when its first datagram went: exact.
     pub time: u64,
-    /// Nanoseconds from then to the failure, in steps of 1,000; 0 in every other kind.
+    /// Nanoseconds from then to the failure, in steps of 1,000, or to an exchange's latest datagram, in steps of
+    /// 1,000,000; 0 in every other kind.
     pub elapsed: u64,
     /// Socket cookie: the same for an attempt, its outcome and sock_diag's view of the socket.
     pub socket: u64,
@@ -86,11 +129,12 @@ pub struct Event {
     pub netns: Option<u64>,
     /// The socket's own end.
     pub local: End,
-    /// Its peer.
+    /// Its peer; without address and port where a datagram's is not known.
     pub remote: End,
     /// The reporting hook cannot exclude that it repeats an earlier record of the same kind and socket.
     pub may_repeat: bool,
-    /// Who called `connect()`; accepts complete in softirq and never know.
+    /// Who called `connect()`, or sent or received an exchange's first datagram; accepts complete in softirq and never
+    /// know.
     pub process: Option<Process>,
 }
 

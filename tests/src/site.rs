@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use flowdrift::flow::{Direction, Flow, Outcomes, ProcessSeen, Window};
@@ -16,6 +17,9 @@ use crate::{
 
 /// The name of the thread that connects; at most 15 bytes, as the kernel keeps them.
 pub const CLIENT: &str = "fdt-client";
+
+/// How long a datagram may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What lies between client and server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +159,36 @@ impl Site {
         (listener, port)
     }
 
+    /// A UDP socket of the server, bound to a port that it chose, as servers do; the port too.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel has none left.
+    #[must_use]
+    pub fn serve(&self) -> (Socket, u16) {
+        let bind = |port| bound(self.family, self.server_address, port, Type::DGRAM, None, false);
+        let (socket, port) = self.server().run(|| {
+            // Free until now, and nobody else is in this namespace.
+            let port = dial::port_of(&bind(0));
+            (bind(port), port)
+        });
+        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        (socket, port)
+    }
+
+    /// A UDP socket of the client, unbound and unconnected.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel has none left.
+    #[must_use]
+    pub fn datagram_socket(&self) -> Socket {
+        let socket = self.client.run(|| Socket::new(domain(self.family), Type::DGRAM, None));
+        let socket = socket.expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a fresh socket");
+        socket
+    }
+
     /// A listener that never answers: the route of its answers is a black hole. The client's SYN is lost.
     ///
     /// # Panics
@@ -186,15 +220,28 @@ impl Site {
         self.rule(&self.client, "delete", &["dport", &port.to_string(), "prohibit"]);
     }
 
+    /// Leaves the client without a route for datagrams to a port of the server.
+    ///
+    /// # Panics
+    ///
+    /// When `ip` fails.
+    pub fn prohibit_datagrams(&self, port: u16) {
+        self.rule_of("udp", &self.client, "add", &["dport", &port.to_string(), "prohibit"]);
+    }
+
     /// Adds or deletes a rule for TCP that comes before all other routing.
     fn rule(&self, namespace: &TestNamespace, change: &str, rule: &[&str]) {
+        self.rule_of("tcp", namespace, change, rule);
+    }
+
+    fn rule_of(&self, protocol: &str, namespace: &TestNamespace, change: &str, rule: &[&str]) {
         let family = if self.family == Family::V6 { "-6" } else { "-4" };
         // The rule for local addresses is the first by default, and there is no place before it.
         if !namespace.ip(&[family, "rule", "show", "pref", "0"]).is_empty() {
             namespace.ip(&[family, "rule", "add", "pref", "100", "lookup", "local"]);
             namespace.ip(&[family, "rule", "delete", "pref", "0"]);
         }
-        namespace.ip(&[&[family, "rule", change, "pref", "10", "ipproto", "tcp"], rule].concat());
+        namespace.ip(&[&[family, "rule", change, "pref", "10", "ipproto", protocol], rule].concat());
     }
 
     /// Runs `work` as the client: in its namespace, on a thread that is named [`CLIENT`].
@@ -226,7 +273,7 @@ impl Site {
     pub fn check(&self, recorder: Recorder, port: u16, expected: &Expected) -> Vec<ProcessSeen> {
         let window = recorder.finish();
         assert_eq!(window.coverage.lost_total(), 0, "{:?}", window.coverage);
-        assert_eq!(window.coverage.gaps_beside(&[]), Vec::<String>::new());
+        assert_eq!(window.coverage.gaps(), Vec::new());
         self.check_window(&window, port, expected)
     }
 
@@ -284,21 +331,33 @@ impl Site {
     }
 }
 
+fn domain(family: Family) -> Domain {
+    if family == Family::V4 { Domain::IPV4 } else { Domain::IPV6 }
+}
+
 fn listen(family: Family, address: IpAddr, port: u16, protocol: Option<Protocol>, shared: bool) -> Socket {
-    let (domain, address) = match family {
-        Family::V4 => (Domain::IPV4, address),
-        Family::V6 => (Domain::IPV6, address),
-        // A wildcard socket that takes both, as most servers have.
-        Family::Mapped => (Domain::IPV6, Ipv6Addr::UNSPECIFIED.into()),
-    };
-    let socket = Socket::new(domain, Type::STREAM, protocol).expect("a socket");
+    let socket = bound(family, address, port, Type::STREAM, protocol, shared);
+    socket.listen(1024).expect("a bound socket");
+    socket
+}
+
+fn bound(
+    family: Family,
+    address: IpAddr,
+    port: u16,
+    kind: Type,
+    protocol: Option<Protocol>,
+    shared: bool,
+) -> Socket {
+    // A wildcard socket that takes both, as most servers have.
+    let address = if family == Family::Mapped { Ipv6Addr::UNSPECIFIED.into() } else { address };
+    let socket = Socket::new(domain(family), kind, protocol).expect("a socket");
     if family == Family::Mapped {
         socket.set_only_v6(false).expect("a fresh socket");
     }
     socket.set_reuse_address(true).expect("a fresh socket");
     socket.set_reuse_port(shared).expect("a fresh socket");
     socket.bind(&SocketAddr::from((address, port)).into()).expect("the port is free");
-    socket.listen(1024).expect("a bound socket");
     socket
 }
 

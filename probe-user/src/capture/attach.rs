@@ -8,36 +8,144 @@ use aya::{
 };
 
 use super::{cgroups::CgroupTree, error::StartError};
+use crate::event::Protocol;
 
-/// The tracepoint's programs, in the order of their attachment (`probe-ebpf/src/rescue.rs`).
+/// The TCP tracepoint's programs, in the order of their attachment (`probe-ebpf/src/rescue.rs`).
 pub(super) const TCP_PROGRAMS: [&str; 2] = ["tcp_state", "tcp_rescue"];
-const TCP_HOOK: &str = "inet_sock_set_state";
-const CONNECT_HOOKS: [&str; 2] = ["connect4", "connect6"];
-const CONNECT_COST: &str =
-    "attempts that die on their route (no route, prohibit, blackhole, a cgroup program that refuses)";
+
+/// A program and its place.
+struct Hook {
+    program: &'static str,
+    point: Point,
+    protocol: Protocol,
+    /// What is not seen without it; `None` where there is no probe without it.
+    cost: Option<&'static str>,
+}
+
+#[derive(Clone, Copy)]
+enum Point {
+    /// A tracepoint of the kernel, by BTF.
+    Tracepoint(&'static str),
+    /// The root of the cgroup-v2 tree; the program's own name says where.
+    Cgroup,
+}
+
+const fn tcp_state(program: &'static str) -> Hook {
+    let point = Point::Tracepoint("inet_sock_set_state");
+    Hook { program, point, protocol: Protocol::Tcp, cost: None }
+}
+
+const fn udp(program: &'static str, point: Point, cost: &'static str) -> Hook {
+    Hook { program, point, protocol: Protocol::Udp, cost: Some(cost) }
+}
+
+const fn connect(program: &'static str, cost: &'static str) -> Hook {
+    Hook { program, point: Point::Cgroup, protocol: Protocol::Tcp, cost: Some(cost) }
+}
+
+/// In the order of their attachment. TCP: the tracepoint first, so that no SYN goes past the slot that a connect hook has
+/// filled. UDP: the tracepoints last, so that each finds the note that a cgroup hook has left.
+const HOOKS: [Hook; 10] = [
+    tcp_state(TCP_PROGRAMS[0]),
+    tcp_state(TCP_PROGRAMS[1]),
+    connect(
+        "connect4",
+        "IPv4 attempts that die on their route (no route, prohibit, blackhole, a cgroup program that refuses)",
+    ),
+    connect(
+        "connect6",
+        "IPv6 attempts that die on their route (no route, prohibit, blackhole, a cgroup program that refuses)",
+    ),
+    udp("sendmsg4", Point::Cgroup, "to whom unconnected UDP sockets send over IPv4"),
+    udp("sendmsg6", Point::Cgroup, "to whom unconnected UDP sockets send over IPv6"),
+    udp("recvmsg4", Point::Cgroup, "from whom unconnected IPv4 UDP sockets receive"),
+    udp("recvmsg6", Point::Cgroup, "from whom unconnected IPv6 UDP sockets receive"),
+    udp("udp_sent", Point::Tracepoint("sock_send_length"), "all UDP that is sent"),
+    udp("udp_received", Point::Tracepoint("sock_recv_length"), "all UDP that is received"),
+];
 
 /// One hook and whether it is attached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookState {
     /// Attach point and program.
     pub name: String,
+    /// Whose traffic it shows.
+    pub protocol: Protocol,
     /// `None` when attached, otherwise why not.
     pub absent: Option<String>,
     /// What is not seen while it is absent.
     pub cost: String,
 }
 
-/// Attaches everything; the tracepoint first, so that no SYN goes past the slot that a connect hook has filled.
+/// Attaches everything.
 pub(super) fn attach_all(
     ebpf: &mut Ebpf,
     tree: Result<&CgroupTree, &io::Error>,
 ) -> Result<Vec<HookState>, StartError> {
-    let mut hooks = Vec::new();
-    for program in TCP_PROGRAMS {
-        hooks.push(attach_tcp(ebpf, program)?);
+    let types = Btf::from_sys_fs().map_err(|cause| StartError::Load(Box::new(cause.into())))?;
+    let attach = |hook: &Hook| {
+        let attached = match hook.point {
+            Point::Tracepoint(name) => attach_tracepoint(ebpf, hook.program, name, &types),
+            Point::Cgroup => attach_to_cgroups(ebpf, hook.program, tree),
+        };
+        hook.state(attached)
+    };
+    HOOKS.iter().map(attach).collect()
+}
+
+impl Hook {
+    fn state(&self, attached: Result<(), Refusal>) -> Result<HookState, StartError> {
+        let Self { program, point, protocol, cost } = *self;
+        let name = match point {
+            Point::Tracepoint(name) => format!("tp_btf/{name} ({program})"),
+            Point::Cgroup => format!("cgroup/{program}"),
+        };
+        match (attached, cost) {
+            (Err(refusal), None) => Err(refusal.fatal(program)),
+            (attached, cost) => Ok(HookState {
+                name,
+                protocol,
+                absent: attached.err().map(Refusal::in_words),
+                cost: cost.unwrap_or("all TCP").to_owned(),
+            }),
+        }
     }
-    hooks.extend(CONNECT_HOOKS.map(|name| attach_connect(ebpf, name, tree)));
-    Ok(hooks)
+}
+
+/// Why a program is not attached.
+enum Refusal {
+    NotInObject(&'static str),
+    NoTree(String),
+    Program(ProgramError),
+}
+
+impl From<ProgramError> for Refusal {
+    fn from(cause: ProgramError) -> Self {
+        Self::Program(cause)
+    }
+}
+
+impl Refusal {
+    fn fatal(self, program: &'static str) -> StartError {
+        match self {
+            Self::NotInObject(name) => StartError::Object(name),
+            Self::NoTree(cause) => {
+                StartError::System { doing: format!("attaching {program}"), cause: io::Error::other(cause) }
+            }
+            Self::Program(cause) => StartError::Program { program, cause: Box::new(cause) },
+        }
+    }
+
+    fn in_words(self) -> String {
+        match self {
+            Self::NotInObject(_) => "not in the embedded probe".to_owned(),
+            Self::NoTree(cause) => format!("no cgroup-v2 tree: {cause}"),
+            Self::Program(cause) => {
+                let error = anyhow::Error::from(cause);
+                format!("{error:#}").lines().next().unwrap_or_default().to_owned()
+            }
+        }
+    }
 }
 
 /// Detaches everything in the reverse order: a `connect()` that a hook has noted must still show its SYN, and the
@@ -45,12 +153,18 @@ pub(super) fn attach_all(
 pub(super) fn detach_all(ebpf: &mut Ebpf) {
     /// From the connect hook to the SYN is one system call.
     const UNDER_WAY: Duration = Duration::from_millis(20);
-    for name in CONNECT_HOOKS {
-        unload::<CgroupSockAddr>(ebpf, name, CgroupSockAddr::unload);
-    }
+    let is_state = |hook: &&Hook| TCP_PROGRAMS.contains(&hook.program);
+    HOOKS.iter().rev().filter(|hook| !is_state(hook)).for_each(|hook| hook.detach(ebpf));
     std::thread::sleep(UNDER_WAY);
-    for name in TCP_PROGRAMS.iter().rev() {
-        unload::<BtfTracePoint>(ebpf, name, BtfTracePoint::unload);
+    HOOKS.iter().rev().filter(is_state).for_each(|hook| hook.detach(ebpf));
+}
+
+impl Hook {
+    fn detach(&self, ebpf: &mut Ebpf) {
+        match self.point {
+            Point::Tracepoint(_) => unload::<BtfTracePoint>(ebpf, self.program, BtfTracePoint::unload),
+            Point::Cgroup => unload::<CgroupSockAddr>(ebpf, self.program, CgroupSockAddr::unload),
+        }
     }
 }
 
@@ -67,35 +181,24 @@ fn unload<'a, Kind: 'a>(
     }
 }
 
-fn attach_tcp(ebpf: &mut Ebpf, name: &'static str) -> Result<HookState, StartError> {
-    let refused = |cause| StartError::Program { program: name, cause: Box::new(cause) };
-    let program: &mut BtfTracePoint =
-        ebpf.program_mut(name).ok_or(StartError::Object(name))?.try_into().map_err(refused)?;
-    let btf = Btf::from_sys_fs().map_err(|cause| StartError::Load(Box::new(cause.into())))?;
-    program.load(TCP_HOOK, &btf).map_err(refused)?;
-    program.attach().map_err(refused)?;
-    Ok(HookState { name: format!("tp_btf/{TCP_HOOK} ({name})"), absent: None, cost: "all TCP".to_owned() })
-}
-
-fn attach_connect(ebpf: &mut Ebpf, name: &'static str, tree: Result<&CgroupTree, &io::Error>) -> HookState {
-    let absent = match tree {
-        Ok(tree) => try_attach_connect(ebpf, name, tree).err(),
-        Err(cause) => Some(format!("no cgroup-v2 tree: {cause}")),
-    };
-    let family = if name == "connect4" { "IPv4" } else { "IPv6" };
-    HookState { name: format!("cgroup/{name}"), absent, cost: format!("{family} {CONNECT_COST}") }
-}
-
-fn try_attach_connect(ebpf: &mut Ebpf, name: &str, tree: &CgroupTree) -> Result<(), String> {
-    let program = ebpf.program_mut(name).ok_or("not in the embedded probe")?;
-    let program: &mut CgroupSockAddr = program.try_into().map_err(in_words)?;
-    program.load().map_err(in_words)?;
-    let root = tree.open_root().map_err(|cause| cause.to_string())?;
-    program.attach(root, CgroupAttachMode::Single).map_err(in_words)?;
+fn attach_tracepoint(ebpf: &mut Ebpf, name: &'static str, point: &str, types: &Btf) -> Result<(), Refusal> {
+    let program = ebpf.program_mut(name).ok_or(Refusal::NotInObject(name))?;
+    let program: &mut BtfTracePoint = program.try_into()?;
+    program.load(point, types)?;
+    program.attach()?;
     Ok(())
 }
 
-fn in_words(error: ProgramError) -> String {
-    let error = anyhow::Error::from(error);
-    format!("{error:#}").lines().next().unwrap_or_default().to_owned()
+fn attach_to_cgroups(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    tree: Result<&CgroupTree, &io::Error>,
+) -> Result<(), Refusal> {
+    let tree = tree.map_err(|cause| Refusal::NoTree(cause.to_string()))?;
+    let program = ebpf.program_mut(name).ok_or(Refusal::NotInObject(name))?;
+    let program: &mut CgroupSockAddr = program.try_into()?;
+    program.load()?;
+    let root = tree.open_root().map_err(|cause| Refusal::NoTree(cause.to_string()))?;
+    program.attach(root, CgroupAttachMode::Single)?;
+    Ok(())
 }

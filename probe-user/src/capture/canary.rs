@@ -1,13 +1,16 @@
-//! A known loopback connection: a probe that does not see it is deaf.
+//! A known loopback connection, and a known datagram: a probe that does not see them is deaf.
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     time::Duration,
 };
 
-use super::namespaces::Namespace;
-use crate::event::{End, Event};
+use super::namespaces::{Namespace, socket_cookie};
+use crate::event::{End, Event, Kind, Way};
+
+/// How long anything on a loopback may take.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A connection of our own, told apart by its two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,6 @@ impl Canary {
     /// When the namespace has no loopback, or cannot be entered.
     pub fn sing(namespace: &Namespace) -> io::Result<Self> {
         namespace.enter(|| {
-            const PATIENCE: Duration = Duration::from_secs(2);
             let listener = TcpListener::bind(("127.0.0.1", 0))?;
             let server = listener.local_addr()?;
             let stream = TcpStream::connect_timeout(&server, PATIENCE)?;
@@ -37,10 +39,57 @@ impl Canary {
     /// Whether the event is about this connection, either end.
     #[must_use]
     pub fn is(&self, event: &Event) -> bool {
-        let end = |address: SocketAddr| End { address: address.ip(), port: address.port() };
         let (client, server) = (end(self.client), end(self.server));
         // The attempt has no port of its own yet.
         let from_client = event.remote == server && (event.local == client || event.local.port == 0);
-        from_client || (event.local == server && event.remote == client)
+        let is_between = from_client || (event.local == server && event.remote == client);
+        is_between && !matches!(event.kind, Kind::Exchanged(_))
     }
+}
+
+/// A datagram of our own between two sockets that are told apart by their cookies: an exchange is heard of again when the
+/// window closes, and by then others may have the ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatagramCanary {
+    client: (u64, SocketAddr),
+    server: (u64, SocketAddr),
+}
+
+impl DatagramCanary {
+    /// Sends from one unconnected socket on 127.0.0.1 to another, and closes both.
+    ///
+    /// # Errors
+    ///
+    /// When the namespace has no loopback, or cannot be entered.
+    pub fn sing(namespace: &Namespace) -> io::Result<Self> {
+        namespace.enter(|| {
+            let [client, server] = [UdpSocket::bind(("127.0.0.1", 0))?, UdpSocket::bind(("127.0.0.1", 0))?];
+            server.set_read_timeout(Some(PATIENCE))?;
+            client.send_to(b"flowdrift", server.local_addr()?)?;
+            server.recv_from(&mut [0; 16])?;
+            let id = |socket: &UdpSocket| Ok::<_, io::Error>((socket_cookie(socket)?, socket.local_addr()?));
+            Ok(Self { client: id(&client)?, server: id(&server)? })
+        })
+    }
+
+    /// The cookies of both sockets.
+    #[must_use]
+    pub fn sockets(&self) -> [u64; 2] {
+        [self.client.0, self.server.0]
+    }
+
+    /// Which of its ends the event shows, as it must be shown.
+    #[must_use]
+    pub fn shown(&self, event: &Event) -> Option<Way> {
+        let Kind::Exchanged(datagrams) = event.kind else { return None };
+        let (socket, peer) = match datagrams.first {
+            Way::Sent => (self.client.0, self.server.1),
+            Way::Received => (self.server.0, self.client.1),
+        };
+        (event.socket == socket && event.remote == end(peer)).then_some(datagrams.first)
+    }
+}
+
+fn end(address: SocketAddr) -> End {
+    End { address: address.ip(), port: address.port() }
 }

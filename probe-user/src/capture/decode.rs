@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use bytes::Buf;
-use probe_common::{AttemptRecord, COMMAND_LENGTH, kind};
+use probe_common::{AttemptRecord, COMMAND_LENGTH, Datagrams as Counts, kind};
 
-use crate::event::{End, Event, Kind, Process};
+use crate::event::{Datagrams, End, Event, Kind, Process, Way};
 
 /// A record that the probe of this build could not have written.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,8 +36,12 @@ impl Decoded {
     }
 }
 
-/// A `probe_common::AttemptRecord`, in this machine's byte order.
-pub type Bytes = [u8; size_of::<AttemptRecord>()];
+/// Length of a record.
+pub(super) const RECORD: usize = size_of::<AttemptRecord>();
+
+/// A `probe_common::AttemptRecord` and what an exchange counts beside it (`probe_common::Datagrams`; rubbish in every other
+/// kind), in this machine's byte order.
+pub type Bytes = [u8; RECORD + size_of::<Counts>()];
 
 /// Reads one record.
 ///
@@ -56,20 +60,54 @@ pub fn decode(bytes: &Bytes) -> Result<Decoded, DecodeError> {
     let remote = End { address: remote, port: bytes.get_u16_ne() };
     let error = bytes.get_u16_ne();
     let kind = bytes.get_u8();
+    let _family = bytes.get_u8();
     let may_repeat = kind & kind::RESCUED != 0;
     let has_caller = kind & kind::WITH_CALLER != 0;
-    let kind = kind & !(kind::RESCUED | kind::WITH_CALLER);
-    let certainty = match kind {
+    let (process, elapsed) = caller(&mut bytes);
+    let basic = kind & !(kind::RESCUED | kind::WITH_CALLER | PORT);
+    let certainty = match basic {
         kind::BEGUN => Decoded::Begun,
         kind::SENT => Decoded::Sent,
         _ => Decoded::Fact,
     };
-    let kind = kind_of(kind, error)?;
-    let _family = bytes.get_u8();
-    let caller = has_caller.then(|| caller(&mut bytes));
-    let (process, elapsed) = caller.map_or((None, 0), |(process, elapsed)| (Some(process), elapsed));
-    let event = Event { kind, time, elapsed, socket, cgroup, netns, local, remote, may_repeat, process };
-    Ok(certainty(event))
+    let unit = if matches!(basic, kind::EXCHANGE_SENT_FIRST | kind::EXCHANGE_RECEIVED_FIRST) {
+        MILLISECOND
+    } else {
+        MICROSECOND
+    };
+    let event_kind = match basic {
+        kind::EXCHANGE_SENT_FIRST => Kind::Exchanged(datagrams(&mut bytes, Way::Sent, kind, error)),
+        kind::EXCHANGE_RECEIVED_FIRST => Kind::Exchanged(datagrams(&mut bytes, Way::Received, kind, error)),
+        _ => kind_of(basic, error)?,
+    };
+    Ok(certainty(Event {
+        kind: event_kind,
+        time,
+        elapsed: if has_caller { u64::from(elapsed) * unit } else { 0 },
+        socket,
+        cgroup,
+        netns,
+        local,
+        remote,
+        may_repeat,
+        process: has_caller.then_some(process),
+    }))
+}
+
+/// Nanoseconds.
+const MICROSECOND: u64 = 1_000;
+const MILLISECOND: u64 = 1_000_000;
+/// What an exchange's kind says of the socket's port.
+const PORT: u8 = kind::PORT_CHOSEN | kind::PORT_GIVEN;
+
+fn datagrams(bytes: &mut &[u8], first: Way, kind: u8, error: u16) -> Datagrams {
+    let [sent, received, failed] = [(); 3].map(|()| u64::from(bytes.get_u32_ne()));
+    let port_is_chosen = match kind & PORT {
+        kind::PORT_CHOSEN => Some(true),
+        kind::PORT_GIVEN => Some(false),
+        _ => None,
+    };
+    Datagrams { first, port_is_chosen, sent, received, failed, error }
 }
 
 fn known(id: u64) -> Option<u64> {
@@ -93,10 +131,10 @@ fn kind_of(kind: u8, error: u16) -> Result<Kind, DecodeError> {
     })
 }
 
-/// The caller, and the nanoseconds from its call to its failure.
-fn caller(bytes: &mut &[u8]) -> (Process, u64) {
+/// The caller, and how long it took, in the unit of its kind.
+fn caller(bytes: &mut &[u8]) -> (Process, u32) {
     let id = bytes.get_u32_ne();
-    let elapsed = u64::from(bytes.get_u32_ne()) * 1_000;
+    let elapsed = bytes.get_u32_ne();
     let mut command = [0; COMMAND_LENGTH];
     bytes.copy_to_slice(&mut command);
     let end = command.iter().position(|byte| *byte == 0).unwrap_or(COMMAND_LENGTH);
@@ -121,6 +159,9 @@ mod tests {
         bytes.extend(12u32.to_ne_bytes());
         bytes.extend(13u32.to_ne_bytes());
         bytes.extend(*b"ba\xffd\0tail of old");
+        for number in [3u32, 2, 1, 0] {
+            bytes.extend(number.to_ne_bytes());
+        }
         bytes.try_into().expect("a record's length")
     }
 
@@ -161,9 +202,26 @@ mod tests {
     }
 
     #[test]
+    fn an_exchange_carries_its_counts() {
+        let mut bytes = failed_attempt();
+        bytes[70] = kind::EXCHANGE_RECEIVED_FIRST | kind::PORT_CHOSEN | kind::WITH_CALLER;
+        let decoded = decode(&bytes).expect("well-formed");
+        let counts = Datagrams {
+            first: Way::Received,
+            port_is_chosen: Some(true),
+            sent: 3,
+            received: 2,
+            failed: 1,
+            error: 111,
+        };
+        assert_eq!(decoded.event().kind, Kind::Exchanged(counts));
+        assert_eq!(decoded.event().elapsed, 13_000_000);
+    }
+
+    #[test]
     fn another_kind_is_no_record() {
         let mut bytes = failed_attempt();
-        bytes[70] = 9;
-        assert_eq!(decode(&bytes), Err(DecodeError::Kind(9)));
+        bytes[70] = 15;
+        assert_eq!(decode(&bytes), Err(DecodeError::Kind(15)));
     }
 }

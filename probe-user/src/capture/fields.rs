@@ -39,6 +39,8 @@ const fn faster(global: &'static str, path: &'static str, width: u32) -> Field {
 
 const NETNS: &str = "network namespaces: equal addresses in two namespaces cannot be told apart";
 const CGROUP: &str = "cgroups: a flow's workload is not known";
+const SHUTDOWN: &str = "empty datagrams: a UDP socket that was shut down seems to receive some";
+const USER_LOCKS: &str = "the direction of UDP exchanges of sockets that are older than the audit";
 const ANCESTORS: &str = "limits to a cgroup";
 
 const FIELDS: &[Field] = &[
@@ -50,8 +52,11 @@ const FIELDS: &[Field] = &[
     required("OFFSET_SOCK_LOCAL_V6", "sock.__sk_common.skc_v6_rcv_saddr", 16),
     required("OFFSET_SOCK_REMOTE_V6", "sock.__sk_common.skc_v6_daddr", 16),
     required("OFFSET_SOCK_PROTOCOL", "sock.sk_protocol", 2),
+    required("OFFSET_SOCK_TYPE", "sock.sk_type", 2),
     required("OFFSET_SOCK_COOKIE", "sock.__sk_common.skc_cookie", 8),
     optional("OFFSET_SOCK_ERROR", "sock.sk_err", 4, "causes: why an attempt failed"),
+    optional("OFFSET_SOCK_SHUTDOWN", "sock.sk_shutdown", 1, SHUTDOWN),
+    optional("OFFSET_SOCK_USER_LOCKS", "sock.sk_userlocks", 1, USER_LOCKS),
     optional("OFFSET_SOCK_NET", "sock.__sk_common.skc_net.net", 8, NETNS),
     optional("OFFSET_NET_COOKIE", "net.net_cookie", 8, NETNS),
     optional("OFFSET_SOCK_CGROUP", "sock.sk_cgrp_data.cgroup", 8, CGROUP),

@@ -1,6 +1,10 @@
 //! The embedded object, loaded with the running kernel's offsets and the user's limits.
 
-use std::{io, path::PathBuf};
+use std::{
+    hash::{BuildHasher, RandomState},
+    io,
+    path::PathBuf,
+};
 
 use aya::{
     Ebpf, EbpfLoader,
@@ -92,6 +96,8 @@ pub(super) fn load(
     let limit_netns = u8::from(!scope.namespaces.is_empty());
     let levels = scope.levels();
     let (last_common_ring, last_place) = (shape.common - 1, shape.places - 1);
+    // A hash that nobody can foresee: nobody can make exchanges share a slot.
+    let exchange_seed = RandomState::new().hash_one(());
     // Level 0 removes the diagnostics from the loaded programs: the verifier sees a constant.
     let log_level = if options.diagnostics { 5u8 } else { 0u8 };
     let mut loader = EbpfLoader::new();
@@ -103,6 +109,7 @@ pub(super) fn load(
         .override_global("LIMIT_CGROUP_LEVELS", &levels, true)
         .override_global("OWN_CGROUP", &scope.own_group, true)
         .override_global("AYA_LOG_LEVEL", &log_level, true)
+        .override_global("EXCHANGE_SEED", &exchange_seed, true)
         .override_global("STORES_IN_ORDER", &STORES_IN_ORDER, true)
         .override_global("LAST_COMMON_RING", &last_common_ring, true)
         .override_global("FIRST_COMMON_RING", &shape.cpus, true)

@@ -11,7 +11,7 @@ use std::{
 use aya::maps::Map;
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::decode::Bytes;
+use super::decode::{Bytes, RECORD};
 
 /// The values of an array, which hooks may write at any time.
 pub(super) struct Shared(MmapRaw);
@@ -38,17 +38,24 @@ impl Shared {
         unsafe { AtomicU64::from_ptr(self.0.as_mut_ptr().add(offset).cast()) }
     }
 
-    /// A copy of the record at an offset, word by word.
-    pub(super) fn record(&self, offset: usize) -> Bytes {
+    /// A copy of the record at an offset, with the counts at another, word by word.
+    pub(super) fn record(&self, record: usize, counts: usize) -> Bytes {
         let mut bytes: Bytes = [0; _];
+        let (first, second) = bytes.split_at_mut(RECORD);
+        self.copy(record, first);
+        self.copy(counts, second);
+        bytes
+    }
+
+    fn copy(&self, offset: usize, bytes: &mut [u8]) {
         for (index, chunk) in bytes.chunks_exact_mut(size_of::<u64>()).enumerate() {
             let word = self.word(offset + index * size_of::<u64>());
             chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
         }
-        bytes
     }
 }
 
+const _: () = assert!(RECORD.is_multiple_of(size_of::<u64>()));
 const _: () = assert!(size_of::<Bytes>().is_multiple_of(size_of::<u64>()));
 
 #[cfg(test)]

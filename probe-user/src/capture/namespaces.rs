@@ -1,7 +1,7 @@
 //! The network namespaces of this node, and work done inside of one.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fs::File,
     io,
     os::{
@@ -96,42 +96,68 @@ pub fn own() -> io::Result<Namespace> {
     Namespace::at(Path::new("/proc/self/ns/net"))
 }
 
-/// `SO_NETNS_COOKIE` (include/uapi/asm-generic/socket.h).
-const SO_NETNS_COOKIE: i32 = 71;
-
-/// The cookie of the namespace that the calling thread is in.
+/// The cookie of the namespace that the calling thread is in (`SO_NETNS_COOKIE`).
 ///
 /// # Errors
 ///
 /// When the kernel is older than 5.14.
 pub fn current_cookie() -> io::Result<u64> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").or_else(|_| std::net::UdpSocket::bind("[::]:0"))?;
-    let mut cookie = 0u64;
+    socket_option(&socket, SO_NETNS_COOKIE)
+}
+
+/// The cookie of a socket (`SO_COOKIE`, Linux 4.12), the one that records carry.
+///
+/// # Errors
+///
+/// When the kernel is older.
+pub fn socket_cookie(socket: &impl AsFd) -> io::Result<u64> {
+    socket_option(socket, nix::libc::SO_COOKIE)
+}
+
+/// `SO_NETNS_COOKIE` (include/uapi/asm-generic/socket.h).
+const SO_NETNS_COOKIE: i32 = 71;
+
+/// An option of eight bytes at the level of sockets.
+fn socket_option(socket: &impl AsFd, option: i32) -> io::Result<u64> {
+    let mut value = 0u64;
     let mut length = size_of::<u64>() as nix::libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes into `cookie`, which outlives the call.
-    #[expect(unsafe_code, reason = "nix has no SO_NETNS_COOKIE")]
+    // SAFETY: the kernel writes at most `length` bytes into `value`, which outlives the call.
+    #[expect(unsafe_code, reason = "nix has neither of these options")]
     let result = unsafe {
         nix::libc::getsockopt(
-            socket.as_raw_fd(),
+            socket.as_fd().as_raw_fd(),
             nix::libc::SOL_SOCKET,
-            SO_NETNS_COOKIE,
-            (&raw mut cookie).cast(),
+            option,
+            (&raw mut value).cast(),
             &raw mut length,
         )
     };
     nix::errno::Errno::result(result)?;
-    Ok(cookie)
+    Ok(value)
 }
 
-/// Every network namespace that a task is in or that a bind mount of ours holds, each once; bind mounts come
-/// first, since they have names.
+/// Every network namespace that a task is in, that a bind mount holds in whatever mount namespace, or that a task has an
+/// open descriptor of; each once. Bind mounts come first, since they have names.
 ///
 /// # Errors
 ///
 /// When /proc cannot be read at all.
 pub fn all() -> io::Result<Vec<Namespace>> {
+    found(mounted()?.into_iter().chain(of_tasks()?).chain(of_descriptors()?))
+}
+
+/// Likewise, but for those that nothing but a descriptor holds: there are many descriptors to look through.
+///
+/// # Errors
+///
+/// As [`all`].
+pub fn entered_or_mounted() -> io::Result<Vec<Namespace>> {
+    found(mounted()?.into_iter().chain(of_tasks()?))
+}
+
+fn found(paths: impl Iterator<Item = PathBuf>) -> io::Result<Vec<Namespace>> {
     let mut found = BTreeMap::new();
-    let paths = mounted()?.into_iter().chain(["/proc/self/ns/net".into()]).chain(of_tasks()?);
     for path in paths {
         // A task or mount that went meanwhile took its namespace along, or another path leads there.
         if let Ok(namespace) = Namespace::at(&path) {
@@ -141,27 +167,57 @@ pub fn all() -> io::Result<Vec<Namespace>> {
     Ok(found.into_values().collect())
 }
 
-/// Bind mounts of namespaces (`man 5 proc_pid_mountinfo`: the root field reads `net:[…]`).
+/// Bind mounts of namespaces (`man 5 proc_pid_mountinfo`: the root field reads `net:[…]`): our own, and those of every
+/// other mount namespace by the way of one of its processes.
 fn mounted() -> io::Result<Vec<PathBuf>> {
-    let table = std::fs::read_to_string("/proc/self/mountinfo")?;
+    let own = Path::new("/proc/self");
+    let mut paths = mounts_of(own, Path::new("/"));
+    let mut seen: HashSet<PathBuf> = std::fs::read_link(own.join("ns/mnt")).into_iter().collect();
+    for process in processes()? {
+        if std::fs::read_link(process.join("ns/mnt")).is_ok_and(|mounts| seen.insert(mounts)) {
+            paths.extend(mounts_of(&process, &process.join("root")));
+        }
+    }
+    Ok(paths)
+}
+
+fn mounts_of(process: &Path, root: &Path) -> Vec<PathBuf> {
+    let table = std::fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
     let namespace = |line: &str| {
         let mut fields = line.split(' ').skip(3);
-        let root = fields.next()?;
-        let point = fields.next()?;
-        root.starts_with("net:[").then(|| PathBuf::from(point.replace("\\040", " ")))
+        let source = fields.next()?;
+        let point = fields.next()?.replace("\\040", " ");
+        source.starts_with("net:[").then(|| root.join(point.trim_start_matches('/')))
     };
-    Ok(table.lines().filter_map(namespace).collect())
+    table.lines().filter_map(namespace).collect()
+}
+
+fn processes() -> io::Result<impl Iterator<Item = PathBuf>> {
+    let is_process = |entry: &std::fs::DirEntry| {
+        entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit())
+    };
+    Ok(std::fs::read_dir("/proc")?.flatten().filter(is_process).map(|entry| entry.path()))
 }
 
 fn of_tasks() -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for process in std::fs::read_dir("/proc")?.flatten() {
-        let is_process = process.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
-        if !is_process {
-            continue;
-        }
-        let Ok(tasks) = std::fs::read_dir(process.path().join("task")) else { continue };
+    let mut paths = vec!["/proc/self/ns/net".into()];
+    for process in processes()? {
+        let Ok(tasks) = std::fs::read_dir(process.join("task")) else { continue };
         paths.extend(tasks.flatten().map(|task| task.path().join("ns/net")));
+    }
+    Ok(paths)
+}
+
+/// Descriptors of namespaces (`man 7 namespaces`: the link reads `net:[…]`).
+fn of_descriptors() -> io::Result<Vec<PathBuf>> {
+    let is_namespace = |path: &PathBuf| {
+        std::fs::read_link(path)
+            .is_ok_and(|target| target.as_os_str().as_encoded_bytes().starts_with(b"net:["))
+    };
+    let mut paths = Vec::new();
+    for process in processes()? {
+        let Ok(descriptors) = std::fs::read_dir(process.join("fd")) else { continue };
+        paths.extend(descriptors.flatten().map(|one| one.path()).filter(is_namespace));
     }
     Ok(paths)
 }

@@ -23,11 +23,11 @@ use super::{
     rights::Rights,
     rings::{Drained, Rings},
     shape::Shape,
-    slots::Slots,
+    slots::{ExchangeSlots, Slots},
     statistics::{ProgramStatistics, program_files, statistics},
     unrouted::Unrouted,
 };
-use crate::event::{Event, Kind};
+use crate::event::{Event, Kind, Protocol};
 
 /// What to watch, and with how much memory.
 #[derive(Clone, Debug)]
@@ -53,6 +53,7 @@ pub struct Probe {
     rings: Rings,
     losses: PerCpuArray<MapData, u64>,
     slots: Slots,
+    exchanges: ExchangeSlots,
     unrouted: Unrouted,
     undecodable: u64,
     hooks: Vec<HookState>,
@@ -97,6 +98,8 @@ impl Probe {
             rings,
             losses: PerCpuArray::try_from(take(&mut ebpf, "LOSSES")?).map_err(unusable("LOSSES"))?,
             slots: Slots::new(map(&ebpf, "ATTEMPTS")?).map_err(StartError::system("mapping the attempts"))?,
+            exchanges: ExchangeSlots::new(map(&ebpf, "EXCHANGES")?)
+                .map_err(StartError::system("mapping the exchanges"))?,
             unrouted: Unrouted::default(),
             undecodable: 0,
             programs: program_files(&ebpf)?,
@@ -161,6 +164,12 @@ impl Probe {
         self.slots.waiting()
     }
 
+    /// The exchanges that are still in their slots, after [`Self::detach`]: what they counted since the last event of
+    /// each.
+    pub fn exchanges(&self) -> impl Iterator<Item = Event> {
+        self.exchanges.read()
+    }
+
     /// What did not arrive, by reason, after [`Self::detach`]; reasons that did not occur are left out. `unconcluded`
     /// are the attempts whose outcome was missed: those that the rings' losses do not explain are a reason of their
     /// own, so many at least.
@@ -204,6 +213,12 @@ impl Probe {
     /// When /proc is not readable.
     pub fn statistics(&self) -> io::Result<Vec<ProgramStatistics>> {
         self.programs.iter().map(|(name, file)| statistics(name, file)).collect()
+    }
+
+    /// Whether every hook of a transport is attached.
+    #[must_use]
+    pub fn is_attached(&self, protocol: Protocol) -> bool {
+        self.hooks.iter().all(|hook| hook.protocol != protocol || hook.absent.is_none())
     }
 
     /// Every hook, attached or not.

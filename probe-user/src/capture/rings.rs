@@ -182,7 +182,7 @@ impl Memory {
     }
 
     fn record(&self, place: usize) -> Bytes {
-        self.places.record(place + offset_of!(RingPlace, record))
+        self.places.record(place + offset_of!(RingPlace, record), place + offset_of!(RingPlace, datagrams))
     }
 
     fn after(&self, place: usize) -> u64 {

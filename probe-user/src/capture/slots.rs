@@ -1,4 +1,5 @@
-//! The slots of attempts under way (`probe-ebpf/src/attempts.rs`), as user space reads them.
+//! The slots in which the kernel side keeps what is under way: attempts (`probe-ebpf/src/attempts.rs`) and exchanges
+//! (`probe-ebpf/src/exchange.rs`), as user space reads them.
 
 use std::{
     io,
@@ -7,37 +8,94 @@ use std::{
 };
 
 use aya::maps::Map;
-use probe_common::{ATTEMPTS, AttemptSlot};
+use probe_common::{ATTEMPTS, AttemptSlot, EXCHANGES, ExchangeSlot};
 
 use super::{
-    decode::{Decoded, decode},
+    decode::{Bytes, Decoded, decode},
     memory::Shared,
 };
 use crate::event::Event;
+
+/// One kind of slots.
+struct Layout {
+    /// Bytes from one slot to the next.
+    size: usize,
+    holder: usize,
+    record: usize,
+    /// What follows the record in a ring; rubbish for attempts.
+    counts: usize,
+}
+
+const ATTEMPT: Layout = Layout {
+    size: size_of::<AttemptSlot>(),
+    holder: offset_of!(AttemptSlot, holder),
+    record: offset_of!(AttemptSlot, record),
+    counts: offset_of!(AttemptSlot, rest_of_line),
+};
+
+const EXCHANGE: Layout = Layout {
+    size: size_of::<ExchangeSlot>(),
+    holder: offset_of!(ExchangeSlot, holder),
+    record: offset_of!(ExchangeSlot, record),
+    counts: offset_of!(ExchangeSlot, datagrams),
+};
+
+/// In both kinds: a hook owns the slot.
+const BEING_WRITTEN: u64 = AttemptSlot::BEING_WRITTEN;
+const _: () = assert!(BEING_WRITTEN == ExchangeSlot::BEING_WRITTEN);
+
+impl Layout {
+    /// What stands in a slot, with its holder; `None` when it is free, or changed hands while it was read.
+    fn read(&self, memory: &Shared, slot: usize) -> Option<(u64, Bytes)> {
+        let offset = slot * self.size;
+        let holder = memory.word(offset + self.holder).load(Ordering::Acquire);
+        if matches!(holder, 0 | BEING_WRITTEN) {
+            return None;
+        }
+        let bytes = memory.record(offset + self.record, offset + self.counts);
+        fence(Ordering::Acquire);
+        let is_still_its = memory.word(offset + self.holder).load(Ordering::Relaxed) == holder;
+        is_still_its.then_some((holder, bytes))
+    }
+}
+
+/// The probe's map `EXCHANGES`.
+pub(super) struct ExchangeSlots(Shared);
+
+impl ExchangeSlots {
+    pub(super) fn new(map: &Map) -> io::Result<Self> {
+        Shared::of(map, EXCHANGES * EXCHANGE.size).map(Self)
+    }
+
+    /// What the slots hold; certain once nothing is attached any more.
+    pub(super) fn read(&self) -> impl Iterator<Item = Event> {
+        (0..EXCHANGES).filter_map(|slot| {
+            let (_, bytes) = EXCHANGE.read(&self.0, slot)?;
+            let mut event = match decode(&bytes).ok()? {
+                Decoded::Fact(event) | Decoded::Begun(event) | Decoded::Sent(event) => event,
+            };
+            let last = self.0.word(slot * EXCHANGE.size + offset_of!(ExchangeSlot, last));
+            event.elapsed = last.load(Ordering::Relaxed).saturating_sub(event.time);
+            Some(event)
+        })
+    }
+}
 
 /// The probe's map `ATTEMPTS`.
 pub(super) struct Slots(Shared);
 
 impl Slots {
     pub(super) fn new(map: &Map) -> io::Result<Self> {
-        Shared::of(map, ATTEMPTS * size_of::<AttemptSlot>()).map(Self)
+        Shared::of(map, ATTEMPTS * ATTEMPT.size).map(Self)
     }
 
     /// What stands in the slots, with the slot. What another attempt replaced while it was read is left out; the same
     /// attempt's own hook may still have been writing: certain is what stands there twice, or once nothing is attached.
     pub(super) fn read(&self) -> impl Iterator<Item = (u32, Decoded)> {
-        (0..ATTEMPTS as u32).filter_map(|slot| {
-            let offset = slot as usize * size_of::<AttemptSlot>();
-            let holder = self.0.word(offset + offset_of!(AttemptSlot, holder)).load(Ordering::Acquire);
-            if matches!(holder, 0 | AttemptSlot::BEING_WRITTEN) {
-                return None;
-            }
-            let record = self.0.record(offset + offset_of!(AttemptSlot, record));
-            fence(Ordering::Acquire);
-            let is_still_its =
-                self.0.word(offset + offset_of!(AttemptSlot, holder)).load(Ordering::Relaxed) == holder;
-            let decoded = decode(&record).ok()?;
-            (is_still_its && decoded.event().socket == holder).then_some((slot, decoded))
+        (0..ATTEMPTS).filter_map(|slot| {
+            let (holder, bytes) = ATTEMPT.read(&self.0, slot)?;
+            let decoded = decode(&bytes).ok()?;
+            (decoded.event().socket == holder).then_some((slot as u32, decoded))
         })
     }
 

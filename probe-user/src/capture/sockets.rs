@@ -1,4 +1,4 @@
-//! The TCP sockets of one network namespace, as sock_diag lists them (`man 7 sock_diag`).
+//! The TCP and UDP sockets of one network namespace, as sock_diag lists them (`man 7 sock_diag`).
 
 use std::{collections::HashSet, io, net::IpAddr};
 
@@ -7,7 +7,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_sock_diag::{
     SockDiagMessage,
-    constants::{AF_INET, AF_INET6, IPPROTO_TCP, TCP_LISTEN, TCP_SYN_SENT},
+    constants::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_SENT},
     inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, nlas::Nla},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
@@ -24,9 +24,11 @@ pub enum State {
     Established,
     /// `connect()` waits for an answer.
     SynSent,
+    /// A UDP socket, connected if it has a remote end.
+    Datagram,
 }
 
-/// A connection that sock_diag shows.
+/// A socket that sock_diag shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedSocket {
     /// How far it has come.
@@ -37,27 +39,31 @@ pub struct ListedSocket {
     pub cgroup: Option<u64>,
     /// The socket's own end.
     pub local: End,
-    /// Its peer.
+    /// Its peer; without address and port where a UDP socket has none.
     pub remote: End,
 }
 
-/// The TCP sockets of a namespace at one moment.
+/// The sockets of a namespace at one moment.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// Connections and attempts.
+    /// Connections and attempts, and all UDP sockets.
     pub sockets: Vec<ListedSocket>,
     listeners: HashSet<End>,
+    /// UDP sockets that are not connected: anybody may send to them.
+    open: HashSet<End>,
 }
 
 impl Listing {
-    /// Whether something listens where `end` is: then a connection there was accepted.
+    /// Whether something listens where a socket's own end is: then a connection there was accepted.
     #[must_use]
-    pub fn is_listening(&self, end: End) -> bool {
+    pub fn is_listening(&self, socket: &ListedSocket) -> bool {
+        let listeners = if socket.state == State::Datagram { &self.open } else { &self.listeners };
+        let end = socket.local;
         let any_v4 = IpAddr::from([0; 4]);
         let any_v6 = IpAddr::from([0u16; 8]);
         [end.address, any_v4, any_v6]
             .iter()
-            .any(|address| self.listeners.contains(&End { address: *address, ..end }))
+            .any(|address| listeners.contains(&End { address: *address, ..end }))
     }
 
     /// Lists the namespace that the calling thread is in.
@@ -68,26 +74,44 @@ impl Listing {
     pub fn of_current_namespace() -> io::Result<Self> {
         let mut listing = Self::default();
         for family in [AF_INET, AF_INET6] {
-            dump(family, |response| listing.take(response))?;
+            dump((family, IPPROTO_TCP), |response| listing.take(response))?;
+            dump((family, IPPROTO_UDP), |response| listing.take_datagram(response))?;
         }
         Ok(listing)
     }
 
+    /// A UDP socket shows the states of TCP: connected is ESTABLISHED.
+    fn take_datagram(&mut self, response: &InetResponse) {
+        let mut socket = listed(response, State::Datagram);
+        if response.header.state != TCP_ESTABLISHED {
+            socket.remote.port = 0;
+            self.open.insert(socket.local);
+        }
+        self.sockets.push(socket);
+    }
+
     fn take(&mut self, response: &InetResponse) {
-        let id = &response.header.socket_id;
-        let local = End { address: id.source_address.to_canonical(), port: id.source_port };
         let state = match response.header.state {
             TCP_LISTEN => {
                 // A wildcard stays as it is: `::` accepts IPv4 too, and canonical form would not change it.
-                self.listeners.insert(local);
+                self.listeners.insert(listed(response, State::Established).local);
                 return;
             }
             TCP_SYN_SENT => State::SynSent,
             _ => State::Established,
         };
-        let remote = End { address: id.destination_address.to_canonical(), port: id.destination_port };
-        let socket = u64::from_ne_bytes(id.cookie);
-        self.sockets.push(ListedSocket { state, socket, cgroup: cgroup(response), local, remote });
+        self.sockets.push(listed(response, state));
+    }
+}
+
+fn listed(response: &InetResponse, state: State) -> ListedSocket {
+    let id = &response.header.socket_id;
+    ListedSocket {
+        state,
+        socket: u64::from_ne_bytes(id.cookie),
+        cgroup: cgroup(response),
+        local: End { address: id.source_address.to_canonical(), port: id.source_port },
+        remote: End { address: id.destination_address.to_canonical(), port: id.destination_port },
     }
 }
 
@@ -102,8 +126,11 @@ fn cgroup(response: &InetResponse) -> Option<u64> {
     })
 }
 
-/// Every state in which a connection stands or is asked for; TIME_WAIT is over, SYN_RECV not yet begun.
-fn wanted() -> StateFlags {
+/// Every state in which a connection stands or is asked for; TIME_WAIT is over, SYN_RECV not yet begun. All of UDP.
+fn wanted(protocol: u8) -> StateFlags {
+    if protocol == IPPROTO_UDP {
+        return StateFlags::all();
+    }
     StateFlags::ESTABLISHED
         | StateFlags::SYN_SENT
         | StateFlags::FIN_WAIT1
@@ -114,15 +141,15 @@ fn wanted() -> StateFlags {
         | StateFlags::LISTEN
 }
 
-fn request(family: u8) -> Vec<u8> {
+fn request((family, protocol): (u8, u8)) -> Vec<u8> {
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST | NLM_F_DUMP;
     let socket_id = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
     let request = InetRequest {
         family,
-        protocol: IPPROTO_TCP,
+        protocol,
         extensions: ExtensionFlags::empty(),
-        states: wanted(),
+        states: wanted(protocol),
         socket_id,
     };
     let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
@@ -132,13 +159,13 @@ fn request(family: u8) -> Vec<u8> {
     bytes
 }
 
-fn dump(family: u8, mut take: impl FnMut(&InetResponse)) -> io::Result<()> {
+fn dump(what: (u8, u8), mut take: impl FnMut(&InetResponse)) -> io::Result<()> {
     /// A dump's datagram is at most 32 KiB (net/netlink/af_netlink.c, netlink_dump).
     const DATAGRAM: usize = 64 << 10;
     let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
-    socket.send(&request(family), 0)?;
+    socket.send(&request(what), 0)?;
     let mut buffer = Vec::with_capacity(DATAGRAM);
     loop {
         buffer.clear();
@@ -149,7 +176,7 @@ fn dump(family: u8, mut take: impl FnMut(&InetResponse)) -> io::Result<()> {
     }
 }
 
-/// Not by its kind: `ENOENT` here means that the kernel has no tcp_diag, and must not look like a missing file.
+/// Not by its kind: `ENOENT` here means that the kernel has no tcp_diag or udp_diag, and must not look like a missing file.
 fn refused(errno: i32) -> io::Error {
     io::Error::other(format!("sock_diag: {}", io::Error::from_raw_os_error(errno)))
 }

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::Protocol;
+
 /// One hook of the probe and what its absence costs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
     /// Program and attach point, such as `cgroup/connect4`.
     pub name: String,
+    /// Whose traffic it shows.
+    pub protocol: Protocol,
     /// `None` when attached, otherwise why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent: Option<String>,
@@ -44,6 +48,9 @@ pub struct Coverage {
     pub snapshot: Option<Snapshot>,
     /// Whether a known loopback connection was seen after attaching and again before the window closed.
     pub canary: bool,
+    /// Transports whose hooks are attached and of which a known loopback exchange was not seen all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deaf_to: Vec<Protocol>,
     /// The namespaces or cgroups to which the window is limited; empty when it is the whole node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limited_to: Vec<String>,
@@ -64,41 +71,94 @@ impl Coverage {
         self.limited_to.iter().filter_map(|limit| limit.strip_prefix("netns "))
     }
 
-    /// Why this window may not say that something did not happen; empty when it may. Losses of the reasons in
-    /// `harmless` cannot have hidden it.
+    /// Why this window may not say that something did not happen; empty when it may.
     #[must_use]
-    pub fn gaps_beside(&self, harmless: &[&str]) -> Vec<String> {
-        let mut gaps: Vec<String> = self
-            .hooks
-            .iter()
-            .filter_map(|hook| {
-                hook.absent.as_ref().map(|why| format!("{} not attached ({why}): {}", hook.name, hook.cost))
-            })
-            .collect();
-        gaps.extend(
-            self.lost
-                .iter()
-                .filter(|(reason, count)| **count > 0 && !harmless.contains(&reason.as_str()))
-                .map(|(reason, count)| format!("{count} lost: {reason}")),
-        );
+    pub fn gaps(&self) -> Vec<CoverageGap> {
+        let mut gaps: Vec<CoverageGap> = self.hooks.iter().filter_map(Hook::gap).collect();
+        gaps.extend(self.lost.iter().filter(|(_, count)| **count > 0).map(|(reason, count)| {
+            let (protocol, end) = could_hide(reason);
+            CoverageGap { words: format!("{count} lost: {reason}"), protocol, end }
+        }));
         if self.recursion_misses > 0 {
-            gaps.push(format!("{} skipped by the kernel: recursion", self.recursion_misses));
+            let words = format!("{} skipped by the kernel: recursion", self.recursion_misses);
+            gaps.push(CoverageGap { words, protocol: Some(Protocol::Tcp), end: None });
         }
         match &self.snapshot {
-            None => gaps.push("older sockets were not read".to_owned()),
+            None => gaps.push(CoverageGap::of_all("older sockets were not read")),
             Some(snapshot) => {
-                gaps.extend(snapshot.unread.iter().map(|one| format!("older sockets not read: {one}")))
+                let unread = snapshot.unread.iter();
+                gaps.extend(unread.map(|one| CoverageGap::of_all(&format!("older sockets not read: {one}"))));
             }
         }
-        gaps.extend(
-            self.limited_to
-                .iter()
-                .filter(|limit| limit.starts_with("cgroup "))
-                .map(|limit| format!("limited to {limit}")),
-        );
+        let groups = self.limited_to.iter().filter(|limit| limit.starts_with("cgroup "));
+        gaps.extend(groups.map(|limit| CoverageGap::of_all(&format!("limited to {limit}"))));
         if !self.canary {
-            gaps.push("the probe's own connection was not seen".to_owned());
+            gaps.push(CoverageGap::of_all("the probe's own connection was not seen"));
         }
+        gaps.extend(self.deaf_to.iter().map(|protocol| CoverageGap {
+            words: format!("the probe's own {protocol} exchange was not seen"),
+            protocol: Some(*protocol),
+            end: None,
+        }));
         gaps
+    }
+}
+
+impl Hook {
+    fn gap(&self) -> Option<CoverageGap> {
+        let Self { name, protocol, absent, cost } = self;
+        let why = absent.as_ref()?;
+        let words = format!("{name} not attached ({why}): {cost}");
+        Some(CoverageGap { words, protocol: Some(*protocol), end: None })
+    }
+}
+
+/// Something that a window may not have seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoverageGap {
+    /// For people.
+    pub words: String,
+    /// The transport whose traffic it can hide; any when `None`.
+    pub protocol: Option<Protocol>,
+    /// The end of a connection that it can hide; either when `None`.
+    pub end: Option<End>,
+}
+
+/// An end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Who connects: attempts.
+    Client,
+    /// Who listens: arrivals.
+    Server,
+}
+
+impl CoverageGap {
+    fn of_all(words: &str) -> Self {
+        Self { words: words.to_owned(), protocol: None, end: None }
+    }
+
+    /// Whether it can hide what a socket of this end and transport (any, when `None`) does.
+    #[must_use]
+    pub fn hides(&self, protocol: Option<Protocol>, end: End) -> bool {
+        let is_of_protocol = match (self.protocol, protocol) {
+            (Some(hidden), Some(asked)) => hidden == asked,
+            _ => true,
+        };
+        is_of_protocol && self.end.is_none_or(|hidden| hidden == end)
+    }
+}
+
+/// What a loss can hide (`probe_common::Loss`, `capture/probe.rs`).
+fn could_hide(reason: &str) -> (Option<Protocol>, Option<End>) {
+    match reason {
+        "ring-full-accepted" => (Some(Protocol::Tcp), Some(End::Server)),
+        "ring-full-attempt"
+        | "ring-full-connected"
+        | "ring-full-failed"
+        | "ring-full-unrouted"
+        | "outcome-unseen" => (Some(Protocol::Tcp), Some(End::Client)),
+        "ring-full-datagram" => (Some(Protocol::Udp), None),
+        _ => (None, None),
     }
 }

@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Protocol;
 
-/// Which end of the connection this socket was, told by its state machine and never by port numbers.
+/// Which end of the connection this socket was, told by its state machine and never by port numbers; for UDP, which has
+/// none, by who sent the first datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// This node called `connect()`: `port` is the remote end's.
+    /// This node called `connect()`, or sent first: `port` is the remote end's.
     Outbound,
-    /// This node listened: `port` is the local end's.
+    /// This node listened, or received first: `port` is the local end's.
     Inbound,
     /// Older than the audit, and no listener says which: `port` is the remote end's.
     Unknown,

@@ -1,15 +1,18 @@
 //! Events folded into flows, as they come.
 //!
 //! Most outcomes carry their caller. An attempt that came by itself waits under its socket cookie for its outcome,
-//! which takes the process from it. Names are put in when the window closes: until then a flow is known by the
-//! kernel's ids.
-
-use std::{collections::BTreeMap, net::IpAddr};
+//! which takes the process from it. Datagrams are added up per socket and peer (`exchanges.rs`). Names are put in when
+//! the window closes: until then a flow is known by the kernel's ids.
 
 use hashbrown::{HashMap, HashSet};
 
-use super::{Direction, Flow, FlowKey, Outcomes, ProcessSeen, Workload, latest::Latest};
-use crate::event::{End, Event, Kind, Process, Protocol, TICKS};
+use super::{
+    Direction, Flow, Outcomes, ProcessSeen,
+    exchanges::Exchanges,
+    fold::{Naming, RawFlows, RawKey},
+    latest::Latest,
+};
+use crate::event::{End, Event, Kind, Protocol, TICKS};
 
 /// When the kernel sends the SYN again (TCP_TIMEOUT_INIT, include/net/tcp.h: one second), nanoseconds.
 const RETRANSMISSION: u64 = 1_000_000_000;
@@ -17,27 +20,7 @@ const RETRANSMISSION: u64 = 1_000_000_000;
 /// By how much an outcome can come before its attempt, nanoseconds: what a handler can be interrupted for, and more.
 const OVERTAKING: u64 = 1_000_000_000;
 
-/// Who, towards whom, by the kernel's ids.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct RawKey {
-    cgroup: Option<u64>,
-    netns: Option<u64>,
-    direction: Direction,
-    local: IpAddr,
-    remote: IpAddr,
-    port: u16,
-}
-
-#[derive(Debug, Default)]
-struct Folded {
-    outcomes: Outcomes,
-    /// `CLOCK_BOOTTIME`, nanoseconds.
-    first: u64,
-    last: u64,
-    processes: Vec<ProcessSeen>,
-}
-
-/// A connection that existed before the hooks.
+/// A connection that existed before the hooks, or a UDP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Older {
     /// Socket cookie.
@@ -48,7 +31,7 @@ pub struct Older {
     pub netns: Option<u64>,
     /// The socket's own end.
     pub local: End,
-    /// Its peer.
+    /// Its peer; without address and port where a UDP socket is not connected.
     pub remote: End,
     /// Which end it is; unknown unless a listener tells.
     pub direction: Direction,
@@ -56,20 +39,19 @@ pub struct Older {
     pub time: u64,
 }
 
-/// Names for the kernel's ids, and the clock.
-pub trait Naming {
-    /// Path of a cgroup below the root.
-    fn cgroup(&self, id: u64) -> Option<String>;
-    /// Name of a network namespace; `None` for the node's own.
-    fn netns(&self, cookie: u64) -> Option<String>;
-    /// Wall-clock time of a moment on `CLOCK_BOOTTIME`, nanoseconds since the Unix epoch.
-    fn wall(&self, boot: u64) -> i64;
+impl Older {
+    pub(super) fn key(&self, protocol: Protocol) -> RawKey {
+        let Self { cgroup, netns, local, remote, direction, .. } = *self;
+        let port = if direction == Direction::Inbound { local.port } else { remote.port };
+        RawKey { protocol, cgroup, netns, direction, local: local.address, remote: remote.address, port }
+    }
 }
 
 /// The flows of a window that is still open.
 #[derive(Debug, Default)]
 pub struct FlowTable {
-    flows: HashMap<RawKey, Folded>,
+    flows: RawFlows,
+    exchanges: Exchanges,
     /// Attempts by socket cookie, until their outcome comes.
     attempts: HashMap<u64, Event>,
     /// Sockets whose outcome was seen, while the older ones are being read.
@@ -118,8 +100,10 @@ impl FlowTable {
             Kind::Accepted => self.accept(&event),
             Kind::Unrouted => {
                 let process = event.process.as_ref();
-                self.fold(outbound(&event), (event.time, event.time), process).outcomes.unrouted += 1;
+                let key = RawKey::outbound(&event);
+                self.flows.fold(key, (event.time, event.time), process).outcomes.unrouted += 1;
             }
+            Kind::Exchanged(datagrams) => self.exchanges.add(&event, datagrams, &mut self.flows),
         }
     }
 
@@ -134,10 +118,17 @@ impl FlowTable {
             if recent.contains(&one.socket) || self.attempts.contains_key(&one.socket) {
                 continue;
             }
-            self.fold(older_key(one), (one.time, one.time), None).outcomes.older += 1;
+            let key = one.key(Protocol::Tcp);
+            self.flows.fold(key, (one.time, one.time), None).outcomes.older += 1;
             count += 1;
         }
         count
+    }
+
+    /// Learns which UDP sockets are older than the hooks: of these nobody saw the first datagram. Returns how many are
+    /// connected.
+    pub fn merge_older_udp(&mut self, older: &[Older]) -> u64 {
+        self.exchanges.merge_older(older)
     }
 
     /// Takes an attempt that is older than the hooks and still unanswered; to be called before
@@ -170,8 +161,8 @@ impl FlowTable {
     /// answered; otherwise it is [`Self::unconcluded`] and counts nowhere.
     pub fn close(mut self, now: u64, is_waiting: impl Fn(&Event) -> bool, names: &impl Naming) -> Vec<Flow> {
         for attempt in std::mem::take(&mut self.attempts).into_values().filter(is_waiting) {
-            let folded =
-                self.fold(outbound(&attempt), (attempt.time, attempt.time), attempt.process.as_ref());
+            let key = RawKey::outbound(&attempt);
+            let folded = self.flows.fold(key, (attempt.time, attempt.time), attempt.process.as_ref());
             // One that is older than the hooks has had its time; its caller is not known.
             let is_older = attempt.process.is_none();
             match is_older || now.saturating_sub(attempt.time) >= RETRANSMISSION {
@@ -179,11 +170,8 @@ impl FlowTable {
                 false => folded.outcomes.pending += 1,
             }
         }
-        let mut flows = BTreeMap::new();
-        for (key, folded) in self.flows {
-            add(&mut flows, named(&key, names), folded, names);
-        }
-        flows.into_values().collect()
+        self.exchanges.close(now, &mut self.flows);
+        self.flows.named(names)
     }
 
     /// An attempt that leaves its slot on one CPU while its outcome comes on another may be read after it: then it only
@@ -191,7 +179,8 @@ impl FlowTable {
     fn attempt(&mut self, event: Event) {
         if self.orphans.remove(&event.socket).is_none_or(|outcome| outcome + TICKS < event.time) {
             self.attempts.insert(event.socket, event);
-        } else if let (Some(process), Some(folded)) = (&event.process, self.flows.get_mut(&outbound(&event)))
+        } else if let (Some(process), Some(folded)) =
+            (&event.process, self.flows.get_mut(&RawKey::outbound(&event)))
         {
             folded.first = folded.first.min(event.time);
             ProcessSeen::note(&mut folded.processes, &process.command, process.id, 1);
@@ -207,13 +196,13 @@ impl FlowTable {
         if process.is_none() && attempt.is_none() {
             self.orphan(event);
         }
-        let mut key = outbound(event);
+        let mut key = RawKey::outbound(event);
         if let (Kind::Failed(_), Some(attempt)) = (event.kind, &attempt) {
             // A failed socket may have lost its destination already; the attempt has it for certain.
             key.remote = attempt.remote.address;
             key.port = attempt.remote.port;
         }
-        count(&mut self.fold(key, (began, event.time + event.elapsed), process).outcomes);
+        count(&mut self.flows.fold(key, (began, event.time + event.elapsed), process).outcomes);
     }
 
     /// Remembers it for as long as its attempt may come.
@@ -233,77 +222,14 @@ impl FlowTable {
             return self.conclude(event, |outcomes| outcomes.connected += 1);
         }
         self.remember(event.socket);
-        let key = key_of(event, Direction::Inbound, event.local.port);
-        self.fold(key, (event.time, event.time), None).outcomes.accepted += 1;
+        let key = RawKey::of(event, Direction::Inbound);
+        self.flows.fold(key, (event.time, event.time), None).outcomes.accepted += 1;
     }
 
     fn remember(&mut self, socket: u64) {
         self.latest.push(socket);
         if let Some(recent) = &mut self.recent {
             recent.insert(socket);
-        }
-    }
-
-    fn fold(&mut self, key: RawKey, (first, last): (u64, u64), process: Option<&Process>) -> &mut Folded {
-        let folded = self.flows.entry(key).or_insert_with(|| Folded { first, last, ..Folded::default() });
-        folded.first = folded.first.min(first);
-        folded.last = folded.last.max(last);
-        if let Some(process) = process {
-            ProcessSeen::note(&mut folded.processes, &process.command, process.id, 1);
-        }
-        folded
-    }
-}
-
-fn outbound(event: &Event) -> RawKey {
-    key_of(event, Direction::Outbound, event.remote.port)
-}
-
-fn key_of(event: &Event, direction: Direction, port: u16) -> RawKey {
-    RawKey {
-        cgroup: event.cgroup,
-        netns: event.netns,
-        direction,
-        local: event.local.address,
-        remote: event.remote.address,
-        port,
-    }
-}
-
-fn older_key(older: &Older) -> RawKey {
-    let port = if older.direction == Direction::Inbound { older.local.port } else { older.remote.port };
-    RawKey {
-        cgroup: older.cgroup,
-        netns: older.netns,
-        direction: older.direction,
-        local: older.local.address,
-        remote: older.remote.address,
-        port,
-    }
-}
-
-fn named(key: &RawKey, names: &impl Naming) -> FlowKey {
-    // A group that went before it could be named is unknown: its id would mean nothing tomorrow.
-    let cgroup = key.cgroup.and_then(|id| names.cgroup(id));
-    FlowKey {
-        workload: Workload { cgroup, netns: key.netns.and_then(|cookie| names.netns(cookie)) },
-        direction: key.direction,
-        local: key.local,
-        remote: key.remote,
-        port: key.port,
-        protocol: Protocol::Tcp,
-    }
-}
-
-/// Two ids may bear one name (a cgroup made again): their flows become one.
-fn add(flows: &mut BTreeMap<FlowKey, Flow>, key: FlowKey, folded: Folded, names: &impl Naming) {
-    let Folded { outcomes, first, last, mut processes } = folded;
-    processes.sort_by(|left, right| left.command.cmp(&right.command));
-    let (first_seen, last_seen) = (names.wall(first), names.wall(last));
-    match flows.get_mut(&key) {
-        Some(flow) => flow.merge(&outcomes, (first_seen, last_seen), &processes),
-        None => {
-            flows.insert(key.clone(), Flow { key, outcomes, first_seen, last_seen, processes });
         }
     }
 }

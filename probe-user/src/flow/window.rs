@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Coverage, FlowKey};
 
-/// How often each outcome was seen for one flow. Each connection counts once, at this end.
+/// How often each outcome was seen for one flow. Each connection counts once, at this end. The connections of UDP are its
+/// exchanges: one socket and one peer, connected when a datagram from the peer arrived, accepted when the peer's came
+/// first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes {
     /// Attempts that succeeded.
@@ -15,7 +17,8 @@ pub struct Outcomes {
     /// Connections that a listener took.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub accepted: u64,
-    /// Open before the audit began and reported by no hook since.
+    /// Open before the audit began and reported by no hook since; of UDP, those that answer and of which nobody knows who
+    /// began.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub older: u64,
     /// Attempts that failed, by errno (asm-generic/errno.h); 0 = given up by the application or local.
@@ -31,6 +34,18 @@ pub struct Outcomes {
     /// refuses.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unrouted: u64,
+    /// UDP: exchanges of which datagrams were sent and none was received. They may be one-way by nature, or dropped.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreplied: u64,
+    /// UDP: sockets older than the audit that are connected and over which no datagram went.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub silent: u64,
+    /// UDP: calls that sent; see [`crate::event::Datagrams`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub datagrams_sent: u64,
+    /// UDP: calls that received.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub datagrams_received: u64,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -44,6 +59,12 @@ impl Outcomes {
         self.connected.saturating_add(self.accepted).saturating_add(self.older)
     }
 
+    /// Connections that stood, and exchanges that went unanswered: nobody at this end can say that these were stopped.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.succeeded().saturating_add(self.unreplied)
+    }
+
     /// Attempts that came to nothing.
     #[must_use]
     pub fn unsuccessful(&self) -> u64 {
@@ -53,7 +74,19 @@ impl Outcomes {
 
     /// Adds another end's or window's counts to these.
     pub fn add(&mut self, other: &Self) {
-        let Self { connected, accepted, older, failed, unanswered, pending, unrouted } = other;
+        let Self {
+            connected,
+            accepted,
+            older,
+            failed,
+            unanswered,
+            pending,
+            unrouted,
+            unreplied,
+            silent,
+            datagrams_sent,
+            datagrams_received,
+        } = other;
         let add = |sum: &mut u64, count: &u64| *sum = sum.saturating_add(*count);
         add(&mut self.connected, connected);
         add(&mut self.accepted, accepted);
@@ -62,6 +95,10 @@ impl Outcomes {
         add(&mut self.unanswered, unanswered);
         add(&mut self.pending, pending);
         add(&mut self.unrouted, unrouted);
+        add(&mut self.unreplied, unreplied);
+        add(&mut self.silent, silent);
+        add(&mut self.datagrams_sent, datagrams_sent);
+        add(&mut self.datagrams_received, datagrams_received);
     }
 }
 

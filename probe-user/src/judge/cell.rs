@@ -54,8 +54,12 @@ impl Judging<'_> {
             (true, false) => self.shared(),
             (false, true) => Verdict::Failing(self.far_end()),
             (false, false) if self.evidence.ceded + self.evidence.ceded_failed > 0 => self.ceded(),
+            (false, false) if self.evidence.client.unreplied > 0 => self.unreplied(),
             (false, false) if self.evidence.client.pending > 0 => {
                 Verdict::Inconclusive(vec![Gap::Pending(self.evidence.client.pending)])
+            }
+            (false, false) if self.evidence.client.silent > 0 => {
+                Verdict::Inconclusive(vec![Gap::Silent(self.evidence.client.silent)])
             }
             (false, false) => self.nothing_seen(),
         }
@@ -80,6 +84,15 @@ impl Judging<'_> {
         match self.rows.row(self.cell.row).expect {
             Expect::Optional => Verdict::Unused(Claim::Ceded(rows)),
             _ => Verdict::Shared(rows),
+        }
+    }
+
+    /// Datagrams without an answer: dropped, if nothing of them arrived where all arrivals are seen; otherwise they may be
+    /// one-way by nature.
+    fn unreplied(&self) -> Verdict {
+        match self.far_end() {
+            FarEnd::NothingArrived => Verdict::Failing(FarEnd::NothingArrived),
+            _ => Verdict::Inconclusive(vec![Gap::Unreplied(self.evidence.client.unreplied)]),
         }
     }
 
@@ -200,7 +213,8 @@ impl Judging<'_> {
             return None;
         }
         let watched = end.clusters.iter().filter_map(|cluster| self.watches.clusters.get(cluster));
-        let mut gaps: Vec<Gap> = watched.flat_map(|watch| watch.gaps(asked)).cloned().collect();
+        let protocol = self.cell.port.protocol;
+        let mut gaps: Vec<Gap> = watched.flat_map(|watch| watch.gaps(asked, protocol)).cloned().collect();
         if end.beyond {
             let place = if asked == Asked::Attempts { &self.cell.source } else { &self.cell.destination };
             gaps.push(Gap::Beyond(place.to_string()));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::join::{Observation, ObservedEnd};
-use crate::{flow::Outcomes, matching::Leg};
+use crate::{event::Protocol, flow::Outcomes, matching::Leg};
 
 /// What one node saw of a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub struct Evidence {
     pub client: Outcomes,
     /// What the listening end saw.
     pub server: Outcomes,
+    /// The transports that were seen.
+    pub protocols: BTreeSet<Protocol>,
     /// The hops that were seen.
     pub legs: BTreeSet<Leg>,
     /// By cluster and node of the connecting end.
@@ -87,6 +89,12 @@ impl Evidence {
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.client.unsuccessful()
+    }
+
+    /// Whether nothing but datagrams was seen.
+    #[must_use]
+    pub fn is_udp(&self) -> bool {
+        !self.protocols.is_empty() && self.protocols.iter().all(|protocol| *protocol == Protocol::Udp)
     }
 
     /// What is left when the shared arrivals turn out to be another cell's.
@@ -124,6 +132,7 @@ impl Evidence {
         self.client.add(&observation.client_outcomes());
         self.server.add(&observation.server_outcomes());
         self.legs.insert(leg);
+        self.protocols.extend(observation.ends().map(|end| end.flow.key.protocol));
         let (first, last) = observation.seen();
         let (before, after) = self.seen.unwrap_or((first, last));
         self.seen = Some((before.min(first), after.max(last)));

@@ -134,6 +134,10 @@ pub enum Gap {
     UnknownWorkload,
     /// So many attempts were under way when the window closed.
     Pending(u64),
+    /// So many exchanges of datagrams were sent and not answered.
+    Unreplied(u64),
+    /// So many UDP sockets that are older than the audit are connected, and no datagram went over them.
+    Silent(u64),
     /// So many arrivals that may be the cell's, from addresses that do not tell.
     UnknownSource(u64),
     /// The expectation asks for more than this flowdrift judges.
@@ -159,6 +163,17 @@ impl std::fmt::Display for Gap {
             Self::OtherPort => {
                 formatter.write_str("another port of the row would be enough, and cannot be seen")
             }
+            Self::Unreplied(count) => write!(
+                formatter,
+                "datagrams were sent {count} times and no answer was seen: one-way, or dropped, cannot tell"
+            ),
+            Self::Silent(1) => {
+                formatter.write_str("1 UDP socket older than the audit is connected there and was silent")
+            }
+            Self::Silent(count) => write!(
+                formatter,
+                "{count} UDP sockets older than the audit are connected there and were silent"
+            ),
             Self::Pending(1) => formatter.write_str("1 attempt was under way when the window closed"),
             Self::Pending(count) => {
                 write!(formatter, "{count} attempts were under way when the window closed")

@@ -4,15 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::verdict::Gap;
 use crate::{
-    flow::Window,
+    event::Protocol,
+    flow::{CoverageGap, Window, coverage::End},
     matrix::inventory::{Cluster, Inventory},
 };
-
-/// Losses that only accepts can suffer: they cannot hide an attempt.
-const ACCEPT_LOSSES: [&str; 1] = ["ring-full-accepted"];
-/// Losses that only the connecting end can suffer: they cannot hide an arrival.
-const CONNECT_LOSSES: [&str; 5] =
-    ["ring-full-attempt", "ring-full-connected", "ring-full-failed", "ring-full-unrouted", "outcome-unseen"];
 
 /// Recorders of many nodes are not started in one instant: this much may be unwatched without a word,
 /// nanoseconds.
@@ -31,6 +26,15 @@ pub(super) enum Asked {
     Arrivals,
 }
 
+impl Asked {
+    fn end(self) -> End {
+        match self {
+            Self::Attempts => End::Client,
+            Self::Arrivals => End::Server,
+        }
+    }
+}
+
 /// One cluster's recordings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterWatch {
@@ -38,10 +42,10 @@ pub struct ClusterWatch {
     pub roster: usize,
     /// Nodes with a recording.
     pub recorded: usize,
-    /// Why a missing attempt may not be claimed.
-    attempts: Vec<Gap>,
-    /// Why a missing arrival may not be claimed.
-    arrivals: Vec<Gap>,
+    /// Why nothing may be claimed to be missing.
+    open: Vec<Gap>,
+    /// Why some things may not.
+    partial: Vec<(CoverageGap, Gap)>,
     /// What went unwatched, though so little of it that a claim stands.
     tolerated: Vec<Gap>,
     /// Why somebody accepts that it is not recorded.
@@ -53,12 +57,10 @@ pub struct ClusterWatch {
 }
 
 impl ClusterWatch {
-    /// Why the facts asked for are not complete; empty when they are.
-    pub(super) fn gaps(&self, asked: Asked) -> &[Gap] {
-        match asked {
-            Asked::Attempts => &self.attempts,
-            Asked::Arrivals => &self.arrivals,
-        }
+    /// Why the facts asked for, of one transport or of any, are not complete; nothing when they are.
+    pub(super) fn gaps(&self, asked: Asked, protocol: Option<Protocol>) -> impl Iterator<Item = &Gap> {
+        let partial = self.partial.iter().filter(move |(gap, _)| gap.hides(protocol, asked.end()));
+        self.open.iter().chain(partial.map(|(_, gap)| gap))
     }
 
     /// For how long every node was watched, nanoseconds.
@@ -92,11 +94,12 @@ impl Watches {
     /// Every gap of every cluster, for the report; an absence that somebody accepts is none.
     #[must_use]
     pub fn all_gaps(&self) -> Vec<Gap> {
-        let both = |watch: &ClusterWatch| {
-            [&watch.attempts, &watch.arrivals, &watch.tolerated].map(Vec::clone).concat()
+        let all = |watch: &ClusterWatch| {
+            let partial = watch.partial.iter().map(|(_, gap)| gap);
+            watch.open.iter().chain(partial).chain(&watch.tolerated).cloned().collect::<Vec<Gap>>()
         };
-        let is_open = |watch: &&ClusterWatch| watch.acknowledged.is_none() || watch.recorded > 0;
-        let mut gaps: Vec<Gap> = self.clusters.values().filter(is_open).flat_map(both).collect();
+        let counts = |watch: &&ClusterWatch| watch.acknowledged.is_none() || watch.recorded > 0;
+        let mut gaps: Vec<Gap> = self.clusters.values().filter(counts).flat_map(all).collect();
         gaps.sort();
         gaps.dedup();
         gaps
@@ -110,13 +113,13 @@ fn of_cluster((name, cluster): (&str, &Cluster), windows: &[Window], whole: (i64
         ..ClusterWatch::default()
     };
     if cluster.nodes.is_empty() {
-        watch.open(Gap::NoRoster { cluster: name.to_owned() });
+        watch.open.push(Gap::NoRoster { cluster: name.to_owned() });
     }
     for node in cluster.nodes.keys() {
         let is_mine = |window: &&Window| window.cluster == name && &window.node == node;
         let mine: Vec<&Window> = windows.iter().filter(is_mine).collect();
         if mine.is_empty() {
-            watch.open(Gap::NoRecording { cluster: name.to_owned(), node: node.clone() });
+            watch.open.push(Gap::NoRecording { cluster: name.to_owned(), node: node.clone() });
         } else {
             watch.add((name, node), &mine, whole);
         }
@@ -125,28 +128,21 @@ fn of_cluster((name, cluster): (&str, &Cluster), windows: &[Window], whole: (i64
 }
 
 impl ClusterWatch {
-    /// Notes a gap that could hide anything.
-    fn open(&mut self, gap: Gap) {
-        self.attempts.push(gap.clone());
-        self.arrivals.push(gap);
-    }
-
     /// Adds a node's windows. They may follow each other, or be parts of the node that were watched side by side.
     fn add(&mut self, (cluster, node): (&str, &str), windows: &[&Window], (start, end): (i64, i64)) {
         let gap = |gap| Gap::Coverage { cluster: cluster.to_owned(), node: node.to_owned(), gap };
-        let lost = |unseen: &[&str]| {
-            let gaps: BTreeSet<String> =
-                windows.iter().flat_map(|window| window.coverage.gaps_beside(unseen)).collect();
-            gaps.into_iter().map(gap).collect::<Vec<Gap>>()
-        };
         self.recorded += 1;
-        self.attempts.extend(lost(&ACCEPT_LOSSES));
-        self.arrivals.extend(lost(&CONNECT_LOSSES));
+        let found: BTreeMap<String, CoverageGap> = windows
+            .iter()
+            .flat_map(|window| window.coverage.gaps())
+            .map(|gap| (gap.words.clone(), gap))
+            .collect();
+        self.partial.extend(found.into_iter().map(|(words, found)| (found, gap(words))));
         let (watched, span) = (watched(windows), end.saturating_sub(start));
         let unwatched = span.saturating_sub(watched);
         let short = || gap(format!("watched {} of the {} audited", seconds(watched), seconds(span)));
         if watched == 0 || unwatched > tolerance(span) {
-            self.open(short());
+            self.open.push(short());
         } else if unwatched > UNSYNCHRONISED {
             self.tolerated.push(short());
         }

@@ -41,8 +41,7 @@ impl Rows {
     #[must_use]
     pub fn unseen_protocol(&self, cell: &Cell) -> Option<&'static str> {
         match cell.port.protocol {
-            None | Some(Protocol::Tcp) => None,
-            Some(Protocol::Udp) => Some("UDP is not captured yet"),
+            None | Some(Protocol::Tcp | Protocol::Udp) => None,
             Some(Protocol::Sctp) => Some("SCTP is not captured yet"),
             Some(Protocol::Icmp) => Some("ICMP has no socket that a hook could show"),
         }

@@ -25,8 +25,12 @@ pub(super) fn is_concealed(inventory: &Inventory, endpoint: &Endpoint, at: Optio
 
 impl Reach<'_> {
     /// Whether the client may be at `place` though nothing shows that it is: the listener sees a node or the
-    /// egress of its cluster, or the client's own node does not know the socket's workload.
+    /// egress of its cluster, or does not know who sent a datagram, or the client's own node does not know the socket's
+    /// workload.
     pub(super) fn may_be(&self, place: &Place, client: Side) -> bool {
+        if !client.local && client.address.is_unspecified() {
+            return true;
+        }
         let Place::Endpoint { name, .. } = place else { return false };
         let Some(endpoint) = self.inventory.endpoints.get(name) else { return false };
         let home = endpoint.cluster.as_deref();

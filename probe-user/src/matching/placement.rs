@@ -53,6 +53,7 @@ impl Placed {
             (Some(name), ..) => name.to_string(),
             (None, Some(cluster), Some(node)) => format!("{cluster}/{node}"),
             (None, Some(cluster), None) => cluster.clone(),
+            (None, None, _) if self.address.is_unspecified() => "unknown peer".to_owned(),
             (None, None, _) => self.address.to_string(),
         }
     }

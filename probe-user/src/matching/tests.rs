@@ -349,7 +349,7 @@ fn traffic_inside_a_cluster_is_in_scope_only_where_a_row_names_it() {
 #[test]
 fn what_cannot_be_seen_says_why() {
     let rows = rows(
-        "from: [selected], to: [named], ports: [443/tcp]\nfrom: [run-us], to: [build-api], ports: [53/udp]\nfrom: [any], to: [git], ports: [icmp]\nfrom: [contour-ingress], to: [run-us], ports: [443/tcp]\nfrom: [view], to: [run-eu], ports: [varies]",
+        "from: [selected], to: [named], ports: [443/tcp]\nfrom: [run-us], to: [build-api], ports: [53/sctp]\nfrom: [any], to: [git], ports: [icmp]\nfrom: [contour-ingress], to: [run-us], ports: [443/tcp]\nfrom: [view], to: [run-eu], ports: [varies]",
     );
     let cell = |index: usize| &rows.cells()[index];
     let selected = rows.sources(cell(0));
@@ -364,7 +364,7 @@ fn what_cannot_be_seen_says_why() {
     assert_eq!(rows.sources(cell(1)).acknowledged.as_deref(), Some("closing down"));
     let api = rows.destinations(cell(1));
     assert_eq!((api.clusters, api.beyond), (vec!["run-us".to_owned()], false));
-    assert_eq!(rows.unseen_protocol(cell(1)), Some("UDP is not captured yet"));
+    assert_eq!(rows.unseen_protocol(cell(1)), Some("SCTP is not captured yet"));
     let any = rows.sources(cell(2));
     assert_eq!((any.clusters.len(), any.beyond), (4, true));
     assert!(rows.unseen_protocol(cell(2)).is_some());

@@ -1,11 +1,11 @@
-//! Proof that the hooks see: a known connection in every watched namespace, at both ends.
+//! Proof that the hooks see: a known connection and a known datagram in every watched namespace, at both ends.
 
 use std::time::{Duration, Instant};
 
 use super::Watch;
 use crate::{
-    capture::{Canary, Namespace, Options, StartError, namespaces},
-    event::{Event, Kind},
+    capture::{Canary, DatagramCanary, Namespace, Options, StartError, namespaces},
+    event::{Event, Kind, Protocol, Way},
 };
 
 /// How long a known connection may take to be seen: behind a full ring it waits for the consumer.
@@ -15,67 +15,89 @@ const TRIES: u32 = 5;
 /// How often the rings are looked at meanwhile.
 const STEP: Duration = Duration::from_millis(1);
 
-/// A known connection that is under way.
+/// A known connection and a known datagram that are under way.
 pub(super) struct CanaryWatch {
     canary: Canary,
+    /// Not where the hooks for it are missing.
+    datagram: Option<DatagramCanary>,
     /// Index of the namespace.
     place: usize,
     connected: bool,
     accepted: bool,
+    sent: bool,
+    received: bool,
 }
 
 impl CanaryWatch {
-    fn new(canary: Canary, place: usize) -> Self {
-        Self { canary, place, connected: false, accepted: false }
+    fn new(canary: Canary, datagram: Option<DatagramCanary>, place: usize) -> Self {
+        Self { canary, datagram, place, connected: false, accepted: false, sent: false, received: false }
     }
 
-    /// Whether the event is about it; then its end is noted.
+    /// Whether the event is about the connection; notes which end of what it shows.
     pub(super) fn takes(&mut self, event: &Event) -> bool {
         let is_ours = self.canary.is(event);
         self.connected |= is_ours && event.kind == Kind::Connected;
         self.accepted |= is_ours && event.kind == Kind::Accepted;
+        let shown = self.datagram.and_then(|datagram| datagram.shown(event));
+        self.sent |= shown == Some(Way::Sent);
+        self.received |= shown == Some(Way::Received);
         is_ours
     }
 
-    fn is_seen(&self) -> bool {
-        self.connected && self.accepted
+    fn has_seen(&self, protocol: Protocol) -> bool {
+        match protocol {
+            Protocol::Udp => self.sent && self.received,
+            _ => self.connected && self.accepted,
+        }
     }
 }
 
-/// Makes a known connection in each watched namespace and waits until both ends of each were seen.
+/// Makes a known connection and sends a known datagram in each watched namespace, and waits until both ends of each were
+/// seen. A probe that is deaf to datagrams alone is told as such in the coverage.
 pub(super) fn prove(watch: &mut Watch) -> Result<(), StartError> {
     let places = canary_places(&watch.settings.probe)?;
+    let hears_datagrams = watch.probe.is_attached(Protocol::Udp);
+    let asked: &[Protocol] = if hears_datagrams { &[Protocol::Tcp, Protocol::Udp] } else { &[Protocol::Tcp] };
+    let is_all = |watch: &Watch, place| asked.iter().all(|protocol| watch.sees(place, *protocol));
     for _ in 0..TRIES {
         for (index, place) in places.iter().enumerate() {
-            if watch.sees(index) {
+            if is_all(watch, index) {
                 continue;
             }
             // A full ring would lose the connection's records, and count them as somebody's.
             watch.drain();
-            let canary = Canary::sing(place).map_err(|cause| StartError::System {
+            let faults = |cause| StartError::System {
                 doing: format!("a known loopback connection in {}", place.label()),
                 cause,
-            })?;
-            watch.canaries.push(CanaryWatch::new(canary, index));
+            };
+            let canary = Canary::sing(place).map_err(faults)?;
+            let datagram = if hears_datagrams { DatagramCanary::sing(place).ok() } else { None };
+            watch.own_sockets.extend(datagram.iter().flat_map(DatagramCanary::sockets));
+            watch.canaries.push(CanaryWatch::new(canary, datagram, index));
         }
         let began = Instant::now();
-        while !(0..places.len()).all(|index| watch.sees(index)) && began.elapsed() < PATIENCE {
+        while !(0..places.len()).all(|index| is_all(watch, index)) && began.elapsed() < PATIENCE {
             watch.drain();
             std::thread::sleep(STEP);
         }
     }
-    let unseen = (0..places.len()).find(|index| !watch.sees(*index));
+    let unseen = |protocol| (0..places.len()).find(|index| !watch.sees(*index, protocol));
+    let (deaf, deaf_to_datagrams) =
+        (unseen(Protocol::Tcp), hears_datagrams && unseen(Protocol::Udp).is_some());
+    if deaf_to_datagrams {
+        watch.deaf_to.insert(Protocol::Udp);
+    }
     watch.canaries.clear();
-    match unseen {
+    match deaf {
         Some(index) => Err(StartError::Deaf(places[index].label())),
         None => Ok(()),
     }
 }
 
 impl Watch {
-    /// Whether a known connection of a namespace was seen.
-    fn sees(&self, place: usize) -> bool {
-        self.canaries.iter().any(|canary| canary.place == place && canary.is_seen())
+    /// Whether a known connection or datagram of a namespace was seen.
+    fn sees(&self, place: usize, protocol: Protocol) -> bool {
+        self.canaries.iter().any(|canary| canary.place == place && canary.has_seen(protocol))
     }
 }
 

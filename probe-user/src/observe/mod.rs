@@ -9,7 +9,7 @@ mod names;
 mod snapshot;
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     io,
     time::{Duration, Instant},
 };
@@ -17,13 +17,14 @@ use std::{
 use crate::{
     capture::{
         CgroupTree, Drained, HookState, Namespace, Options, Probe, ProgramStatistics, Recursion, StartError,
-        clock::Anchor, namespaces,
+        clock::Anchor, namespaces, sockets::State,
     },
-    event::{Event, TICKS},
-    flow::{Coverage, FlowTable, Hook, Snapshot, Window},
+    event::{Event, Protocol, TICKS},
+    flow::{Coverage, FlowTable, Hook, Older, Snapshot, Window},
 };
 use alive::CanaryWatch;
 use names::NameBook;
+use snapshot::Found;
 
 /// How often the rings are drained under load.
 const BUSY: Duration = Duration::from_millis(1);
@@ -36,8 +37,9 @@ const FASTEST: u32 = 300;
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// What no socket hook of this probe can see; in every report's coverage.
-pub(crate) const BLIND: [&str; 7] = [
-    "UDP and ICMP (not captured yet)",
+pub(crate) const BLIND: [&str; 8] = [
+    "ICMP",
+    "tunnels of the kernel (VXLAN, Geneve, WireGuard), which send and receive UDP without a socket call",
     "raw and AF_PACKET sockets",
     "user-space network stacks",
     "sandboxed kernels (gVisor, Kata guests)",
@@ -67,6 +69,10 @@ pub struct Watch {
     snapshot: Snapshot,
     /// Connections of our own that are still under way.
     canaries: Vec<CanaryWatch>,
+    /// Cookies of UDP sockets of our own.
+    own_sockets: HashSet<u64>,
+    /// Transports of which a known exchange was not seen.
+    deaf_to: BTreeSet<Protocol>,
     start: Anchor,
     last_settled: Anchor,
 }
@@ -93,6 +99,8 @@ impl Watch {
             namespaces,
             snapshot: Snapshot::default(),
             canaries: Vec::new(),
+            own_sockets: HashSet::new(),
+            deaf_to: BTreeSet::new(),
             start,
             last_settled: start,
         };
@@ -198,7 +206,7 @@ impl Watch {
         self.settle_last()?;
         self.take_waiting();
         let waiting: HashSet<u64> =
-            read.found.iter().filter(|one| one.is_attempt).map(|one| one.older.socket).collect();
+            read.found.iter().filter(|one| one.state == State::SynSent).map(|one| one.older.socket).collect();
         // No record says that an attempt ended; what began since, or where nobody could look, waits.
         let is_waiting = |attempt: &Event| {
             let was_looked_at = attempt.netns.is_some_and(|cookie| read.cookies.contains(&cookie));
@@ -213,8 +221,8 @@ impl Watch {
 
     /// Takes what the rings hold now.
     fn drain(&mut self) -> Drained {
-        let Self { probe, table, names, canaries, .. } = self;
-        let drained = probe.drain(|event| take(event, table, names, canaries));
+        let Self { probe, table, names, canaries, own_sockets, .. } = self;
+        let drained = probe.drain(|event| take(event, table, names, (canaries, own_sockets)));
         names.resolve_new();
         drained
     }
@@ -229,8 +237,8 @@ impl Watch {
     }
 
     fn settle(&mut self, now: Anchor) {
-        let Self { probe, table, names, canaries, .. } = self;
-        probe.settle(now.boot(), |event| take(event, table, names, canaries));
+        let Self { probe, table, names, canaries, own_sockets, .. } = self;
+        probe.settle(now.boot(), |event| take(event, table, names, (canaries, own_sockets)));
     }
 
     /// Settles what needs a moment to become certain.
@@ -246,10 +254,11 @@ impl Watch {
         Ok(())
     }
 
-    /// Takes the attempts that are still under way in the kernel.
+    /// Takes the attempts and exchanges that are still under way in the kernel.
     fn take_waiting(&mut self) {
-        let Self { probe, table, names, canaries, .. } = self;
-        probe.waiting().for_each(|event| take(event, table, names, canaries));
+        let Self { probe, table, names, canaries, own_sockets, .. } = self;
+        let under_way = probe.waiting().chain(probe.exchanges());
+        under_way.for_each(|event| take(event, table, names, (canaries, own_sockets)));
         names.resolve_new();
     }
 
@@ -259,13 +268,18 @@ impl Watch {
         // Whatever became established before it was listed has its record in a ring by now.
         self.drain_all();
         let names = &mut self.names;
-        let in_scope = read.found.iter().filter(|one| names.is_in_scope(one.older.cgroup));
-        let (waiting, standing): (Vec<_>, Vec<_>) = in_scope.partition(|one| one.is_attempt);
-        waiting.iter().for_each(|one| self.table.adopt_attempt(&one.older));
-        let standing: Vec<_> = standing.iter().map(|one| one.older).collect();
+        let in_scope = read.found.iter().filter(|one| {
+            names.is_in_scope(one.older.cgroup) && !self.own_sockets.contains(&one.older.socket)
+        });
+        let in_scope: Vec<&Found> = in_scope.collect();
+        let of = |state| in_scope.iter().filter(move |one| one.state == state).map(|one| one.older);
+        of(State::SynSent).for_each(|one| self.table.adopt_attempt(&one));
+        let standing: Vec<Older> = of(State::Established).collect();
+        let datagrams: Vec<Older> = of(State::Datagram).collect();
+        let connected = self.table.merge_older(&standing);
         self.snapshot = Snapshot {
             namespaces: read.cookies.len() as u64,
-            connections: self.table.merge_older(&standing),
+            connections: connected + self.table.merge_older_udp(&datagrams),
             unread: read.unread,
         };
         Ok(())
@@ -295,6 +309,7 @@ impl Watch {
             events: self.table.events(),
             snapshot: Some(self.snapshot.clone()),
             canary,
+            deaf_to: self.deaf_to.iter().copied().collect(),
             limited_to: limits.chain(groups).collect(),
             blind: BLIND.iter().map(|&words| words.to_owned()).chain(fields).collect(),
         })
@@ -302,16 +317,23 @@ impl Watch {
 }
 
 fn hook(state: &HookState) -> Hook {
-    let HookState { name, absent, cost } = state.clone();
-    Hook { name, absent, cost }
+    let HookState { name, protocol, absent, cost } = state.clone();
+    Hook { name, protocol, absent, cost }
 }
 
-/// Folds a fact, unless it is about a connection of our own or lies outside of the user's cgroups.
-fn take(event: Event, table: &mut FlowTable, names: &mut NameBook, canaries: &mut [CanaryWatch]) {
-    if canaries.iter_mut().any(|canary| canary.takes(&event)) {
+/// Folds a fact, unless it is about a connection or socket of our own or lies outside of the user's cgroups.
+fn take(
+    mut event: Event,
+    table: &mut FlowTable,
+    names: &mut NameBook,
+    (canaries, own_sockets): (&mut [CanaryWatch], &HashSet<u64>),
+) {
+    let is_canary = canaries.iter_mut().fold(false, |is_one, canary| is_one | canary.takes(&event));
+    if is_canary || own_sockets.contains(&event.socket) {
         return;
     }
     if names.note(&event) {
+        names.place(&mut event);
         table.observe(event);
     }
 }

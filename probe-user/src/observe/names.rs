@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    capture::{CgroupTree, Namespace, Options, clock::Anchor, namespaces},
+    capture::{CgroupTree, Namespace, Options, SourceAddresses, clock::Anchor, namespaces},
     event::Event,
     flow::Naming,
 };
@@ -20,6 +20,7 @@ pub(super) struct NameBook {
     new_namespaces: bool,
     /// Inodes of the namespaces whose cookie is known.
     known: HashSet<u64>,
+    sources: SourceAddresses,
     /// The user's cgroups, absolute below the root and without a trailing slash.
     limits: Vec<String>,
     /// Our own group, unless the user watches it.
@@ -49,6 +50,7 @@ impl NameBook {
             namespaces,
             new_namespaces: true,
             known: HashSet::new(),
+            sources: SourceAddresses::default(),
             limits,
             own_group: own_group.map(|(id, _)| id),
             anchor: Anchor::now()?,
@@ -58,7 +60,7 @@ impl NameBook {
         {
             book.own_group = None;
         }
-        book.resolve_namespaces();
+        book.learn_all(namespaces::all());
         Ok(book)
     }
 
@@ -106,14 +108,24 @@ impl NameBook {
             self.name_group(id);
         }
         if self.new_namespaces {
-            self.resolve_namespaces();
+            self.learn_all(namespaces::entered_or_mounted());
         }
     }
 
-    fn resolve_namespaces(&mut self) {
+    /// Gives a socket that has no address of its own the one that it uses towards its peer.
+    pub(super) fn place(&mut self, event: &mut Event) {
+        if event.local.address.is_unspecified()
+            && event.remote.port != 0
+            && let Some(netns) = event.netns
+            && let Some(address) = self.sources.towards(netns, event.remote.address)
+        {
+            event.local.address = address;
+        }
+    }
+
+    fn learn_all(&mut self, namespaces: io::Result<Vec<Namespace>>) {
         self.new_namespaces = false;
-        let Ok(all) = namespaces::all() else { return };
-        for namespace in all {
+        for namespace in namespaces.unwrap_or_default() {
             self.learn(&namespace);
         }
     }
@@ -123,6 +135,8 @@ impl NameBook {
             return;
         }
         let Ok(cookie) = namespace.cookie() else { return };
+        // Without it, sockets without an address keep none.
+        let _ = self.sources.open(namespace, cookie);
         let name = self.namespaces.entry(cookie).or_insert_with(|| Some(namespace.label()));
         if name.as_ref().is_some_and(|name| name.starts_with("netns:")) {
             *name = Some(namespace.label());

@@ -14,8 +14,7 @@ use crate::{
 /// A socket that sock_diag shows.
 pub(super) struct Found {
     pub(super) older: Older,
-    /// Still in SYN_SENT.
-    pub(super) is_attempt: bool,
+    pub(super) state: State,
 }
 
 /// What could be read.
@@ -46,11 +45,10 @@ pub(super) fn read(namespaces: &[Namespace], time: u64) -> Read {
 }
 
 fn found(socket: &ListedSocket, listing: &Listing, (cookie, time): (u64, u64)) -> Found {
-    let is_attempt = socket.state == State::SynSent;
-    let direction = match () {
-        () if is_attempt => Direction::Outbound,
-        () if listing.is_listening(socket.local) => Direction::Inbound,
-        () => Direction::Unknown,
+    let direction = match socket.state {
+        State::SynSent => Direction::Outbound,
+        _ if listing.is_listening(socket) => Direction::Inbound,
+        _ => Direction::Unknown,
     };
     let older = Older {
         socket: socket.socket,
@@ -61,5 +59,5 @@ fn found(socket: &ListedSocket, listing: &Listing, (cookie, time): (u64, u64)) -
         direction,
         time,
     };
-    Found { older, is_attempt }
+    Found { older, state: socket.state }
 }

@@ -40,7 +40,12 @@ pub(super) fn failures(outcomes: &Outcomes) -> BTreeMap<String, u64> {
     for (error, count) in &outcomes.failed {
         *causes.entry(cause(*error)).or_default() += count;
     }
-    for (cause, count) in [("unanswered", outcomes.unanswered), ("no route here", outcomes.unrouted)] {
+    let kinds = [
+        ("unanswered", outcomes.unanswered),
+        ("no route here", outcomes.unrouted),
+        ("sent without an answer", outcomes.unreplied),
+    ];
+    for (cause, count) in kinds {
         if count > 0 {
             causes.insert(cause.to_owned(), count);
         }
@@ -85,7 +90,7 @@ pub(super) fn reason(rows: &Rows, verdict: &Verdict, evidence: &Evidence) -> Str
     match verdict {
         Verdict::Observed => observed(evidence),
         Verdict::Shared(group) if evidence.shared.count() > 0 => {
-            let shared = plural(evidence.shared.count(), "connection");
+            let shared = plural(evidence.shared.count(), noun(evidence.is_udp()));
             match group.len() {
                 1 => format!("{shared} of {} cannot be told apart", among(rows, &evidence.among)),
                 _ => format!("{shared} {} equally: {}", fit(evidence.shared.count()), names(rows, group)),
@@ -93,7 +98,7 @@ pub(super) fn reason(rows: &Rows, verdict: &Verdict, evidence: &Evidence) -> Str
         }
         Verdict::Shared(group) => ceded(rows, group, evidence),
         Verdict::Degraded => {
-            let stood = plural(evidence.succeeded(), "connection");
+            let stood = plural(evidence.succeeded(), noun(evidence.is_udp()));
             format!("{stood} stood, {}{}", failure_list(&evidence.client), failing_nodes(evidence))
         }
         Verdict::Failing(far) => format!("{}; {}", failure_list(&evidence.client), stops(*far, evidence)),
@@ -107,6 +112,11 @@ pub(super) fn reason(rows: &Rows, verdict: &Verdict, evidence: &Evidence) -> Str
             format!("{reason} (acknowledged: {words})")
         }
     }
+}
+
+/// What was counted: UDP connects nothing.
+pub(super) fn noun(is_udp: bool) -> &'static str {
+    if is_udp { "exchange" } else { "connection" }
 }
 
 /// Cells that the same evidence fits: `a → b 443/tcp and c → b 443/tcp`.
@@ -142,7 +152,7 @@ fn observed(evidence: &Evidence) -> String {
         (false, true) => "seen at the connecting end",
         (false, false) => "seen at the listening end",
     };
-    format!("{}, {ends} ({})", plural(evidence.proven.count(), "connection"), legs(evidence))
+    format!("{}, {ends} ({})", plural(evidence.proven.count(), noun(evidence.is_udp())), legs(evidence))
 }
 
 fn failing_nodes(evidence: &Evidence) -> String {
@@ -156,10 +166,11 @@ fn failing_nodes(evidence: &Evidence) -> String {
 fn stops(far: FarEnd, evidence: &Evidence) -> String {
     let client = &evidence.client;
     let given_up = client.failed.get(&0).copied().unwrap_or_default();
-    if client.unrouted == client.unsuccessful() {
+    if client.unrouted > 0 && client.unrouted == client.unsuccessful() {
         return "never left this node".to_owned();
     }
-    if far == FarEnd::Unwatched && given_up + client.unrouted == client.unsuccessful() {
+    let of_here = given_up + client.unrouted;
+    if far == FarEnd::Unwatched && of_here > 0 && of_here == client.unsuccessful() {
         return "given up before an answer".to_owned();
     }
     far_end(far, evidence)

@@ -20,7 +20,7 @@ use crate::flow::{Coverage, Flow, Window};
 
 const MAGIC: [u8; 8] = *b"\x89FDR\r\n\x1a\n";
 /// The version that this build writes, and the only one it reads.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// No frame that this build writes is longer, bytes.
 const LONGEST: u32 = 16 << 20;
 /// Flows in one frame.
@@ -359,8 +359,8 @@ mod tests {
         damaged[20] ^= 1;
         assert!(matches!(fault(&damaged), Fault::Checksum(_)));
         let mut newer = whole.clone();
-        newer[8] = 2;
-        assert_eq!(fault(&newer), Fault::Version(2));
+        newer[8] += 1;
+        assert_eq!(fault(&newer), Fault::Version(VERSION + 1));
         assert_eq!(fault(&[whole, vec![0]].concat()), Fault::Trailing);
         assert_eq!(fault(b"apiVersion: flowdrift/v1"), Fault::Magic);
     }

@@ -11,7 +11,18 @@ use probe_common::RingState;
 use serde::Serialize;
 
 /// Names of the probe's programs, as the kernel keeps them.
-pub const OURS: [&str; 4] = ["tcp_state", "tcp_rescue", "connect4", "connect6"];
+pub const OURS: [&str; 10] = [
+    "tcp_state",
+    "tcp_rescue",
+    "connect4",
+    "connect6",
+    "sendmsg4",
+    "sendmsg6",
+    "recvmsg4",
+    "recvmsg6",
+    "udp_sent",
+    "udp_received",
+];
 
 /// What the kernel says of one program (kernel/bpf/syscall.c, bpf_prog_show_fdinfo).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -1,6 +1,9 @@
 //! What becomes of facts: counts, joins, repetitions, older sockets.
 
+use std::{collections::BTreeMap, net::IpAddr};
+
 use super::*;
+use crate::event::Process;
 
 struct Plain;
 

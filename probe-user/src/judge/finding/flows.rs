@@ -42,6 +42,14 @@ pub struct UndeclaredFlow {
     pub near_miss: Option<NearMiss>,
 }
 
+impl UndeclaredFlow {
+    /// Whether it is made of datagrams.
+    #[must_use]
+    pub fn is_udp(&self) -> bool {
+        self.protocol == Protocol::Udp
+    }
+}
+
 /// What the undeclared flows give: one finding for a workload, a peer and a port, however many nodes saw it.
 pub(in crate::judge) fn of_flows(
     case: &Case<'_>,
@@ -145,7 +153,7 @@ fn merge(known: &mut UndeclaredFlow, other: UndeclaredFlow) {
 fn severity(flow: &UndeclaredFlow) -> Severity {
     let Placement { client, server } = &flow.placement;
     let inside = client.cluster.is_some() && client.cluster == server.cluster;
-    match (flow.connections > 0, inside) {
+    match (flow.connections > 0 || flow.client.unreplied > 0, inside) {
         (false, _) => Severity::Low,
         (true, true) => Severity::Medium,
         (true, false) => Severity::High,

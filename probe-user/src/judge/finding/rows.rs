@@ -39,15 +39,15 @@ pub(in crate::judge) fn of_rows(rows: &Rows, results: &[RowResult]) -> Vec<Findi
 
 /// What two cells tell alike when one failure is all that they tell: the cells that share it, its causes, and
 /// how often. A cell that shares nothing tells its own.
-type Failure = (BTreeSet<usize>, BTreeMap<u16, u64>, [u64; 2]);
+type Failure = (BTreeSet<usize>, BTreeMap<u16, u64>, [u64; 3]);
 
 fn shared_failure(cell: &CellResult) -> Failure {
-    let Outcomes { failed, unanswered, unrouted, .. } = &cell.evidence.client;
+    let Outcomes { failed, unanswered, unrouted, unreplied, .. } = &cell.evidence.client;
     let own = || BTreeSet::from([cell.cell]);
     let is_missing = matches!(cell.verdict, Verdict::Missing(_));
     let among =
         if is_missing || cell.evidence.among.is_empty() { own() } else { cell.evidence.among.clone() };
-    (among, failed.clone(), [*unanswered, *unrouted])
+    (among, failed.clone(), [*unanswered, *unrouted, *unreplied])
 }
 
 /// As much as the weightiest of the rows that share a failure.

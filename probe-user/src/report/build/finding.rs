@@ -104,12 +104,13 @@ fn of_flow(rows: &Rows, flow: &UndeclaredFlow, finding: &mut Finding) {
 }
 
 fn flow_words(flow: &UndeclaredFlow) -> String {
-    match (flow.connections, flow.client.unsuccessful()) {
-        (0, _) => format!("blocked: {}", words::failure_list(&flow.client)),
-        (stood, 0) => words::plural(stood, "connection"),
-        (stood, _) => {
-            format!("{}, {}", words::plural(stood, "connection"), words::failure_list(&flow.client))
-        }
+    let stood = words::plural(flow.connections, words::noun(flow.is_udp()));
+    match (flow.connections, flow.client.passed(), flow.client.unsuccessful()) {
+        // Nobody here can say that unanswered datagrams were stopped.
+        (0, 0, _) => format!("blocked: {}", words::failure_list(&flow.client)),
+        (0, ..) => words::failure_list(&flow.client),
+        (_, _, 0) if flow.client.unreplied == 0 => stood,
+        _ => format!("{stood}, {}", words::failure_list(&flow.client)),
     }
 }
 

@@ -120,7 +120,7 @@ fn node_coverage(window: &Window) -> NodeCoverage {
         canary: coverage.canary,
         hooks: attached.map(|hook| hook.name.clone()).collect(),
         limited_to: coverage.limited_to.clone(),
-        gaps: coverage.gaps_beside(&[]),
+        gaps: coverage.gaps().into_iter().map(|gap| gap.words).collect(),
     }
 }
 

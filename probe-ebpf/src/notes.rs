@@ -1,0 +1,85 @@
+//! Whom a datagram goes to or comes from, carried from the cgroup hook that sees the address to the tracepoint that sees
+//! how the call ended.
+//!
+//! An unconnected socket does not know its peers: `sendmsg()` is told one in its arguments, and `recvmsg()` tells one. The
+//! cgroup hooks see these addresses in the middle of the call; at its end the same thread comes past the tracepoint. So
+//! the hook leaves a note in a slot by its thread. Nothing but the call itself lies between, yet it may sleep there, and
+//! threads share slots: a note that was taken by another is missed, and its datagram counts as one of an unknown peer.
+
+use aya_ebpf::{bindings::bpf_sock_addr, helpers::bpf_get_current_pid_tgid};
+
+use crate::{
+    atomics::{exchange, publish},
+    maps::NOTES,
+    socket::Socket,
+    udp::Peer,
+};
+
+/// How many notes there are; a power of two.
+pub(crate) const LENGTH: usize = 1 << 12;
+
+/// A note.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Note {
+    /// Which thread left it; 0 when none did, [`BEING_WRITTEN`] when somebody owns the note.
+    thread: u64,
+    /// Where the socket's structure is. The kernel side alone reads it, and only to compare.
+    socket: u64,
+    /// The peer.
+    address: [u64; 2],
+    port: u64,
+    rest_of_line: [u64; 3],
+}
+
+/// In place of a thread, whose number has the process in its upper half and fits into 62 bits.
+const BEING_WRITTEN: u64 = u64::MAX;
+
+#[inline(always)]
+fn slot(thread: u64) -> Option<*mut Note> {
+    NOTES.get_ptr_mut(thread as u32 & (LENGTH as u32 - 1))
+}
+
+#[inline(always)]
+fn thread_of(note: *mut Note) -> u64 {
+    // SAFETY: a map's value.
+    unsafe { (&raw const (*note).thread).read_volatile() }
+}
+
+/// Leaves a note for the end of this call.
+#[inline(always)]
+pub(crate) fn leave(context: &bpf_sock_addr, peer: &Peer) {
+    let thread = bpf_get_current_pid_tgid();
+    let Some(note) = slot(thread) else { return };
+    let found = thread_of(note);
+    // SAFETY: a map's value that is ours once the exchange has put the mark there.
+    unsafe {
+        if found == BEING_WRITTEN || !exchange(&raw mut (*note).thread, found, BEING_WRITTEN) {
+            return;
+        }
+        (*note).socket = context.__bindgen_anon_1.sk as u64;
+        (*note).address = peer.address;
+        (*note).port = peer.port;
+        publish(&raw mut (*note).thread, thread);
+    }
+}
+
+/// The note that this call has left, if `socket` is the one that it was left for; nobody finds it again.
+#[inline(always)]
+pub(crate) fn take(socket: &Socket) -> Option<Peer> {
+    let thread = bpf_get_current_pid_tgid();
+    let note = slot(thread)?;
+    if thread_of(note) != thread {
+        return None;
+    }
+    // SAFETY: as above.
+    unsafe {
+        if !exchange(&raw mut (*note).thread, thread, BEING_WRITTEN) {
+            return None;
+        }
+        let peer = Peer { address: (*note).address, port: (*note).port };
+        let is_its = (*note).socket == socket.address();
+        publish(&raw mut (*note).thread, 0);
+        is_its.then_some(peer)
+    }
+}

@@ -1,0 +1,121 @@
+//! Facts folded over one key, by the kernel's ids until the window closes, and then by their names.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use hashbrown::HashMap;
+
+use super::{Direction, Flow, FlowKey, Outcomes, ProcessSeen, Workload};
+use crate::event::{Event, Process, Protocol};
+
+/// Who, towards whom, by the kernel's ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RawKey {
+    pub(super) protocol: Protocol,
+    pub(super) cgroup: Option<u64>,
+    pub(super) netns: Option<u64>,
+    pub(super) direction: Direction,
+    pub(super) local: IpAddr,
+    pub(super) remote: IpAddr,
+    pub(super) port: u16,
+}
+
+impl RawKey {
+    /// That of an event of the connecting end.
+    pub(super) fn outbound(event: &Event) -> Self {
+        Self::of(event, Direction::Outbound)
+    }
+
+    pub(super) fn of(event: &Event, direction: Direction) -> Self {
+        let port = if direction == Direction::Inbound { event.local.port } else { event.remote.port };
+        Self {
+            protocol: event.kind.protocol(),
+            cgroup: event.cgroup,
+            netns: event.netns,
+            direction,
+            local: event.local.address,
+            remote: event.remote.address,
+            port,
+        }
+    }
+}
+
+/// What was counted under one key.
+#[derive(Debug, Default)]
+pub(super) struct Folded {
+    pub(super) outcomes: Outcomes,
+    /// `CLOCK_BOOTTIME`, nanoseconds.
+    pub(super) first: u64,
+    last: u64,
+    pub(super) processes: Vec<ProcessSeen>,
+}
+
+/// Names for the kernel's ids, and the clock.
+pub trait Naming {
+    /// Path of a cgroup below the root.
+    fn cgroup(&self, id: u64) -> Option<String>;
+    /// Name of a network namespace; `None` for the node's own.
+    fn netns(&self, cookie: u64) -> Option<String>;
+    /// Wall-clock time of a moment on `CLOCK_BOOTTIME`, nanoseconds since the Unix epoch.
+    fn wall(&self, boot: u64) -> i64;
+}
+
+/// Flows by the kernel's ids.
+#[derive(Debug, Default)]
+pub(super) struct RawFlows(HashMap<RawKey, Folded>);
+
+impl RawFlows {
+    /// The flow of a key, seen from `first` to `last`, once more by `process`.
+    pub(super) fn fold(
+        &mut self,
+        key: RawKey,
+        (first, last): (u64, u64),
+        process: Option<&Process>,
+    ) -> &mut Folded {
+        let folded = self.0.entry(key).or_insert_with(|| Folded { first, last, ..Folded::default() });
+        folded.first = folded.first.min(first);
+        folded.last = folded.last.max(last);
+        if let Some(process) = process {
+            ProcessSeen::note(&mut folded.processes, &process.command, process.id, 1);
+        }
+        folded
+    }
+
+    pub(super) fn get_mut(&mut self, key: &RawKey) -> Option<&mut Folded> {
+        self.0.get_mut(key)
+    }
+
+    /// The flows by their names, in order.
+    pub(super) fn named(self, names: &impl Naming) -> Vec<Flow> {
+        let mut flows = BTreeMap::new();
+        for (key, folded) in self.0 {
+            add(&mut flows, named(&key, names), folded, names);
+        }
+        flows.into_values().collect()
+    }
+}
+
+fn named(key: &RawKey, names: &impl Naming) -> FlowKey {
+    // A group that went before it could be named is unknown: its id would mean nothing tomorrow.
+    let cgroup = key.cgroup.and_then(|id| names.cgroup(id));
+    FlowKey {
+        workload: Workload { cgroup, netns: key.netns.and_then(|cookie| names.netns(cookie)) },
+        direction: key.direction,
+        local: key.local,
+        remote: key.remote,
+        port: key.port,
+        protocol: key.protocol,
+    }
+}
+
+/// Two ids may bear one name (a cgroup made again): their flows become one.
+fn add(flows: &mut BTreeMap<FlowKey, Flow>, key: FlowKey, folded: Folded, names: &impl Naming) {
+    let Folded { outcomes, first, last, mut processes } = folded;
+    processes.sort_by(|left, right| left.command.cmp(&right.command));
+    let (first_seen, last_seen) = (names.wall(first), names.wall(last));
+    match flows.get_mut(&key) {
+        Some(flow) => flow.merge(&outcomes, (first_seen, last_seen), &processes),
+        None => {
+            flows.insert(key.clone(), Flow { key, outcomes, first_seen, last_seen, processes });
+        }
+    }
+}
