@@ -27,6 +27,15 @@ pub(crate) fn ensure_iproute2(why: &str) -> Result<()> {
     if has_ip { Ok(()) } else { install(&["iproute2"], why) }
 }
 
+/// Installs the packages of those programs that are not there: each program with its package.
+pub(crate) fn ensure_programs(programs: &[(&str, &str)], why: &str) -> Result<()> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let is_missing = |program: &str| !std::env::split_paths(&paths).any(|path| path.join(program).exists());
+    let missing: Vec<&str> =
+        programs.iter().filter(|(program, _)| is_missing(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() { Ok(()) } else { install(&missing, why) }
+}
+
 fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null());

@@ -8,6 +8,7 @@ mod leash;
 mod process;
 mod test;
 mod tidy;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Task {
     Ebpf(ebpf::Options),
     /// Check what the compiler cannot: imports between rooms, I/O in pure rooms, names in the README
     Tidy,
+    /// Boot other kernels under emulation and run the kernel tests there
+    Vm(vm::Options),
     /// Run an acceptance programme at full counts and write its figures
     Accept(accept::Options),
     /// Run a program that gets SIGINT when the task that started it dies
@@ -57,6 +60,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test(options) => test::run(&root, &options),
         Task::Ebpf(options) => ebpf::run(&root, &options),
         Task::Tidy => tidy::run(&root),
+        Task::Vm(options) => vm::run(&root, &options),
         Task::Accept(options) => accept::run(&root, &options),
         Task::Leashed(options) => leash::run(&options),
     }

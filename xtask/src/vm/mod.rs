@@ -1,0 +1,88 @@
+//! `cargo xtask vm`: the kernel tests on other kernels than this machine's.
+//!
+//! Debian's kernels are downloaded and unpacked, never installed; each boots under emulation from an image that holds the
+//! tests, statically linked, what they run, and a first process (`fdt-init`) that runs one after the other. Emulation
+//! shows what is right, never what is fast.
+
+mod boot;
+mod image;
+mod kernel;
+mod modules;
+mod programs;
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use crate::apt;
+use kernel::Kernel;
+
+/// The series of kernels that this machine's own does not stand for.
+const SERIES: [&str; 2] = ["6.1", "6.12"];
+
+/// The tests whose rules hold on every kernel: they load and attach everything, make each kind of connection, and hold
+/// what was recorded against it.
+const TESTS: [&str; 8] =
+    ["baseline", "accepts", "crowds", "datagrams", "failures", "identity", "older", "unroutable"];
+
+/// Arguments of `cargo xtask vm`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only these series of kernels
+    #[arg(long, value_name = "SERIES")]
+    kernel: Vec<String>,
+    /// Only tests whose name has this in it
+    #[arg(long, value_name = "WORD")]
+    only: Option<String>,
+    /// Only these test files
+    #[arg(long, value_name = "NAME")]
+    test: Vec<String>,
+    /// Take what the kernels need for the programs as the new baseline
+    #[arg(long)]
+    bless: bool,
+}
+
+impl Options {
+    fn series(&self) -> Vec<&str> {
+        if self.kernel.is_empty() {
+            SERIES.to_vec()
+        } else {
+            self.kernel.iter().map(String::as_str).collect()
+        }
+    }
+
+    fn tests(&self) -> Vec<&str> {
+        if self.test.is_empty() { TESTS.to_vec() } else { self.test.iter().map(String::as_str).collect() }
+    }
+}
+
+/// Boots each kernel and runs the tests there.
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    ensure!(cfg!(target_arch = "x86_64"), "the kernel matrix is for x86-64 machines");
+    let folder = root.join("target/vm");
+    std::fs::create_dir_all(&folder)?;
+    apt::ensure_programs(
+        &[("qemu-system-x86_64", "qemu-system-x86"), ("xz", "xz-utils"), ("ip", "iproute2")],
+        "booting other kernels",
+    )?;
+    let kernels = options
+        .series()
+        .into_iter()
+        .map(|series| Kernel::fetch(&folder, series))
+        .collect::<Result<Vec<_>>>()?;
+    let programs = programs::build(root, &options.tests())?;
+    let mut failed = Vec::new();
+    for kernel in &kernels {
+        println!("== Linux {}", kernel.release());
+        let image = image::write(root, &folder, kernel, &programs, options.only.as_deref())?;
+        let outcome = boot::boot(kernel, &image, options.bless)?;
+        if let (true, Some(baseline)) = (options.bless, &outcome.baseline) {
+            std::fs::write(root.join(image::BASELINE), baseline)?;
+        }
+        println!("== Linux {}: {}", kernel.release(), outcome.in_words());
+        failed.extend(outcome.failed().map(|test| format!("{test} on {}", kernel.release())));
+    }
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    Ok(())
+}
