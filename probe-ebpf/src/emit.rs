@@ -12,7 +12,7 @@ use crate::{
     offsets::{OFFSET_TASK_COMMAND, OFFSET_TASK_PROCESS},
     record::AttemptWords,
     ring::{Place, Ring},
-    socket::load,
+    socket::{Access, Typed},
 };
 
 type Command = [u64; COMMAND_LENGTH / size_of::<u64>()];
@@ -35,7 +35,7 @@ impl Caller {
         // SAFETY: a BTF pointer to `struct task_struct` (5.11), with such fields there.
         unsafe {
             let task = bpf_get_current_task_btf().cast();
-            Self { process: load(task, process), command: load(task, command) }
+            Self { process: Typed::load(task, process), command: Typed::load(task, command) }
         }
     }
 

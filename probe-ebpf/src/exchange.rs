@@ -17,12 +17,11 @@ use crate::{
     cpu::Cpu,
     emit::{self, Caller},
     maps,
-    offsets::OFFSET_SOCK_USER_LOCKS,
+    offsets::{OFFSET_SOCK_USER_LOCKS, SHIFT_SOCK_USER_LOCKS},
     record::{self, AttemptWords},
     ring::{Place, Ring},
-    socket::Socket,
+    socket::{Access, Socket},
     tuple::Tuple,
-    udp::Peer,
 };
 
 /// Set by the loader, at random.
@@ -32,15 +31,45 @@ static EXCHANGE_SEED: Global<u64> = Global::new(0);
 /// In place of a hash.
 const BEING_WRITTEN: u64 = ExchangeSlot::BEING_WRITTEN;
 
-/// How a call that sends or receives ended: 0 or the errno of its failure.
+/// The other end of a datagram, and what the datagram tells of this one. Without a port nobody knows it.
 #[derive(Clone, Copy)]
-pub(crate) enum Call {
-    Sent,
-    Received,
-    Failed(u16),
+pub(crate) struct Peer {
+    /// As `Address::words` gives it.
+    pub(crate) address: [u64; 2],
+    /// In host byte order.
+    pub(crate) port: u64,
+    /// The address of our own that it used; zeros where only the socket can tell.
+    pub(crate) own: [u64; 2],
 }
 
+impl Peer {
+    /// One of which the datagram says no more.
+    #[inline(always)]
+    pub(crate) const fn new(address: [u64; 2], port: u16) -> Self {
+        Self { address, port: port as u64, own: [0; 2] }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_known(&self) -> bool {
+        self.port != 0
+    }
+}
+
+/// What a hook saw of a datagram. One word and no `enum`: of a value that only some variants have, the compiler leaves the
+/// register unset, and the verifier lets nobody read it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Call(u64);
+
 impl Call {
+    /// It is to be sent; whether it was is told apart, or not at all when it was not.
+    pub(crate) const BEGUN: Self = Self(0);
+    /// It was sent.
+    pub(crate) const SENT: Self = Self(1);
+    /// It was received.
+    pub(crate) const RECEIVED: Self = Self(2);
+    /// The call failed, with the errno that is added.
+    const FAILED: u64 = 1 << 32;
+
     /// From what the call returned; `None` when it says nothing of the peer.
     #[inline(always)]
     pub(crate) fn of(returned: i32, success: Self) -> Option<Self> {
@@ -48,36 +77,30 @@ impl Call {
             return Some(success);
         }
         let error = returned.wrapping_neg() as u16;
-        is_of_the_way(error).then_some(Self::Failed(error))
+        is_of_the_way(error).then_some(Self(Self::FAILED | u64::from(error)))
     }
 
     #[inline(always)]
     pub(crate) fn is_failed(self) -> bool {
-        matches!(self, Self::Failed(_))
+        self.0 & Self::FAILED != 0
     }
 
+    /// The errno, 0 unless it failed.
     #[inline(always)]
     fn error(self) -> u16 {
-        if let Self::Failed(error) = self { error } else { 0 }
+        if self.is_failed() { self.0 as u16 } else { 0 }
     }
 
     /// Calls that sent, received and failed.
     #[inline(always)]
     fn once(self) -> [u32; 3] {
-        match self {
-            Self::Sent => [1, 0, 0],
-            Self::Received => [0, 1, 0],
-            Self::Failed(_) => [0, 0, 1],
-        }
+        [(self == Self::SENT) as u32, (self == Self::RECEIVED) as u32, self.is_failed() as u32]
     }
 
     /// What it says of an exchange that it begins. An error is heard of what was sent.
     #[inline(always)]
     fn beginning(self) -> u8 {
-        match self {
-            Self::Received => kind::EXCHANGE_RECEIVED_FIRST,
-            Self::Sent | Self::Failed(_) => kind::EXCHANGE_SENT_FIRST,
-        }
+        if self == Self::RECEIVED { kind::EXCHANGE_RECEIVED_FIRST } else { kind::EXCHANGE_SENT_FIRST }
     }
 }
 
@@ -178,11 +201,17 @@ fn hash(cookie: u64, peer: &Peer) -> u64 {
     (hash ^ hash >> 32) & !2 | 1
 }
 
-/// Counts one call.
+/// Whether a hook runs for the task that sends or receives, or for nobody in particular.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Context {
+    Task,
+    Softirq,
+}
+
+/// Counts what a hook saw of a datagram. The socket has a cookie, this one.
 #[inline(always)]
-pub(crate) fn count(socket: &Socket, peer: &Peer, call: Call) {
+pub(crate) fn count(socket: &Socket<impl Access>, cookie: u64, peer: &Peer, call: Call, context: Context) {
     let Some(cpu) = Cpu::current() else { return };
-    let cookie = socket.cookie();
     let hash = hash(cookie, peer);
     let Some(mut slot) = Slot::near(hash) else { return };
     if slot.holder() != hash {
@@ -193,7 +222,7 @@ pub(crate) fn count(socket: &Socket, peer: &Peer, call: Call) {
         add(slot, cpu, call);
         slot.give(hash);
     } else {
-        begin(socket, peer, hash, call);
+        begin(socket, peer, hash, call, context);
     }
 }
 
@@ -202,20 +231,24 @@ pub(crate) fn count(socket: &Socket, peer: &Peer, call: Call) {
 fn add(mut slot: Slot, cpu: Cpu, call: Call) {
     let Datagrams { sent, received, failed, .. } = *slot.datagrams();
     let is_full = match call {
-        Call::Sent => sent == u32::MAX,
-        Call::Received => received == u32::MAX,
-        Call::Failed(error) => failed == u32::MAX || (failed != 0 && record::error(slot.record()) != error),
+        Call::SENT => sent == u32::MAX,
+        Call::RECEIVED => received == u32::MAX,
+        _ if call.is_failed() => {
+            failed == u32::MAX || (failed != 0 && record::error(slot.record()) != call.error())
+        }
+        _ => false,
     };
     if is_full && !renew(slot) {
         return;
     }
     match call {
-        Call::Sent => slot.datagrams().sent += 1,
-        Call::Received => slot.datagrams().received += 1,
-        Call::Failed(error) => {
+        Call::SENT => slot.datagrams().sent += 1,
+        Call::RECEIVED => slot.datagrams().received += 1,
+        _ if call.is_failed() => {
             slot.datagrams().failed += 1;
-            record::set_error(slot.record(), error);
+            record::set_error(slot.record(), call.error());
         }
+        _ => {}
     }
     slot.set_last(clock::now(cpu));
 }
@@ -240,13 +273,14 @@ fn hand_over(mut slot: Slot, mut place: Place) {
     place.publish();
 }
 
-/// The first call of an exchange, or one that found its slot in other hands.
+/// The first of an exchange, or one that found its slot in other hands.
 #[inline(never)]
-fn begin(socket: &Socket, peer: &Peer, hash: u64, call: Call) {
-    // SAFETY: a helper without arguments. Exact, so that the first of two calls is known on whatever CPU it came.
+fn begin<A: Access>(socket: &Socket<A>, peer: &Peer, hash: u64, call: Call, context: Context) {
+    // SAFETY: a helper without arguments. Exact, so that the first of two is known on whatever CPU it came.
     let time = unsafe { bpf_ktime_get_boot_ns() };
-    let Some(mut slot) = choose(hash) else { return alone(socket, peer, time, call) };
-    write(slot.record(), socket, peer, time, call);
+    let Some(mut slot) = choose(hash) else { return alone(socket, peer, time, call, context) };
+    write(slot.record(), socket, peer, call, context);
+    record::set_time(slot.record(), time);
     set(slot.datagrams(), call.once());
     slot.set_last(time);
     // Its counts come from the slot; this only tells that it is there, while what its ids name still is.
@@ -282,11 +316,12 @@ fn choose(hash: u64) -> Option<Slot> {
     Some(slot)
 }
 
-/// A call that has no slot is told by itself.
+/// What has no slot is told by itself.
 #[inline(always)]
-fn alone(socket: &Socket, peer: &Peer, time: u64, call: Call) {
+fn alone<A: Access>(socket: &Socket<A>, peer: &Peer, time: u64, call: Call, context: Context) {
     let Some(mut place) = emit::place(Ring::Common, Loss::Datagram) else { return };
-    write(place.record(), socket, peer, time, call);
+    write(place.record(), socket, peer, call, context);
+    record::set_time(place.record(), time);
     set(place.datagrams(), call.once());
     place.publish();
 }
@@ -296,22 +331,25 @@ fn set(datagrams: &mut Datagrams, [sent, received, failed]: [u32; 3]) {
     *datagrams = Datagrams { sent, received, failed, rest_of_word: 0 };
 }
 
-/// Writes who exchanges with whom.
+/// Writes who exchanges with whom; the time is for the caller to write.
 #[inline(always)]
-fn write(words: &mut AttemptWords, socket: &Socket, peer: &Peer, time: u64, call: Call) {
-    record::write_socket(words, time, socket.cookie(), socket);
-    let (kind, error) = (call.beginning() | choice(socket) | kind::WITH_CALLER, call.error());
-    Tuple::with(socket, peer, |tuple| record::write_fact(words, tuple, error, kind));
-    record::write_caller(words, &Caller::current());
+fn write<A: Access>(words: &mut AttemptWords, socket: &Socket<A>, peer: &Peer, call: Call, context: Context) {
+    record::write_socket(words, 0, socket.known_cookie(), socket);
+    let of_task = if context == Context::Task { kind::WITH_CALLER } else { 0 };
+    let kind = call.beginning() | choice(socket) | of_task;
+    Tuple::with(socket, peer, |tuple| record::write_fact(words, tuple, call.error(), kind));
+    if context == Context::Task {
+        record::write_caller(words, &Caller::current());
+    }
 }
 
 /// What the kernel says of the port's choice.
 #[inline(always)]
-fn choice(socket: &Socket) -> u8 {
+fn choice(socket: &Socket<impl Access>) -> u8 {
     /// `SOCK_BINDPORT_LOCK` (include/net/sock.h).
     const CHOSEN: u8 = 8;
     match socket.load_optional::<u8>(&OFFSET_SOCK_USER_LOCKS) {
-        Some(locks) if locks & CHOSEN != 0 => kind::PORT_CHOSEN,
+        Some(locks) if locks >> SHIFT_SOCK_USER_LOCKS.load() & CHOSEN != 0 => kind::PORT_CHOSEN,
         Some(_) => kind::PORT_GIVEN,
         None => 0,
     }

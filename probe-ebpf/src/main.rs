@@ -3,7 +3,7 @@
 //! - `tcp.rs`: the TCP state machine (`tp_btf/inet_sock_set_state`)
 //! - `connect.rs`: `connect()` calls (`cgroup/connect4`, `cgroup/connect6`)
 //! - `udp.rs`: datagrams (`cgroup/sendmsg4`, `sendmsg6`, `recvmsg4`, `recvmsg6`, `tp_btf/sock_send_length`,
-//!   `sock_recv_length`)
+//!   `sock_recv_length`), and `packets.rs` where the kernel has no such tracepoints (`cgroup_skb/egress`, `ingress`)
 //!
 //! What they share: `offsets.rs` (where the running kernel keeps a field), `socket.rs` (reading one),
 //! `tuple.rs` (addresses and ports, the only byte-order code), `record.rs` (building a record), `clock.rs` (its time),
@@ -28,6 +28,7 @@ mod layout;
 mod maps;
 mod notes;
 mod offsets;
+mod packets;
 mod record;
 mod rescue;
 mod ring;
@@ -38,8 +39,8 @@ mod tuple;
 mod udp;
 
 use aya_ebpf::{
-    macros::{btf_tracepoint, cgroup_sock_addr},
-    programs::{BtfTracePointContext, SockAddrContext},
+    macros::{btf_tracepoint, cgroup_skb, cgroup_sock_addr},
+    programs::{BtfTracePointContext, SkBuffContext, SockAddrContext},
 };
 
 /// A cgroup hook's answer that lets the call go on (`man 2 connect` is none of our business).
@@ -106,7 +107,7 @@ fn sendmsg6(context: SockAddrContext) -> i32 {
 /// `BPF_CGROUP_RUN_PROG_UDP4_RECVMSG_LOCK` in `udp_recvmsg` (net/ipv4/udp.c), when the caller asks for the peer.
 #[cgroup_sock_addr(recvmsg4)]
 fn recvmsg4(context: SockAddrContext) -> i32 {
-    udp::addressed_v4(&context);
+    udp::came_v4(&context);
     ALLOW
 }
 
@@ -114,7 +115,22 @@ fn recvmsg4(context: SockAddrContext) -> i32 {
 /// socket too.
 #[cgroup_sock_addr(recvmsg6)]
 fn recvmsg6(context: SockAddrContext) -> i32 {
-    udp::addressed_v6(&context);
+    udp::came_v6(&context);
+    ALLOW
+}
+
+/// `BPF_CGROUP_RUN_PROG_INET_EGRESS` in `ip_finish_output` (net/ipv4/ip_output.c) and `ip6_finish_output`.
+/// Checked on 6.1 and 6.18 by `tests/`.
+#[cgroup_skb(egress)]
+fn udp_left(context: SkBuffContext) -> i32 {
+    packets::left(&context);
+    ALLOW
+}
+
+/// `BPF_CGROUP_RUN_PROG_INET_INGRESS` in `sk_filter_trim_cap` (net/core/filter.c), likewise.
+#[cgroup_skb(ingress)]
+fn udp_arrived(context: SkBuffContext) -> i32 {
+    packets::arrived(&context);
     ALLOW
 }
 

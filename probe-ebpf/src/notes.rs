@@ -2,17 +2,17 @@
 //! how the call ended.
 //!
 //! An unconnected socket does not know its peers: `sendmsg()` is told one in its arguments, and `recvmsg()` tells one. The
-//! cgroup hooks see these addresses in the middle of the call; at its end the same thread comes past the tracepoint. So
-//! the hook leaves a note in a slot by its thread. Nothing but the call itself lies between, yet it may sleep there, and
+//! cgroup hooks see these addresses in the middle of the call; at its end the same thread comes past the tracepoint, or
+//! with its packet past the hook for packets (`packets.rs`). So the hook leaves a note in a slot by its thread. Nothing but the call itself lies between, yet it may sleep there, and
 //! threads share slots: a note that was taken by another is missed, and its datagram counts as one of an unknown peer.
 
-use aya_ebpf::{bindings::bpf_sock_addr, helpers::bpf_get_current_pid_tgid};
+use aya_ebpf::{bindings::bpf_sock_addr, helpers::generated::bpf_get_current_task};
 
 use crate::{
     atomics::{exchange, publish},
+    exchange::Peer,
     maps::NOTES,
-    socket::Socket,
-    udp::Peer,
+    socket::{Access, Socket},
 };
 
 /// How many notes there are; a power of two.
@@ -22,7 +22,8 @@ pub(crate) const LENGTH: usize = 1 << 12;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Note {
-    /// Which thread left it; 0 when none did, [`BEING_WRITTEN`] when somebody owns the note.
+    /// Which thread left it, by where its `struct task_struct` is; 0 when none did, [`BEING_WRITTEN`] when somebody owns the
+    /// note.
     thread: u64,
     /// Where the socket's structure is. The kernel side alone reads it, and only to compare.
     socket: u64,
@@ -32,12 +33,22 @@ pub(crate) struct Note {
     rest_of_line: [u64; 3],
 }
 
-/// In place of a thread, whose number has the process in its upper half and fits into 62 bits.
+/// In place of an address, which is aligned.
 const BEING_WRITTEN: u64 = u64::MAX;
+
+/// The running thread. By its address, since hooks for packets cannot ask for its number (before 6.10).
+#[inline(always)]
+fn current() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_get_current_task() }
+}
 
 #[inline(always)]
 fn slot(thread: u64) -> Option<*mut Note> {
-    NOTES.get_ptr_mut(thread as u32 & (LENGTH as u32 - 1))
+    /// Odd, without a pattern (the fractional part of the golden ratio): spreads what differs in the middle bits.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let index = thread.wrapping_mul(SPREAD) >> (u64::BITS - LENGTH.ilog2());
+    NOTES.get_ptr_mut(index as u32)
 }
 
 #[inline(always)]
@@ -49,7 +60,7 @@ fn thread_of(note: *mut Note) -> u64 {
 /// Leaves a note for the end of this call.
 #[inline(always)]
 pub(crate) fn leave(context: &bpf_sock_addr, peer: &Peer) {
-    let thread = bpf_get_current_pid_tgid();
+    let thread = current();
     let Some(note) = slot(thread) else { return };
     let found = thread_of(note);
     // SAFETY: a map's value that is ours once the exchange has put the mark there.
@@ -66,8 +77,8 @@ pub(crate) fn leave(context: &bpf_sock_addr, peer: &Peer) {
 
 /// The note that this call has left, if `socket` is the one that it was left for; nobody finds it again.
 #[inline(always)]
-pub(crate) fn take(socket: &Socket) -> Option<Peer> {
-    let thread = bpf_get_current_pid_tgid();
+pub(crate) fn take(socket: &Socket<impl Access>) -> Option<Peer> {
+    let thread = current();
     let note = slot(thread)?;
     if thread_of(note) != thread {
         return None;
@@ -77,7 +88,7 @@ pub(crate) fn take(socket: &Socket) -> Option<Peer> {
         if !exchange(&raw mut (*note).thread, thread, BEING_WRITTEN) {
             return None;
         }
-        let peer = Peer { address: (*note).address, port: (*note).port };
+        let peer = Peer::new((*note).address, (*note).port as u16);
         let is_its = (*note).socket == socket.address();
         publish(&raw mut (*note).thread, 0);
         is_its.then_some(peer)

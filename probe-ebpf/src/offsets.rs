@@ -61,12 +61,16 @@ offsets! {
     OFFSET_SOCK_TYPE
     /// `sock.sk_shutdown`, u8
     OFFSET_SOCK_SHUTDOWN
-    /// `sock.sk_userlocks`, u8 (a bit-field before 6.8)
+    /// The byte that has `sock.sk_userlocks` (before 6.8, as a bit-field)
     OFFSET_SOCK_USER_LOCKS
     /// `sock.__sk_common.skc_cookie`, u64 within its atomic type
     OFFSET_SOCK_COOKIE
     /// `sock.sk_err`, int
     OFFSET_SOCK_ERROR
+    /// `bpf_sock_addr_kern.sk`, a pointer
+    OFFSET_SOCK_ADDR_SOCK
+    /// `sk_buff.sk`, a pointer
+    OFFSET_PACKET_SOCK
     /// `sock.__sk_common.skc_net.net`, a pointer
     OFFSET_SOCK_NET
     /// `net.net_cookie`, u64 (5.12)
@@ -86,3 +90,7 @@ offsets! {
     /// `task_struct.comm`, 16 bytes
     OFFSET_TASK_COMMAND
 }
+
+/// The bit of that byte with which `sock.sk_userlocks` begins.
+#[unsafe(no_mangle)]
+pub(crate) static SHIFT_SOCK_USER_LOCKS: Global<u32> = Global::new(0);

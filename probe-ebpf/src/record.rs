@@ -7,7 +7,11 @@ use core::mem::{offset_of, size_of};
 
 use probe_common::{AttemptRecord, Record, kind};
 
-use crate::{emit::Caller, socket::Socket, tuple::Tuple};
+use crate::{
+    emit::Caller,
+    socket::{Access, Socket},
+    tuple::Tuple,
+};
 
 /// An [`AttemptRecord`].
 pub(crate) type AttemptWords = [u64; size_of::<AttemptRecord>() / 8];
@@ -24,7 +28,7 @@ const COMMAND: usize = offset_of!(AttemptRecord, command) / 8;
 
 /// Writes when it happened and to which socket.
 #[inline(always)]
-pub(crate) fn write_socket(words: &mut AttemptWords, time: u64, cookie: u64, socket: &Socket) {
+pub(crate) fn write_socket(words: &mut AttemptWords, time: u64, cookie: u64, socket: &Socket<impl Access>) {
     words[TIME] = time;
     words[SOCKET] = cookie;
     words[CGROUP] = socket.cgroup();
@@ -51,6 +55,12 @@ pub(crate) fn write_caller(words: &mut AttemptWords, caller: &Caller) {
 #[inline(always)]
 pub(crate) fn time(words: &AttemptWords) -> u64 {
     words[TIME]
+}
+
+/// Writes when it happened.
+#[inline(always)]
+pub(crate) fn set_time(words: &mut AttemptWords, time: u64) {
+    words[TIME] = time;
 }
 
 /// Whether the record is of a kind, with its caller.

@@ -4,7 +4,7 @@ use aya_ebpf::Global;
 
 use crate::{
     maps::{WATCHED_CGROUPS, WATCHED_NETNS},
-    socket::Socket,
+    socket::{Access, Socket},
 };
 
 /// How deep below the cgroup root a watched group may lie.
@@ -25,7 +25,7 @@ static OWN_CGROUP: Global<u64> = Global::new(0);
 
 /// Whether this socket is to be reported. Without a limit the verifier removes the whole of it.
 #[inline(always)]
-pub(crate) fn watched(socket: &Socket) -> bool {
+pub(crate) fn watched(socket: &Socket<impl Access>) -> bool {
     if LIMIT_NETNS.load() != 0 && !contains(&WATCHED_NETNS, socket.netns()) {
         return false;
     }
@@ -34,7 +34,7 @@ pub(crate) fn watched(socket: &Socket) -> bool {
 }
 
 #[inline(always)]
-fn in_watched_group(socket: &Socket, levels: u32) -> bool {
+fn in_watched_group(socket: &Socket<impl Access>, levels: u32) -> bool {
     let mut level = 0;
     while level < LEVELS {
         if levels & (1 << level) != 0

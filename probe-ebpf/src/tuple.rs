@@ -3,12 +3,12 @@
 use probe_common::family;
 
 use crate::{
+    exchange::Peer,
     offsets::{
         OFFSET_SOCK_FAMILY, OFFSET_SOCK_LOCAL_PORT, OFFSET_SOCK_LOCAL_V4, OFFSET_SOCK_LOCAL_V6,
         OFFSET_SOCK_REMOTE_PORT, OFFSET_SOCK_REMOTE_V4, OFFSET_SOCK_REMOTE_V6,
     },
-    socket::Socket,
-    udp::Peer,
+    socket::{Access, Socket},
 };
 
 /// `AF_INET6` (linux/socket.h).
@@ -72,7 +72,7 @@ impl Tuple {
     /// Gives both ends of a TCP socket to `take`: in each branch by itself, since what comes from several would need
     /// room on the stack.
     #[inline(always)]
-    pub(crate) fn read(socket: &Socket, take: impl FnOnce(&Self)) {
+    pub(crate) fn read(socket: &Socket<impl Access>, take: impl FnOnce(&Self)) {
         let local_port = socket.load::<u16>(&OFFSET_SOCK_LOCAL_PORT);
         let remote_port = port(socket.load::<u16>(&OFFSET_SOCK_REMOTE_PORT));
         let v4 = |family| Self {
@@ -97,15 +97,20 @@ impl Tuple {
 
     /// Gives a UDP socket's end and a peer's to `take`, likewise.
     #[inline(always)]
-    pub(crate) fn with(socket: &Socket, peer: &Peer, take: impl FnOnce(&Self)) {
-        let remote = Address::of_words(peer.address);
+    pub(crate) fn with(socket: &Socket<impl Access>, peer: &Peer, take: impl FnOnce(&Self)) {
+        let (remote, own) = (Address::of_words(peer.address), Address::of_words(peer.own));
         let (local_port, remote_port) = (socket.load::<u16>(&OFFSET_SOCK_LOCAL_PORT), peer.port as u16);
-        if socket.load::<u16>(&OFFSET_SOCK_FAMILY) == AF_INET6 && !remote.is_mapped() {
+        let is_v6 = socket.load::<u16>(&OFFSET_SOCK_FAMILY) == AF_INET6 && !remote.is_mapped();
+        let family = if is_v6 { family::V6 } else { family::V4 };
+        if peer.own != [0; 2] {
+            return take(&Self { local: own, remote, local_port, remote_port, family });
+        }
+        if is_v6 {
             let local = Address::v6(socket.load(&OFFSET_SOCK_LOCAL_V6));
-            return take(&Self { local, remote, local_port, remote_port, family: family::V6 });
+            return take(&Self { local, remote, local_port, remote_port, family });
         }
         let local = Address::v4(socket.load(&OFFSET_SOCK_LOCAL_V4));
-        take(&Self { local, remote, local_port, remote_port, family: family::V4 });
+        take(&Self { local, remote, local_port, remote_port, family });
     }
 
     /// Whether the socket talks to itself: then it is its own client, whatever its states.

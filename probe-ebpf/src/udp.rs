@@ -9,17 +9,24 @@
 //! | `cgroup/recvmsg4`, `recvmsg6` | whom a datagram is from, if the caller asks |
 //! | `tp_btf/sock_send_length`, `sock_recv_length` | how the call ended, and the socket |
 
-use aya_ebpf::programs::{BtfTracePointContext, SockAddrContext};
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    EbpfContext, Global,
+    bindings::bpf_sock_addr,
+    helpers::generated::bpf_get_socket_cookie,
+    programs::{BtfTracePointContext, SockAddrContext},
+};
 
 use crate::{
-    exchange::{self, Call},
+    exchange::{self, Call, Context, Peer},
     notes,
     offsets::{
-        OFFSET_SOCK_FAMILY, OFFSET_SOCK_PROTOCOL, OFFSET_SOCK_REMOTE_PORT, OFFSET_SOCK_REMOTE_V4,
-        OFFSET_SOCK_REMOTE_V6, OFFSET_SOCK_SHUTDOWN, OFFSET_SOCK_TYPE,
+        OFFSET_SOCK_ADDR_SOCK, OFFSET_SOCK_FAMILY, OFFSET_SOCK_PROTOCOL, OFFSET_SOCK_REMOTE_PORT,
+        OFFSET_SOCK_REMOTE_V4, OFFSET_SOCK_REMOTE_V6, OFFSET_SOCK_SHUTDOWN, OFFSET_SOCK_TYPE,
     },
     scope,
-    socket::Socket,
+    socket::{Access, Socket, Untyped},
     tuple::{self, AF_INET6, Address},
 };
 
@@ -34,62 +41,89 @@ const LOOKS_ONLY: i32 = 0x02 | 0x2000;
 /// `RCV_SHUTDOWN` (include/net/sock.h).
 const RECEIVE_SHUTDOWN: u8 = 1;
 
-/// The other end of a datagram. Without a port nobody knows it.
-#[derive(Clone, Copy)]
-pub(crate) struct Peer {
-    /// As [`Address::words`] gives it.
-    pub(crate) address: [u64; 2],
-    /// In host byte order.
-    pub(crate) port: u64,
+/// 1 where the kernel has no such tracepoints, or the user wants packets: then `packets.rs` counts.
+#[unsafe(no_mangle)]
+static UDP_BY_PACKETS: Global<u8> = Global::new(0);
+
+/// The one that a socket is connected to.
+#[inline(always)]
+pub(crate) fn connected_peer(socket: &Socket<impl Access>) -> Peer {
+    let port = tuple::port(socket.load::<u16>(&OFFSET_SOCK_REMOTE_PORT));
+    let address = if socket.load::<u16>(&OFFSET_SOCK_FAMILY) == AF_INET6 {
+        Address::v6(socket.load(&OFFSET_SOCK_REMOTE_V6)).words()
+    } else {
+        Address::v4(socket.load(&OFFSET_SOCK_REMOTE_V4)).words()
+    };
+    Peer::new(address, port)
 }
 
-impl Peer {
-    /// The one that a socket is connected to.
-    #[inline(always)]
-    fn of(socket: &Socket) -> Self {
-        let port = u64::from(tuple::port(socket.load::<u16>(&OFFSET_SOCK_REMOTE_PORT)));
-        let address = if socket.load::<u16>(&OFFSET_SOCK_FAMILY) == AF_INET6 {
-            Address::v6(socket.load(&OFFSET_SOCK_REMOTE_V6)).words()
-        } else {
-            Address::v4(socket.load(&OFFSET_SOCK_REMOTE_V4)).words()
-        };
-        Self { address, port }
-    }
-
-    #[inline(always)]
-    pub(crate) fn is_known(&self) -> bool {
-        self.port != 0
-    }
-}
-
-/// Notes the peer of an IPv4 datagram.
+/// Notes whom an IPv4 datagram is for.
 #[inline(always)]
 pub(crate) fn addressed_v4(context: &SockAddrContext) {
-    // SAFETY: the kernel's context, read at constant offsets.
-    let (context, address) = unsafe { (&*context.sock_addr, (*context.sock_addr).user_ip4) };
-    let port = u64::from(tuple::port(context.user_port as u16));
-    notes::leave(context, &Peer { address: Address::v4(address).words(), port });
+    addressed(context, &peer_v4(context_of(context)));
 }
 
-/// Notes the peer of an IPv6 datagram, or of an IPv4 one that an IPv6 socket received.
+/// Notes whom an IPv6 datagram is for.
 #[inline(always)]
 pub(crate) fn addressed_v6(context: &SockAddrContext) {
-    // SAFETY: as above; word by word, since the context allows no wider load at a variable place.
-    let context = unsafe { &*context.sock_addr };
+    addressed(context, &peer_v6(context_of(context)));
+}
+
+/// Notes whom an IPv4 datagram is from.
+#[inline(always)]
+pub(crate) fn came_v4(context: &SockAddrContext) {
+    notes::leave(context_of(context), &peer_v4(context_of(context)));
+}
+
+/// Notes whom an IPv6 datagram is from, or an IPv4 one that an IPv6 socket received.
+#[inline(always)]
+pub(crate) fn came_v6(context: &SockAddrContext) {
+    notes::leave(context_of(context), &peer_v6(context_of(context)));
+}
+
+#[inline(always)]
+fn context_of(context: &SockAddrContext) -> &bpf_sock_addr {
+    // SAFETY: the kernel's context outlives the handler.
+    unsafe { &*context.sock_addr }
+}
+
+#[inline(always)]
+fn peer_v4(context: &bpf_sock_addr) -> Peer {
+    Peer::new(Address::v4(context.user_ip4).words(), tuple::port(context.user_port as u16))
+}
+
+#[inline(always)]
+fn peer_v6(context: &bpf_sock_addr) -> Peer {
     let words = &raw const context.user_ip6;
-    // SAFETY: likewise.
+    // SAFETY: the kernel's context; word by word, since it allows no wider load at a variable place.
     let address = Address::v6(unsafe { [(*words)[0], (*words)[1], (*words)[2], (*words)[3]] });
-    let port = u64::from(tuple::port(context.user_port as u16));
-    notes::leave(context, &Peer { address: address.words(), port });
+    Peer::new(address.words(), tuple::port(context.user_port as u16))
+}
+
+/// Where only packets show what was sent, a datagram that never becomes one is known from here.
+#[inline(always)]
+fn addressed(context: &SockAddrContext, peer: &Peer) {
+    notes::leave(context_of(context), peer);
+    if UDP_BY_PACKETS.load() == 0 {
+        return;
+    }
+    // SAFETY: the context is a `struct bpf_sock_addr_kern`, of which the verifier shows no more than it must.
+    let pointer: *const c_void = unsafe { Untyped::load(context.as_ptr(), OFFSET_SOCK_ADDR_SOCK.required()) };
+    let socket = Socket::<Untyped>::new(pointer);
+    if scope::watched(&socket) {
+        // SAFETY: the helper takes the context itself.
+        let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
+        exchange::count(&socket, cookie, peer, Call::BEGUN, Context::Task);
+    }
 }
 
 /// Counts a call that sent, or failed to.
 #[inline(always)]
 pub(crate) fn sent(context: &BtfTracePointContext) -> i32 {
-    let socket = Socket::new(context.arg(0));
+    let socket: Socket = Socket::new(context.arg(0));
     if is_of_interest(&socket) {
         let noted = notes::take(&socket);
-        if let Some(call) = Call::of(context.arg(1), Call::Sent) {
+        if let Some(call) = Call::of(context.arg(1), Call::SENT) {
             count(&socket, noted, call);
         }
     }
@@ -99,12 +133,12 @@ pub(crate) fn sent(context: &BtfTracePointContext) -> i32 {
 /// Counts a call that received, or was told that an earlier datagram had failed.
 #[inline(always)]
 pub(crate) fn received(context: &BtfTracePointContext) -> i32 {
-    let socket = Socket::new(context.arg(0));
+    let socket: Socket = Socket::new(context.arg(0));
     if is_of_interest(&socket) {
         let noted = notes::take(&socket);
         let length = context.arg::<i32>(1);
         let took_nothing = context.arg::<i32>(2) & LOOKS_ONLY != 0 || (length == 0 && is_shut_down(&socket));
-        if !took_nothing && let Some(call) = Call::of(length, Call::Received) {
+        if !took_nothing && let Some(call) = Call::of(length, Call::RECEIVED) {
             count(&socket, noted, call);
         }
     }
@@ -112,7 +146,7 @@ pub(crate) fn received(context: &BtfTracePointContext) -> i32 {
 }
 
 #[inline(always)]
-fn is_of_interest(socket: &Socket) -> bool {
+pub(crate) fn is_of_interest(socket: &Socket<impl Access>) -> bool {
     socket.load::<u16>(&OFFSET_SOCK_PROTOCOL) == UDP
         && socket.load::<u16>(&OFFSET_SOCK_TYPE) == DATAGRAM
         && scope::watched(socket)
@@ -128,10 +162,10 @@ fn is_shut_down(socket: &Socket) -> bool {
 fn count(socket: &Socket, noted: Option<Peer>, call: Call) {
     let peer = match noted {
         Some(peer) => peer,
-        None => Peer::of(socket),
+        None => connected_peer(socket),
     };
     // A failed call that named nobody was wrong in itself.
     if peer.is_known() || !call.is_failed() {
-        exchange::count(socket, &peer, call);
+        exchange::count(socket, socket.cookie(), &peer, call, Context::Task);
     }
 }

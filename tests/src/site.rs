@@ -3,10 +3,14 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
+    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
-use flowdrift::flow::{Direction, Flow, Outcomes, ProcessSeen, Window};
+use flowdrift::{
+    capture::btf::KernelTypes,
+    flow::{Direction, Flow, Outcomes, ProcessSeen, Window},
+};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{
@@ -48,6 +52,7 @@ pub struct Site {
     family: Family,
     client_address: IpAddr,
     server_address: IpAddr,
+    udp_by_packets: bool,
 }
 
 /// What a recording must hold of a site, and nothing else.
@@ -99,7 +104,24 @@ impl Site {
             join("v0", (&client, &format!("{near}/{length}")), (&far, &format!("{remote}/{length}")));
             far
         });
-        Self { client, far, family, client_address: near, server_address: remote }
+        Self { client, far, family, client_address: near, server_address: remote, udp_by_packets: false }
+    }
+
+    /// The same, whose recorder shows UDP by packets.
+    #[must_use]
+    pub fn by_packets(self) -> Self {
+        Self { udp_by_packets: true, ..self }
+    }
+
+    /// Whether UDP is shown by calls here, and not by packets.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel has no BTF.
+    #[must_use]
+    pub fn shows_calls(&self) -> bool {
+        let types = KernelTypes::of_running_kernel().expect("the kernel has BTF");
+        !self.udp_by_packets && types.has_tracepoint("sock_send_length")
     }
 
     /// The client's namespace.
@@ -166,12 +188,12 @@ impl Site {
     /// When the kernel has none left.
     #[must_use]
     pub fn serve(&self) -> (Socket, u16) {
-        let bind = |port| bound(self.family, self.server_address, port, Type::DGRAM, None, false);
-        let (socket, port) = self.server().run(|| {
-            // Free until now, and nobody else is in this namespace.
-            let port = dial::port_of(&bind(0));
-            (bind(port), port)
-        });
+        // Below the range from which the kernel chooses (`net.ipv4.ip_local_port_range`), and each only once: a process that
+        // is being started holds a socket for a moment after it was closed.
+        static NEXT: AtomicU16 = AtomicU16::new(10_000);
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        let socket =
+            self.server().run(|| bound(self.family, self.server_address, port, Type::DGRAM, None, false));
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
         (socket, port)
     }
@@ -261,7 +283,8 @@ impl Site {
             .flatten()
             .map(|one| one.path().display().to_string())
             .collect();
-        let arguments: Vec<&str> = paths.iter().flat_map(|path| ["--netns", path]).collect();
+        let mut arguments: Vec<&str> = paths.iter().flat_map(|path| ["--netns", path]).collect();
+        arguments.extend(self.udp_by_packets.then_some("--udp-by-packets"));
         Recorder::start(&arguments)
     }
 
@@ -355,7 +378,8 @@ fn bound(
     if family == Family::Mapped {
         socket.set_only_v6(false).expect("a fresh socket");
     }
-    socket.set_reuse_address(true).expect("a fresh socket");
+    // Of UDP two sockets would then have one port.
+    socket.set_reuse_address(kind == Type::STREAM).expect("a fresh socket");
     socket.set_reuse_port(shared).expect("a fresh socket");
     socket.bind(&SocketAddr::from((address, port)).into()).expect("the port is free");
     socket
@@ -380,6 +404,27 @@ macro_rules! everywhere {
         fn $test() {
             if $crate::needs::root(concat!(stringify!($rule), "::", stringify!($test))) {
                 super::$rule(&$crate::site::Site::new($crate::site::Link::$link, $crate::site::Family::$family));
+            }
+        }
+    };
+}
+
+/// Like [`everywhere!`], over a veth pair and with UDP shown by packets.
+#[macro_export]
+macro_rules! by_packets {
+    ($($rule:ident),* $(,)?) => { mod by_packets { $(
+        mod $rule {
+            $crate::by_packets!(@one $rule v4 V4);
+            $crate::by_packets!(@one $rule v6 V6);
+            $crate::by_packets!(@one $rule mapped Mapped);
+        }
+    )* } };
+    (@one $rule:ident $test:ident $family:ident) => {
+        #[test]
+        fn $test() {
+            if $crate::needs::root(concat!("by_packets::", stringify!($rule), "::", stringify!($test))) {
+                let site = $crate::site::Site::new($crate::site::Link::Veth, $crate::site::Family::$family);
+                super::super::$rule(&site.by_packets());
             }
         }
     };

@@ -4,14 +4,20 @@ use std::{io, time::Duration};
 
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, Program, ProgramError},
+    programs::{
+        BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, Program,
+        ProgramError,
+    },
 };
 
-use super::{cgroups::CgroupTree, error::StartError};
+use super::{btf::KernelTypes, cgroups::CgroupTree, error::StartError};
 use crate::event::Protocol;
 
 /// The TCP tracepoint's programs, in the order of their attachment (`probe-ebpf/src/rescue.rs`).
 pub(super) const TCP_PROGRAMS: [&str; 2] = ["tcp_state", "tcp_rescue"];
+
+const SENT: &str = "sock_send_length";
+const RECEIVED: &str = "sock_recv_length";
 
 /// A program and its place.
 struct Hook {
@@ -26,8 +32,29 @@ struct Hook {
 enum Point {
     /// A tracepoint of the kernel, by BTF.
     Tracepoint(&'static str),
-    /// The root of the cgroup-v2 tree; the program's own name says where.
+    /// The root of the cgroup-v2 tree, for calls; the program's own name says which.
     Cgroup,
+    /// Likewise, for packets.
+    Packets(CgroupSkbAttachType),
+}
+
+/// What shows the datagrams of UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Datagrams {
+    /// Tracepoints at the end of each call that sends or receives (Linux 6.3).
+    Calls,
+    /// Every packet that leaves or reaches a socket.
+    Packets,
+}
+
+impl Datagrams {
+    /// What this kernel has.
+    pub(super) fn of(types: &KernelTypes) -> Self {
+        match [SENT, RECEIVED].iter().all(|tracepoint| types.has_tracepoint(tracepoint)) {
+            true => Self::Calls,
+            false => Self::Packets,
+        }
+    }
 }
 
 const fn tcp_state(program: &'static str) -> Hook {
@@ -45,7 +72,7 @@ const fn connect(program: &'static str, cost: &'static str) -> Hook {
 
 /// In the order of their attachment. TCP: the tracepoint first, so that no SYN goes past the slot that a connect hook has
 /// filled. UDP: the tracepoints last, so that each finds the note that a cgroup hook has left.
-const HOOKS: [Hook; 10] = [
+const HOOKS: [Hook; 12] = [
     tcp_state(TCP_PROGRAMS[0]),
     tcp_state(TCP_PROGRAMS[1]),
     connect(
@@ -60,9 +87,23 @@ const HOOKS: [Hook; 10] = [
     udp("sendmsg6", Point::Cgroup, "to whom unconnected UDP sockets send over IPv6"),
     udp("recvmsg4", Point::Cgroup, "from whom unconnected IPv4 UDP sockets receive"),
     udp("recvmsg6", Point::Cgroup, "from whom unconnected IPv6 UDP sockets receive"),
-    udp("udp_sent", Point::Tracepoint("sock_send_length"), "all UDP that is sent"),
-    udp("udp_received", Point::Tracepoint("sock_recv_length"), "all UDP that is received"),
+    udp("udp_sent", Point::Tracepoint(SENT), "all UDP that is sent"),
+    udp("udp_received", Point::Tracepoint(RECEIVED), "all UDP that is received"),
+    udp("udp_left", Point::Packets(CgroupSkbAttachType::Egress), "all UDP that is sent"),
+    udp("udp_arrived", Point::Packets(CgroupSkbAttachType::Ingress), "all UDP that is received"),
 ];
+
+impl Hook {
+    /// Whether it is one of those that show datagrams so, or has nothing to do with them.
+    fn serves(&self, datagrams: Datagrams) -> bool {
+        match (self.protocol, self.point) {
+            (Protocol::Udp, Point::Tracepoint(_)) => datagrams == Datagrams::Calls,
+            (_, Point::Packets(_)) => datagrams == Datagrams::Packets,
+            // A packet tells itself from whom it came.
+            _ => datagrams == Datagrams::Calls || !self.program.starts_with("recvmsg"),
+        }
+    }
+}
 
 /// One hook and whether it is attached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +121,7 @@ pub struct HookState {
 /// Attaches everything.
 pub(super) fn attach_all(
     ebpf: &mut Ebpf,
+    datagrams: Datagrams,
     tree: Result<&CgroupTree, &io::Error>,
 ) -> Result<Vec<HookState>, StartError> {
     let types = Btf::from_sys_fs().map_err(|cause| StartError::Load(Box::new(cause.into())))?;
@@ -87,10 +129,11 @@ pub(super) fn attach_all(
         let attached = match hook.point {
             Point::Tracepoint(name) => attach_tracepoint(ebpf, hook.program, name, &types),
             Point::Cgroup => attach_to_cgroups(ebpf, hook.program, tree),
+            Point::Packets(way) => attach_to_packets(ebpf, (hook.program, way), tree),
         };
         hook.state(attached)
     };
-    HOOKS.iter().map(attach).collect()
+    HOOKS.iter().filter(|hook| hook.serves(datagrams)).map(attach).collect()
 }
 
 impl Hook {
@@ -99,6 +142,7 @@ impl Hook {
         let name = match point {
             Point::Tracepoint(name) => format!("tp_btf/{name} ({program})"),
             Point::Cgroup => format!("cgroup/{program}"),
+            Point::Packets(_) => format!("cgroup_skb ({program})"),
         };
         match (attached, cost) {
             (Err(refusal), None) => Err(refusal.fatal(program)),
@@ -140,12 +184,19 @@ impl Refusal {
         match self {
             Self::NotInObject(_) => "not in the embedded probe".to_owned(),
             Self::NoTree(cause) => format!("no cgroup-v2 tree: {cause}"),
-            Self::Program(cause) => {
-                let error = anyhow::Error::from(cause);
-                format!("{error:#}").lines().next().unwrap_or_default().to_owned()
-            }
+            Self::Program(cause) => told_by_verifier(&format!("{:#}", anyhow::Error::from(cause))),
         }
     }
+}
+
+/// The first line, and of a verifier's log that follows it the last before its statistics: there it says why.
+fn told_by_verifier(words: &str) -> String {
+    const STATISTICS: [&str; 3] = ["processed ", "verification time ", "stack depth "];
+    let mut lines = words.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let Some((what, _)) = first.split_once(" Verifier output:") else { return first.to_owned() };
+    let log = lines.take_while(|line| !STATISTICS.iter().any(|word| line.starts_with(word)));
+    log.last().map_or_else(|| what.to_owned(), |why| format!("{what} {why}"))
 }
 
 /// Detaches everything in the reverse order: a `connect()` that a hook has noted must still show its SYN, and the
@@ -164,6 +215,7 @@ impl Hook {
         match self.point {
             Point::Tracepoint(_) => unload::<BtfTracePoint>(ebpf, self.program, BtfTracePoint::unload),
             Point::Cgroup => unload::<CgroupSockAddr>(ebpf, self.program, CgroupSockAddr::unload),
+            Point::Packets(_) => unload::<CgroupSkb>(ebpf, self.program, CgroupSkb::unload),
         }
     }
 }
@@ -201,4 +253,30 @@ fn attach_to_cgroups(
     let root = tree.open_root().map_err(|cause| Refusal::NoTree(cause.to_string()))?;
     program.attach(root, CgroupAttachMode::Single)?;
     Ok(())
+}
+
+fn attach_to_packets(
+    ebpf: &mut Ebpf,
+    (name, way): (&'static str, CgroupSkbAttachType),
+    tree: Result<&CgroupTree, &io::Error>,
+) -> Result<(), Refusal> {
+    let tree = tree.map_err(|cause| Refusal::NoTree(cause.to_string()))?;
+    let program = ebpf.program_mut(name).ok_or(Refusal::NotInObject(name))?;
+    let program: &mut CgroupSkb = program.try_into()?;
+    program.load()?;
+    let root = tree.open_root().map_err(|cause| Refusal::NoTree(cause.to_string()))?;
+    program.attach(root, way, CgroupAttachMode::Single)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verifier_s_log_says_why_at_its_end() {
+        let log = "the syscall returned EACCES. Verifier output: 0: R1=ctx()\n1: (71) r2 = *(u8 *)(r5 +0)\nR5 offset is outside of the packet\nverification time 358 usec\nprocessed 4 insns\n: EACCES";
+        assert_eq!(told_by_verifier(log), "the syscall returned EACCES. R5 offset is outside of the packet");
+        assert_eq!(told_by_verifier("no BTF\nat all"), "no BTF");
+    }
 }

@@ -3,7 +3,10 @@
 //! Format: Documentation/bpf/btf.rst and include/uapi/linux/btf.h. aya hides struct members, so this reads
 //! them; it reads nothing else.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use thiserror::Error;
 
@@ -65,7 +68,11 @@ pub struct Place {
 pub struct KernelTypes {
     types: Vec<Type>,
     structs: HashMap<String, Vec<usize>>,
+    tracepoints: HashSet<String>,
 }
+
+/// A tracepoint's prototype (include/trace/bpf_probe.h) is a typedef with its name after this.
+const TRACEPOINT: &str = "btf_trace_";
 
 struct Type {
     kind: Kind,
@@ -116,14 +123,24 @@ impl KernelTypes {
         let mut reader = Reader { bytes: header.types, at: 0 };
         let mut types = vec![Type { kind: Kind::Other, size_or_type: 0, members: Vec::new() }];
         let mut structs: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut tracepoints = HashSet::new();
         while reader.at < reader.bytes.len() {
             let (name, parsed) = reader.next_type(header.strings)?;
+            if let (Kind::Modifier, Some(tracepoint)) = (parsed.kind, name.strip_prefix(TRACEPOINT)) {
+                tracepoints.insert(tracepoint.to_owned());
+            }
             if parsed.kind == Kind::Composite && !name.is_empty() {
                 structs.entry(name).or_default().push(types.len());
             }
             types.push(parsed);
         }
-        Ok(Self { types, structs })
+        Ok(Self { types, structs, tracepoints })
+    }
+
+    /// Whether the kernel itself, and no module of it, has a tracepoint that programs can be attached to.
+    #[must_use]
+    pub fn has_tracepoint(&self, name: &str) -> bool {
+        self.tracepoints.contains(name)
     }
 
     /// The place of `path` (`struct.member.member`; members of anonymous structures and unions count as the
@@ -159,6 +176,29 @@ impl KernelTypes {
             return Ok(place);
         }
         Err(BtfError::Width { field: path.to_owned(), found: place.width, expected: width })
+    }
+
+    /// Where the bits of a flag field begin: the byte, and the bit within it. A byte that is no bit-field begins at 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::place`], and when the bits do not lie within one byte.
+    pub fn bits(&self, path: &str) -> Result<(u32, u32), BtfError> {
+        let within = |(bits, width): (u32, u32)| {
+            let is_within = bits % 8 + width <= 8;
+            is_within.then_some((bits / 8, bits % 8)).ok_or_else(|| BtfError::BitField(path.to_owned()))
+        };
+        match self.place(path) {
+            Ok(Place { offset, width }) => within((offset * 8, width * 8)),
+            Err(BtfError::BitField(_)) => {
+                let (outer, name) = path.split_once('.').unwrap_or((path, ""));
+                let candidates = self.structs.get(outer).into_iter().flatten();
+                let found = candidates.filter_map(|id| self.member(*id, name, 0)).next();
+                let (bits, _, width) = found.ok_or_else(|| BtfError::NoField(path.to_owned()))?;
+                within((bits, width))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Bit offset of a chain of members, and width in bytes: none for a bit-field, 0 for a flexible array.

@@ -53,10 +53,11 @@ const FIELDS: &[Field] = &[
     required("OFFSET_SOCK_REMOTE_V6", "sock.__sk_common.skc_v6_daddr", 16),
     required("OFFSET_SOCK_PROTOCOL", "sock.sk_protocol", 2),
     required("OFFSET_SOCK_TYPE", "sock.sk_type", 2),
+    required("OFFSET_SOCK_ADDR_SOCK", "bpf_sock_addr_kern.sk", 8),
+    required("OFFSET_PACKET_SOCK", "sk_buff.sk", 8),
     required("OFFSET_SOCK_COOKIE", "sock.__sk_common.skc_cookie", 8),
     optional("OFFSET_SOCK_ERROR", "sock.sk_err", 4, "causes: why an attempt failed"),
     optional("OFFSET_SOCK_SHUTDOWN", "sock.sk_shutdown", 1, SHUTDOWN),
-    optional("OFFSET_SOCK_USER_LOCKS", "sock.sk_userlocks", 1, USER_LOCKS),
     optional("OFFSET_SOCK_NET", "sock.__sk_common.skc_net.net", 8, NETNS),
     optional("OFFSET_NET_COOKIE", "net.net_cookie", 8, NETNS),
     optional("OFFSET_SOCK_CGROUP", "sock.sk_cgrp_data.cgroup", 8, CGROUP),
@@ -74,7 +75,7 @@ const FIELDS: &[Field] = &[
 pub(super) struct Offset {
     /// Name of the global.
     pub global: &'static str,
-    /// Bytes; `u32::MAX` where the kernel lacks the field.
+    /// Bytes, or bits for a shift; `u32::MAX` where the kernel lacks the field.
     pub value: u32,
 }
 
@@ -107,5 +108,11 @@ pub(super) fn resolve(types: &KernelTypes) -> Result<(Vec<Offset>, Vec<MissingFi
         };
         offsets.push(Offset { global, value });
     }
+    let locks = types.bits("sock.sk_userlocks").unwrap_or_else(|cause| {
+        missing.push(MissingField { cause, loses: USER_LOCKS });
+        (ABSENT, 0)
+    });
+    offsets.push(Offset { global: "OFFSET_SOCK_USER_LOCKS", value: locks.0 });
+    offsets.push(Offset { global: "SHIFT_SOCK_USER_LOCKS", value: locks.1 });
     Ok((offsets, missing))
 }

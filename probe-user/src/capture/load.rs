@@ -12,8 +12,8 @@ use aya::{
 };
 
 use super::{
-    cgroups::CgroupTree, error::StartError, fields, namespaces::Namespace, object::object, probe::Options,
-    shape::Shape,
+    attach::Datagrams, cgroups::CgroupTree, error::StartError, fields, namespaces::Namespace, object::object,
+    probe::Options, shape::Shape,
 };
 
 /// The user's limits as the kernel side takes them.
@@ -89,13 +89,14 @@ const STORES_IN_ORDER: u8 = cfg!(any(target_arch = "x86_64", target_arch = "x86"
 /// Loads the object; nothing is attached yet.
 pub(super) fn load(
     options: &Options,
-    shape: Shape,
+    (shape, datagrams): (Shape, Datagrams),
     offsets: &[fields::Offset],
     scope: &Scope,
 ) -> Result<Ebpf, StartError> {
     let limit_netns = u8::from(!scope.namespaces.is_empty());
     let levels = scope.levels();
     let (last_common_ring, last_place) = (shape.common - 1, shape.places - 1);
+    let udp_by_packets = u8::from(datagrams == Datagrams::Packets);
     // A hash that nobody can foresee: nobody can make exchanges share a slot.
     let exchange_seed = RandomState::new().hash_one(());
     // Level 0 removes the diagnostics from the loaded programs: the verifier sees a constant.
@@ -109,6 +110,7 @@ pub(super) fn load(
         .override_global("LIMIT_CGROUP_LEVELS", &levels, true)
         .override_global("OWN_CGROUP", &scope.own_group, true)
         .override_global("AYA_LOG_LEVEL", &log_level, true)
+        .override_global("UDP_BY_PACKETS", &udp_by_packets, true)
         .override_global("EXCHANGE_SEED", &exchange_seed, true)
         .override_global("STORES_IN_ORDER", &STORES_IN_ORDER, true)
         .override_global("LAST_COMMON_RING", &last_common_ring, true)

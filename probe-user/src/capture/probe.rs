@@ -10,7 +10,7 @@ use aya_log::EbpfLogger;
 use probe_common::Loss;
 
 use super::{
-    attach::{HookState, TCP_PROGRAMS, attach_all, detach_all},
+    attach::{Datagrams, HookState, TCP_PROGRAMS, attach_all, detach_all},
     btf::KernelTypes,
     cgroups::CgroupTree,
     decode::{Decoded, decode},
@@ -38,13 +38,21 @@ pub struct Options {
     pub namespaces: Vec<Namespace>,
     /// Only these cgroups and what is below, when there are any; paths below the cgroup-v2 root.
     pub cgroups: Vec<PathBuf>,
+    /// Show UDP by its packets, also where the kernel shows the calls that send and receive.
+    pub udp_by_packets: bool,
     /// Let the probe write its own diagnostics (aya-log).
     pub diagnostics: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ring_bytes: 16 << 20, namespaces: Vec::new(), cgroups: Vec::new(), diagnostics: false }
+        Self {
+            ring_bytes: 16 << 20,
+            namespaces: Vec::new(),
+            cgroups: Vec::new(),
+            udp_by_packets: false,
+            diagnostics: false,
+        }
     }
 }
 
@@ -83,7 +91,8 @@ impl Probe {
         let scope = Scope::resolve(options, tree.ok())?;
         let shape =
             Shape::of_this_machine(options.ring_bytes).map_err(StartError::system("counting CPUs"))?;
-        let mut ebpf = load(options, shape, &offsets, &scope)?;
+        let datagrams = if options.udp_by_packets { Datagrams::Packets } else { Datagrams::of(&types) };
+        let mut ebpf = load(options, (shape, datagrams), &offsets, &scope)?;
         scope.apply(&mut ebpf)?;
         let logger = match options.diagnostics {
             true => {
@@ -93,7 +102,7 @@ impl Probe {
         };
         let rings = Rings::new(shape, map(&ebpf, "RINGS")?, map(&ebpf, "PLACES")?)
             .map_err(StartError::system("mapping the rings"))?;
-        let hooks = attach_all(&mut ebpf, tree)?;
+        let hooks = attach_all(&mut ebpf, datagrams, tree)?;
         Ok(Self {
             rings,
             losses: PerCpuArray::try_from(take(&mut ebpf, "LOSSES")?).map_err(unusable("LOSSES"))?,

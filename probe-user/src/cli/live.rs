@@ -31,6 +31,10 @@ pub(super) struct LiveArguments {
     /// Size of the rings to user space in KiB, together: a power of two
     #[arg(long, value_name = "KIB", default_value_t = 16_384, value_parser = ring)]
     pub(super) ring: u32,
+    /// Show UDP by its packets instead of the calls that send and receive (always so before Linux 6.3): it tells who sent
+    /// what a socket received without asking, and costs a little for every packet, TCP's too
+    #[arg(long)]
+    pub(super) udp_by_packets: bool,
     /// Print the probe's own diagnostics
     #[arg(long)]
     pub(super) probe_log: bool,
@@ -47,6 +51,7 @@ impl LiveArguments {
             ring_bytes: self.ring << 10,
             namespaces: self.netns.iter().map(namespace).collect::<Result<_>>()?,
             cgroups: self.cgroup.clone(),
+            udp_by_packets: self.udp_by_packets,
             diagnostics: self.probe_log,
         })
     }

@@ -105,6 +105,8 @@ impl Exchange {
             Direction::Unknown if self.received > 0 => &mut outcomes.older,
             // What failed has its cause.
             _ if !self.errors.is_empty() => return outcomes,
+            // It was to be sent, and no packet came of it.
+            _ if self.sent == 0 => &mut outcomes.unrouted,
             _ if is_young => &mut outcomes.pending,
             _ => &mut outcomes.unreplied,
         };

@@ -11,7 +11,7 @@ use probe_common::RingState;
 use serde::Serialize;
 
 /// Names of the probe's programs, as the kernel keeps them.
-pub const OURS: [&str; 10] = [
+pub const OURS: [&str; 12] = [
     "tcp_state",
     "tcp_rescue",
     "connect4",
@@ -22,6 +22,8 @@ pub const OURS: [&str; 10] = [
     "recvmsg6",
     "udp_sent",
     "udp_received",
+    "udp_left",
+    "udp_arrived",
 ];
 
 /// What the kernel says of one program (kernel/bpf/syscall.c, bpf_prog_show_fdinfo).
