@@ -58,6 +58,18 @@ impl Live {
         live
     }
 
+    /// Starts it by way of another program and waits until its hooks are attached.
+    ///
+    /// # Panics
+    ///
+    /// When it does not become live.
+    #[must_use]
+    pub fn of(command: &mut Command) -> Self {
+        let live = Self::spawn(command);
+        live.wait_until_live();
+        live
+    }
+
     /// Starts it and does not wait.
     ///
     /// # Panics
@@ -65,13 +77,12 @@ impl Live {
     /// When there is no such binary.
     #[must_use]
     pub fn launch(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        let mut child = Command::new(binary())
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+        Self::spawn(Command::new(binary()).args(arguments))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let piped = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = piped.spawn().expect("the binary runs");
         let lines = follow(child.stderr.take().expect("it is piped"));
         Self { child, lines }
     }

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    sync::mpsc,
     time::Duration,
 };
 
@@ -12,6 +13,56 @@ use crate::event::{End, Event, Kind, Way};
 /// How long anything on a loopback may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A place in a namespace from which known connections are made, also when there is no right left to enter it: a thread
+/// that stays there, without any right of its own.
+pub struct Perch {
+    label: String,
+    songs: mpsc::SyncSender<Song>,
+}
+
+/// What to do there, and where the answer goes.
+type Song = (bool, mpsc::SyncSender<io::Result<(Canary, Option<DatagramCanary>)>>);
+
+impl Perch {
+    /// Takes a place in the namespace.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be entered.
+    pub fn take(namespace: &Namespace) -> io::Result<Self> {
+        let (songs, asked) = mpsc::sync_channel::<Song>(0);
+        namespace.stay(move || {
+            // It ends with the sender.
+            while let Ok((with_datagram, answer)) = asked.recv() {
+                let sung = Canary::sing().map(|canary| {
+                    // Without one the probe counts as deaf to datagrams.
+                    (canary, with_datagram.then(|| DatagramCanary::sing().ok()).flatten())
+                });
+                let _ = answer.send(sung);
+            }
+        })?;
+        Ok(Self { label: namespace.label(), songs })
+    }
+
+    /// Name of the namespace for people.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Makes a known connection there, and sends a known datagram if asked to.
+    ///
+    /// # Errors
+    ///
+    /// When the namespace has no loopback that is up.
+    pub fn sing(&self, with_datagram: bool) -> io::Result<(Canary, Option<DatagramCanary>)> {
+        let (sender, answer) = mpsc::sync_channel(1);
+        let gone = || io::Error::other("the thread in the namespace has gone");
+        self.songs.send((with_datagram, sender)).map_err(|_| gone())?;
+        answer.recv().map_err(|_| gone())?
+    }
+}
+
 /// A connection of our own, told apart by its two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Canary {
@@ -20,20 +71,14 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// Connects to a listener of our own on 127.0.0.1 in the namespace, and closes both.
-    ///
-    /// # Errors
-    ///
-    /// When the namespace has no loopback, or cannot be entered.
-    pub fn sing(namespace: &Namespace) -> io::Result<Self> {
-        namespace.enter(|| {
-            let listener = TcpListener::bind(("127.0.0.1", 0))?;
-            let server = listener.local_addr()?;
-            let stream = TcpStream::connect_timeout(&server, PATIENCE)?;
-            let client = stream.local_addr()?;
-            listener.accept()?;
-            Ok(Self { client, server })
-        })
+    /// Connects to a listener of our own on 127.0.0.1, and closes both.
+    fn sing() -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let server = listener.local_addr()?;
+        let stream = TcpStream::connect_timeout(&server, PATIENCE)?;
+        let client = stream.local_addr()?;
+        listener.accept()?;
+        Ok(Self { client, server })
     }
 
     /// Whether the event is about this connection, either end.
@@ -57,19 +102,13 @@ pub struct DatagramCanary {
 
 impl DatagramCanary {
     /// Sends from one unconnected socket on 127.0.0.1 to another, and closes both.
-    ///
-    /// # Errors
-    ///
-    /// When the namespace has no loopback, or cannot be entered.
-    pub fn sing(namespace: &Namespace) -> io::Result<Self> {
-        namespace.enter(|| {
-            let [client, server] = [UdpSocket::bind(("127.0.0.1", 0))?, UdpSocket::bind(("127.0.0.1", 0))?];
-            server.set_read_timeout(Some(PATIENCE))?;
-            client.send_to(b"flowdrift", server.local_addr()?)?;
-            server.recv_from(&mut [0; 16])?;
-            let id = |socket: &UdpSocket| Ok::<_, io::Error>((socket_cookie(socket)?, socket.local_addr()?));
-            Ok(Self { client: id(&client)?, server: id(&server)? })
-        })
+    fn sing() -> io::Result<Self> {
+        let [client, server] = [UdpSocket::bind(("127.0.0.1", 0))?, UdpSocket::bind(("127.0.0.1", 0))?];
+        server.set_read_timeout(Some(PATIENCE))?;
+        client.send_to(b"flowdrift", server.local_addr()?)?;
+        server.recv_from(&mut [0; 16])?;
+        let id = |socket: &UdpSocket| Ok::<_, io::Error>((socket_cookie(socket)?, socket.local_addr()?));
+        Ok(Self { client: id(&client)?, server: id(&server)? })
     }
 
     /// The cookies of both sockets.

@@ -4,30 +4,22 @@ use std::{
     collections::HashMap,
     fs::File,
     io,
-    os::unix::fs::{DirEntryExt, MetadataExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{DirEntryExt, MetadataExt},
+    },
     path::{Path, PathBuf},
 };
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 /// The root of the cgroup-v2 hierarchy.
 #[derive(Debug)]
 pub struct CgroupTree {
     root: PathBuf,
     names: HashMap<u64, String>,
-    /// A mount of our own goes with the process.
-    _private: Option<PrivateMount>,
-}
-
-#[derive(Debug)]
-struct PrivateMount(PathBuf);
-
-impl Drop for PrivateMount {
-    fn drop(&mut self) {
-        // Nothing is attached by the mount itself, and a failure to remove it leaves an empty directory.
-        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
-        let _ = std::fs::remove_dir(&self.0);
-    }
+    /// A mount of our own is nowhere to be found but behind this descriptor, and goes with it.
+    _private: Option<File>,
 }
 
 impl CgroupTree {
@@ -58,9 +50,16 @@ impl CgroupTree {
     fn mount_private() -> io::Result<Self> {
         let point = std::env::temp_dir().join(format!("flowdrift-cgroup2-{}", std::process::id()));
         std::fs::create_dir_all(&point)?;
-        let private = PrivateMount(point.clone());
-        mount(Some("none"), &point, Some("cgroup2"), MsFlags::empty(), None::<&str>)?;
-        Ok(Self { root: point, names: HashMap::new(), _private: Some(private) })
+        let mounted = mount(Some("none"), &point, Some("cgroup2"), MsFlags::empty(), None::<&str>);
+        let root = mounted.map_err(io::Error::from).and_then(|()| {
+            let root = File::open(&point);
+            umount2(&point, MntFlags::MNT_DETACH)?;
+            root
+        });
+        std::fs::remove_dir(&point)?;
+        let root = root?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", root.as_raw_fd()));
+        Ok(Self { root: path, names: HashMap::new(), _private: Some(root) })
     }
 
     /// The root, opened for attaching.

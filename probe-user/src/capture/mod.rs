@@ -12,6 +12,7 @@ mod diagnostics;
 pub mod error;
 mod fields;
 mod load;
+pub mod lockdown;
 mod memory;
 pub mod namespaces;
 mod object;
@@ -27,7 +28,7 @@ mod statistics;
 mod unrouted;
 
 pub use attach::HookState;
-pub use canary::{Canary, DatagramCanary};
+pub use canary::{Canary, DatagramCanary, Perch};
 pub use cgroups::CgroupTree;
 pub use error::StartError;
 pub use namespaces::Namespace;

@@ -13,8 +13,11 @@ use std::{
 
 use nix::{
     sched::{CloneFlags, setns},
+    sys::socket::{AddressFamily, SockFlag, SockType, socket},
     sys::statfs::{NSFS_MAGIC, fstatfs},
 };
+
+use super::lockdown;
 
 /// A network namespace that can be entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,11 +64,7 @@ impl Namespace {
         if own()?.inode == self.inode {
             return work();
         }
-        let file = File::open(&self.path)?;
-        // What was mounted there may be gone, and something else in its place.
-        if file.metadata()?.ino() != self.inode {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the namespace has gone"));
-        }
+        let file = self.open()?;
         let inside = || {
             setns(file.as_fd(), CloneFlags::CLONE_NEWNET)?;
             work()
@@ -75,6 +74,36 @@ impl Namespace {
                 std::thread::Builder::new().name("flowdrift-netns".into()).spawn_scoped(scope, inside)?;
             thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread in the namespace panicked")))
         })
+    }
+
+    /// Runs `work` inside the namespace on a thread that has given up its capabilities there, and does not wait for its
+    /// end.
+    ///
+    /// # Errors
+    ///
+    /// When the namespace cannot be entered.
+    pub fn stay(&self, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let file = (own()?.inode != self.inode).then(|| self.open()).transpose()?;
+        let (sender, entered) = std::sync::mpsc::sync_channel(1);
+        std::thread::Builder::new().name("flowdrift-netns".into()).spawn(move || {
+            let there = file.map_or(Ok(()), |file| setns(file.as_fd(), CloneFlags::CLONE_NEWNET));
+            let there = there.map_err(io::Error::from).and_then(|()| lockdown::give_up_capabilities());
+            let is_there = there.is_ok();
+            let _ = sender.send(there);
+            if is_there {
+                work();
+            }
+        })?;
+        entered.recv().map_err(io::Error::other)?
+    }
+
+    fn open(&self) -> io::Result<File> {
+        let file = File::open(&self.path)?;
+        // What was mounted there may be gone, and something else in its place.
+        if file.metadata()?.ino() != self.inode {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the namespace has gone"));
+        }
+        Ok(file)
     }
 
     /// The kernel's cookie for it, the one that records carry (`SO_NETNS_COOKIE`, Linux 5.14).
@@ -102,7 +131,8 @@ pub fn own() -> io::Result<Namespace> {
 ///
 /// When the kernel is older than 5.14.
 pub fn current_cookie() -> io::Result<u64> {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0").or_else(|_| std::net::UdpSocket::bind("[::]:0"))?;
+    // Any socket tells, and this kind takes no port and is never absent.
+    let socket = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     socket_option(&socket, SO_NETNS_COOKIE)
 }
 

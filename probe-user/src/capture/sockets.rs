@@ -66,16 +66,16 @@ impl Listing {
             .any(|address| listeners.contains(&End { address: *address, ..end }))
     }
 
-    /// Lists the namespace that the calling thread is in.
+    /// Lists the namespace in which the inquiry was opened.
     ///
     /// # Errors
     ///
-    /// When sock_diag is not there or answers with an error.
-    pub fn of_current_namespace() -> io::Result<Self> {
+    /// When sock_diag answers with an error.
+    pub fn of(inquiry: &Inquiry) -> io::Result<Self> {
         let mut listing = Self::default();
         for family in [AF_INET, AF_INET6] {
-            dump((family, IPPROTO_TCP), |response| listing.take(response))?;
-            dump((family, IPPROTO_UDP), |response| listing.take_datagram(response))?;
+            inquiry.dump((family, IPPROTO_TCP), |response| listing.take(response))?;
+            inquiry.dump((family, IPPROTO_UDP), |response| listing.take_datagram(response))?;
         }
         Ok(listing)
     }
@@ -159,19 +159,33 @@ fn request((family, protocol): (u8, u8)) -> Vec<u8> {
     bytes
 }
 
-fn dump(what: (u8, u8), mut take: impl FnMut(&InetResponse)) -> io::Result<()> {
-    /// A dump's datagram is at most 32 KiB (net/netlink/af_netlink.c, netlink_dump).
-    const DATAGRAM: usize = 64 << 10;
-    let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    socket.send(&request(what), 0)?;
-    let mut buffer = Vec::with_capacity(DATAGRAM);
-    loop {
-        buffer.clear();
-        let length = socket.recv(&mut buffer, 0)?;
-        if read_datagram(&buffer[..length], &mut take)? {
-            return Ok(());
+/// A way to ask sock_diag in one namespace, wherever the asking thread is and whatever rights it has by then.
+pub struct Inquiry(Socket);
+
+impl Inquiry {
+    /// Opens it in the namespace that the calling thread is in.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no sock_diag.
+    pub fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        Ok(Self(socket))
+    }
+
+    fn dump(&self, what: (u8, u8), mut take: impl FnMut(&InetResponse)) -> io::Result<()> {
+        /// A dump's datagram is at most 32 KiB (net/netlink/af_netlink.c, netlink_dump).
+        const DATAGRAM: usize = 64 << 10;
+        self.0.send(&request(what), 0)?;
+        let mut buffer = Vec::with_capacity(DATAGRAM);
+        loop {
+            buffer.clear();
+            let length = self.0.recv(&mut buffer, 0)?;
+            if read_datagram(&buffer[..length], &mut take)? {
+                return Ok(());
+            }
         }
     }
 }

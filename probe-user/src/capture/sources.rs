@@ -27,6 +27,8 @@ const MOST: usize = 1 << 16;
 pub struct SourceAddresses {
     sockets: HashMap<u64, [Option<UdpSocket>; 2]>,
     known: HashMap<(u64, IpAddr), Option<IpAddr>>,
+    /// What sockets have shown of namespaces that cannot be asked, by their cookie and whether it is IPv4.
+    shown: HashMap<(u64, bool), IpAddr>,
 }
 
 impl SourceAddresses {
@@ -43,9 +45,20 @@ impl SourceAddresses {
         Ok(())
     }
 
-    /// The address that the namespace with this cookie uses towards `peer`; `None` when it has no route, or cannot be
-    /// asked.
+    /// Learns an address that a socket in the namespace has. A pod has one, and one that has come since the rights were
+    /// given up can be asked no more.
+    pub fn learn(&mut self, cookie: u64, own: IpAddr) {
+        if !own.is_unspecified() && !own.is_loopback() && !self.sockets.contains_key(&cookie) {
+            self.shown.insert((cookie, own.is_ipv4()), own);
+        }
+    }
+
+    /// The address that the namespace with this cookie uses towards `peer`; `None` when it has no route, or when it cannot
+    /// be asked and no socket of it has shown one.
     pub fn towards(&mut self, cookie: u64, peer: IpAddr) -> Option<IpAddr> {
+        if !self.sockets.contains_key(&cookie) {
+            return self.shown.get(&(cookie, peer.is_ipv4())).copied();
+        }
         if let Some(known) = self.known.get(&(cookie, peer)) {
             return *known;
         }
@@ -104,6 +117,10 @@ mod tests {
         }
         let v4 = sources.sockets[&1][0].as_ref().expect("IPv4 is there");
         assert_eq!(v4.local_addr().expect("it is open").port(), 0);
-        assert_eq!(sources.towards(2, IpAddr::from([127, 0, 0, 1])), None, "a namespace that is not open");
+        let (peer, own) = (IpAddr::from([10, 0, 0, 9]), IpAddr::from([10, 0, 0, 1]));
+        assert_eq!(sources.towards(2, peer), None, "a namespace that is not open");
+        sources.learn(2, own);
+        assert_eq!(sources.towards(2, peer), Some(own));
+        assert_eq!(sources.towards(2, IpAddr::from([0u16, 0, 0, 0, 0, 0, 0, 1])), None);
     }
 }

@@ -123,7 +123,7 @@ fn watch(arguments: &Arguments, inventory: &Inventory) -> Result<(Window, Docume
     let settings =
         Settings { cluster: cluster.clone(), node: node.clone(), probe: arguments.live.options()? };
     let record = arguments.record.as_deref().map(Output::open).transpose()?;
-    let window = live::watch(settings, arguments.live.duration)?;
+    let window = live::watch(settings, &arguments.live)?;
     if let Some(record) = record
         && let Err(error) = record.write(|sink| recording::write(&window, sink))
     {

@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    capture::{Namespace, Options},
+    capture::{Namespace, Options, lockdown},
     flow::Window,
     observe::{Settings, Watch},
 };
@@ -35,6 +35,9 @@ pub(super) struct LiveArguments {
     /// what a socket received without asking, and costs a little for every packet, TCP's too
     #[arg(long)]
     pub(super) udp_by_packets: bool,
+    /// Keep the capabilities after the start: namespaces that come later then have names
+    #[arg(long)]
+    pub(super) keep_rights: bool,
     /// Print the probe's own diagnostics
     #[arg(long)]
     pub(super) probe_log: bool,
@@ -71,7 +74,8 @@ fn ring(text: &str) -> Result<u32, String> {
 }
 
 /// Watches until the duration is over or the user stops it, and closes the window.
-pub(super) fn watch(settings: Settings, duration: Option<Duration>) -> Result<Window> {
+pub(super) fn watch(settings: Settings, arguments: &LiveArguments) -> Result<Window> {
+    let duration = arguments.duration;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything is attached: from here on a signal ends the window and never loses it.
@@ -79,6 +83,9 @@ pub(super) fn watch(settings: Settings, duration: Option<Duration>) -> Result<Wi
         let mut watch = Watch::start(settings).context("the probe does not start")?;
         for gap in watch.gaps() {
             eprintln!("flowdrift: coverage gap: {gap}");
+        }
+        if !arguments.keep_rights {
+            lockdown::engage().context("giving up the rights that are not needed any more")?;
         }
         eprintln!(
             "live: {} hooks attached, {} older connections",

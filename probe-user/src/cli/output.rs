@@ -4,10 +4,12 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
+use nix::unistd::{Gid, getegid, geteuid, getgroups};
 
 /// A file that is being written, or standard output.
 pub(super) enum Output {
@@ -16,6 +18,11 @@ pub(super) enum Output {
     File {
         name: PathBuf,
         unfinished: PathBuf,
+        file: File,
+    },
+    /// A file that has its name already, in a folder where only a right that is given up meanwhile could rename it.
+    InPlace {
+        name: PathBuf,
         file: File,
     },
     /// A device or a pipe, which keeps what it is.
@@ -44,6 +51,10 @@ impl Output {
                 // Appending: several may write to one device, and a file behind /dev/stdout keeps what it has.
                 let file = File::options().append(true).open(&name).with_context(cannot)?;
                 Ok(Self::Special { name, file })
+            }
+            _ if !may_rename_in(&name) => {
+                let file = File::options().write(true).create(true).truncate(false).open(&name);
+                Ok(Self::InPlace { file: file.with_context(cannot)?, name })
             }
             there => {
                 let mut unfinished = name.as_os_str().to_owned();
@@ -79,11 +90,35 @@ impl Output {
             Self::Special { name, file } => {
                 buffered(file, fill).with_context(|| format!("writing {}", name.display()))
             }
+            Self::InPlace { name, file } => file
+                .set_len(0)
+                .and_then(|()| buffered(file, fill))
+                .with_context(|| format!("writing {}", name.display())),
             Self::File { name, unfinished, file } => buffered(file, fill)
                 .and_then(|()| fs::rename(&unfinished, &name))
                 .with_context(|| format!("writing {}", name.display())),
         }
     }
+}
+
+/// Whether the file's folder may be written to by who this process is, without the capability to pass over permissions:
+/// root in an ordinary user's folder may not, and has that capability only until a window opens.
+fn may_rename_in(name: &Path) -> bool {
+    let parent = name.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // What is wrong with the folder is told when the file is opened.
+    let Ok(folder) = parent.metadata() else { return true };
+    let is_of_group = |group| {
+        let group = Gid::from_raw(group);
+        getegid() == group || getgroups().is_ok_and(|groups| groups.contains(&group))
+    };
+    let shift = match () {
+        () if folder.uid() == geteuid().as_raw() => 6,
+        () if is_of_group(folder.gid()) => 3,
+        () => 0,
+    };
+    /// Write and search (`man 7 inode`).
+    const NEEDED: u32 = 0o3;
+    folder.mode() >> shift & NEEDED == NEEDED
 }
 
 /// Where a name leads, also where nothing is there yet.

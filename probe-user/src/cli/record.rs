@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let output = Output::open(&arguments.output)?;
     let node = arguments.node.clone().map_or_else(live::host_name, Ok)?;
     let settings = Settings { cluster: arguments.cluster.clone(), node, probe: arguments.live.options()? };
-    let window = live::watch(settings, arguments.live.duration)?;
+    let window = live::watch(settings, &arguments.live)?;
     output.write(|sink| recording::write(&window, sink))?;
     let connections: u64 = window.flows.iter().map(|flow| flow.outcomes.succeeded()).sum();
     let lost = window.coverage.lost_total();

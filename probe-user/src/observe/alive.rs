@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Watch;
 use crate::{
-    capture::{Canary, DatagramCanary, Namespace, Options, StartError, namespaces},
+    capture::{Canary, DatagramCanary, Namespace, Options, Perch, StartError, namespaces},
     event::{Event, Kind, Protocol, Way},
 };
 
@@ -55,33 +55,31 @@ impl CanaryWatch {
 /// Makes a known connection and sends a known datagram in each watched namespace, and waits until both ends of each were
 /// seen. A probe that is deaf to datagrams alone is told as such in the coverage.
 pub(super) fn prove(watch: &mut Watch) -> Result<(), StartError> {
-    let places = canary_places(&watch.settings.probe)?;
     let hears_datagrams = watch.probe.is_attached(Protocol::Udp);
     let asked: &[Protocol] = if hears_datagrams { &[Protocol::Tcp, Protocol::Udp] } else { &[Protocol::Tcp] };
     let is_all = |watch: &Watch, place| asked.iter().all(|protocol| watch.sees(place, *protocol));
     for _ in 0..TRIES {
-        for (index, place) in places.iter().enumerate() {
+        for index in 0..watch.perches.len() {
             if is_all(watch, index) {
                 continue;
             }
             // A full ring would lose the connection's records, and count them as somebody's.
             watch.drain();
-            let faults = |cause| StartError::System {
-                doing: format!("a known loopback connection in {}", place.label()),
+            let perch = &watch.perches[index];
+            let (canary, datagram) = perch.sing(hears_datagrams).map_err(|cause| StartError::System {
+                doing: format!("a known loopback connection in {}", perch.label()),
                 cause,
-            };
-            let canary = Canary::sing(place).map_err(faults)?;
-            let datagram = if hears_datagrams { DatagramCanary::sing(place).ok() } else { None };
+            })?;
             watch.own_sockets.extend(datagram.iter().flat_map(DatagramCanary::sockets));
             watch.canaries.push(CanaryWatch::new(canary, datagram, index));
         }
         let began = Instant::now();
-        while !(0..places.len()).all(|index| is_all(watch, index)) && began.elapsed() < PATIENCE {
+        while !(0..watch.perches.len()).all(|index| is_all(watch, index)) && began.elapsed() < PATIENCE {
             watch.drain();
             std::thread::sleep(STEP);
         }
     }
-    let unseen = |protocol| (0..places.len()).find(|index| !watch.sees(*index, protocol));
+    let unseen = |protocol| (0..watch.perches.len()).find(|index| !watch.sees(*index, protocol));
     let (deaf, deaf_to_datagrams) =
         (unseen(Protocol::Tcp), hears_datagrams && unseen(Protocol::Udp).is_some());
     if deaf_to_datagrams {
@@ -89,7 +87,7 @@ pub(super) fn prove(watch: &mut Watch) -> Result<(), StartError> {
     }
     watch.canaries.clear();
     match deaf {
-        Some(index) => Err(StartError::Deaf(places[index].label())),
+        Some(index) => Err(StartError::Deaf(watch.perches[index].label().to_owned())),
         None => Ok(()),
     }
 }
@@ -101,11 +99,12 @@ impl Watch {
     }
 }
 
-/// Where a known connection is made: each namespace that the user named, otherwise our own.
-fn canary_places(options: &Options) -> Result<Vec<Namespace>, StartError> {
-    if !options.namespaces.is_empty() {
-        return Ok(options.namespaces.clone());
-    }
-    let own = namespaces::own().map_err(StartError::system("finding the own network namespace"))?;
-    Ok(vec![own])
+/// Where known connections are made: in each namespace that the user named, otherwise in our own.
+pub(super) fn perches(options: &Options) -> Result<Vec<Perch>, StartError> {
+    let own = || namespaces::own().map_err(StartError::system("finding the own network namespace"));
+    let places = if options.namespaces.is_empty() { vec![own()?] } else { options.namespaces.clone() };
+    let take = |place: &Namespace| {
+        Perch::take(place).map_err(StartError::system(format!("staying in {}", place.label())))
+    };
+    places.iter().map(take).collect()
 }

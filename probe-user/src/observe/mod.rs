@@ -16,15 +16,15 @@ use std::{
 
 use crate::{
     capture::{
-        CgroupTree, Drained, HookState, Namespace, Options, Probe, ProgramStatistics, Recursion, StartError,
-        clock::Anchor, namespaces, sockets::State,
+        CgroupTree, Drained, HookState, Namespace, Options, Perch, Probe, ProgramStatistics, Recursion,
+        StartError, clock::Anchor, namespaces, sockets::State,
     },
     event::{Event, Protocol, TICKS},
     flow::{Coverage, FlowTable, Hook, Older, Snapshot, Window},
 };
 use alive::CanaryWatch;
 use names::NameBook;
-use snapshot::Found;
+use snapshot::{Found, Inquiries};
 
 /// How often the rings are drained under load.
 const BUSY: Duration = Duration::from_millis(1);
@@ -65,8 +65,10 @@ pub struct Watch {
     probe: Probe,
     table: FlowTable,
     names: NameBook,
-    namespaces: Vec<Namespace>,
+    inquiries: Inquiries,
     snapshot: Snapshot,
+    /// Where known connections are made.
+    perches: Vec<Perch>,
     /// Connections of our own that are still under way.
     canaries: Vec<CanaryWatch>,
     /// Cookies of UDP sockets of our own.
@@ -90,14 +92,17 @@ impl Watch {
         let start = Anchor::now().map_err(StartError::system("reading the clock"))?;
         let names =
             NameBook::new(tree.ok(), &settings.probe).map_err(StartError::system("naming namespaces"))?;
-        let namespaces = watched_namespaces(&settings.probe)?;
+        let are_named = !settings.probe.namespaces.is_empty();
+        let inquiries = Inquiries::open(&watched_namespaces(&settings.probe)?, are_named);
+        let perches = alive::perches(&settings.probe)?;
         let mut watch = Self {
             settings,
             probe,
             table: FlowTable::awaiting_snapshot(),
             names,
-            namespaces,
+            inquiries,
             snapshot: Snapshot::default(),
+            perches,
             canaries: Vec::new(),
             own_sockets: HashSet::new(),
             deaf_to: BTreeSet::new(),
@@ -264,7 +269,7 @@ impl Watch {
 
     fn take_snapshot(&mut self) -> Result<(), StartError> {
         let now = Anchor::now().map_err(StartError::system("reading the clock"))?;
-        let read = snapshot::read(&self.namespaces, now.boot());
+        let read = self.inquiries.read(now.boot());
         // Whatever became established before it was listed has its record in a ring by now.
         self.drain_all();
         let names = &mut self.names;
@@ -288,11 +293,7 @@ impl Watch {
     /// The sockets that exist now, and when they were listed.
     fn listed_now(&self) -> io::Result<(snapshot::Read, u64)> {
         let listed = Anchor::now()?.boot();
-        Ok((snapshot::read(&self.namespaces_now(), listed), listed))
-    }
-
-    fn namespaces_now(&self) -> Vec<Namespace> {
-        watched_namespaces(&self.settings.probe).unwrap_or_else(|_| self.namespaces.clone())
+        Ok((self.inquiries.read(listed), listed))
     }
 
     fn coverage(&self, canary: bool, unconcluded: u64, recursion: Recursion) -> io::Result<Coverage> {

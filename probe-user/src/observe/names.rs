@@ -114,9 +114,10 @@ impl NameBook {
 
     /// Gives a socket that has no address of its own the one that it uses towards its peer.
     pub(super) fn place(&mut self, event: &mut Event) {
+        let Some(netns) = event.netns else { return };
+        self.sources.learn(netns, event.local.address);
         if event.local.address.is_unspecified()
             && event.remote.port != 0
-            && let Some(netns) = event.netns
             && let Some(address) = self.sources.towards(netns, event.remote.address)
         {
             event.local.address = address;

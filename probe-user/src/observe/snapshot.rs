@@ -6,7 +6,8 @@ use crate::{
     capture::{
         Namespace,
         namespaces::current_cookie,
-        sockets::{ListedSocket, Listing, State},
+        rights::Rights,
+        sockets::{Inquiry, ListedSocket, Listing, State},
     },
     flow::{Direction, Older},
 };
@@ -27,21 +28,50 @@ pub(super) struct Read {
     pub(super) unread: Vec<String>,
 }
 
-/// Lists the sockets of every namespace; `time` is now, on `CLOCK_BOOTTIME`.
-pub(super) fn read(namespaces: &[Namespace], time: u64) -> Read {
-    let mut read = Read::default();
-    for namespace in namespaces {
-        match namespace.enter(|| Ok((current_cookie()?, Listing::of_current_namespace()?))) {
-            Ok((cookie, listing)) => {
-                read.cookies.insert(cookie);
-                read.found.extend(listing.sockets.iter().map(|one| found(one, &listing, (cookie, time))));
-            }
-            // A namespace that went meanwhile took its sockets along.
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            Err(cause) => read.unread.push(format!("{}: {cause}", namespace.label())),
+/// Ways to ask each namespace for its sockets.
+#[derive(Default)]
+pub(super) struct Inquiries {
+    /// With the cookie and the name of the namespace.
+    open: Vec<(u64, String, Inquiry)>,
+    /// Namespaces that cannot be asked, with the reason.
+    closed: Vec<String>,
+}
+
+impl Inquiries {
+    /// Opens one in every namespace. Whoever may not look into other processes does not even know of all of them, unless
+    /// they were `named`.
+    pub(super) fn open(namespaces: &[Namespace], are_named: bool) -> Self {
+        let mut inquiries = Self::default();
+        if !are_named && !Rights::of_this_process().can_enter_namespaces() {
+            let needed = "finding and entering them needs CAP_SYS_PTRACE and CAP_SYS_ADMIN";
+            inquiries.closed.push(format!("other namespaces: {needed}"));
         }
+        for namespace in namespaces {
+            match namespace.enter(|| Ok((current_cookie()?, Inquiry::open()?))) {
+                Ok((cookie, inquiry)) => inquiries.open.push((cookie, namespace.label(), inquiry)),
+                // A namespace that went meanwhile took its sockets along.
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+                Err(cause) => inquiries.closed.push(format!("{}: {cause}", namespace.label())),
+            }
+        }
+        inquiries
     }
-    read
+
+    /// Lists the sockets of every namespace; `time` is now, on `CLOCK_BOOTTIME`.
+    pub(super) fn read(&self, time: u64) -> Read {
+        let mut read = Read { unread: self.closed.clone(), ..Read::default() };
+        for (cookie, label, inquiry) in &self.open {
+            match Listing::of(inquiry) {
+                Ok(listing) => {
+                    read.cookies.insert(*cookie);
+                    read.found
+                        .extend(listing.sockets.iter().map(|one| found(one, &listing, (*cookie, time))));
+                }
+                Err(cause) => read.unread.push(format!("{label}: {cause}")),
+            }
+        }
+        read
+    }
 }
 
 fn found(socket: &ListedSocket, listing: &Listing, (cookie, time): (u64, u64)) -> Found {
