@@ -28,6 +28,8 @@ enum Programme {
     Live,
     /// Declared side: the vendors' documents
     Declared,
+    /// Capture: UDP, older sockets, rights, kernel cost
+    Capture,
 }
 
 impl Programme {
@@ -35,6 +37,7 @@ impl Programme {
         match self {
             Self::Live => "live",
             Self::Declared => "declared",
+            Self::Capture => "capture",
         }
     }
 }

@@ -33,13 +33,20 @@ const BELOW_TCPLIFE: f64 = 20.0;
 
 /// One handler's share of one round.
 #[derive(Clone, Debug, Serialize)]
-struct Hook {
+pub(super) struct Hook {
     id: u32,
-    name: String,
+    pub(super) name: String,
     runs: u64,
     nanoseconds: u64,
     recursion_misses: u64,
     verified_instructions: u64,
+}
+
+impl Hook {
+    /// Nanoseconds per run, with what the statistics take themselves.
+    pub(super) fn each(&self) -> f64 {
+        self.nanoseconds as f64 / self.runs.max(1) as f64
+    }
 }
 
 /// One round with an auditor, `empty` and `bare` side by side. Costs are microseconds per connection, net.
@@ -191,7 +198,7 @@ fn is_disturbed(runs: u64, connections: u64, ending: Ending) -> bool {
 
 /// Another recorder's programs would come first, and warm what ours are to find cold. Those of the round before go
 /// a moment after their process.
-fn wait_until_alone() -> Result<()> {
+pub(super) fn wait_until_alone() -> Result<()> {
     const PATIENCE: Duration = Duration::from_secs(5);
     let began = Instant::now();
     while let programs @ [_, ..] = programs::loaded().as_slice() {
@@ -229,8 +236,7 @@ fn beside_bare<A: Auditor>(
     if is_disturbed(last.runs, connections, ending) {
         return Ok(None);
     }
-    let each = |hook: &Hook| hook.nanoseconds as f64 / hook.runs as f64;
-    let empty = each(last);
+    let empty = last.each();
     let net =
         |hook: &Hook| (hook.nanoseconds as f64 - hook.runs as f64 * empty) / 1000.0 / connections as f64;
     let bare = hooks.iter().find(|hook| hook.name == "bare").context("not attached")?;
@@ -244,7 +250,7 @@ fn beside_bare<A: Auditor>(
         before_bare,
         connections,
         empty_nanoseconds_per_run: empty,
-        empty_when_first_nanoseconds_per_run: each(first),
+        empty_when_first_nanoseconds_per_run: first.each(),
         auditor: cost,
         bare,
         ratio,
@@ -254,7 +260,7 @@ fn beside_bare<A: Auditor>(
 
 fn show(hook: &Hook) {
     let Hook { id: _, name, runs, nanoseconds, recursion_misses, verified_instructions } = hook;
-    let each = *nanoseconds as f64 / (*runs).max(1) as f64;
+    let each = hook.each();
     println!(
         "    {name:<16} {runs:>8} runs {nanoseconds:>10} ns {each:>6.1} ns/run, {recursion_misses} recursion misses, \
          {verified_instructions} instructions verified"
@@ -312,7 +318,7 @@ impl Drop for Tcplife {
 }
 
 /// What the programs of some processes did while `work` ran.
-fn readings_of(holders: &[u32], work: impl FnOnce() -> u64) -> Result<(Vec<Hook>, u64)> {
+pub(super) fn readings_of(holders: &[u32], work: impl FnOnce() -> u64) -> Result<(Vec<Hook>, u64)> {
     let read = || -> Result<Vec<Reading>> {
         let all =
             holders.iter().map(|holder| programs::of_process(*holder)).collect::<Result<Vec<_>, _>>()?;
@@ -343,7 +349,7 @@ fn connect(count: u64, ending: Ending) -> u64 {
     generated.connected
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

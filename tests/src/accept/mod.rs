@@ -1,5 +1,6 @@
 //! Acceptance, line by line: what the `accept-…` programmes run and report.
 
+pub mod capture;
 pub mod cost;
 pub mod declared;
 pub mod exactness;

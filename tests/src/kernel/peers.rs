@@ -94,8 +94,17 @@ impl Empty {
     ///
     /// When the kernel refuses.
     pub fn attach(object: &Path) -> Result<Self> {
+        Self::attach_to(object, HOOK)
+    }
+
+    /// Attaches it to another tracepoint.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses, or has none of this name.
+    pub fn attach_to(object: &Path, tracepoint: &str) -> Result<Self> {
         let mut ebpf = Ebpf::load_file(object)?;
-        attach(&mut ebpf, "empty")?;
+        attach(&mut ebpf, "empty", tracepoint)?;
         Ok(Self(ebpf))
     }
 }
@@ -116,7 +125,7 @@ impl Bare {
     /// When the kernel refuses.
     pub fn attach(object: &Path) -> Result<Self> {
         let mut ebpf = Ebpf::load_file(object)?;
-        attach(&mut ebpf, "bare")?;
+        attach(&mut ebpf, "bare", HOOK)?;
         let ring = RingBuf::try_from(ebpf.take_map("BARE").context("no ring")?)?;
         let stop = Arc::new(AtomicBool::new(false));
         let drained = Arc::new(AtomicU64::new(0));
@@ -149,9 +158,9 @@ impl Drop for Bare {
     }
 }
 
-fn attach(ebpf: &mut Ebpf, name: &str) -> Result<()> {
+fn attach(ebpf: &mut Ebpf, name: &str, tracepoint: &str) -> Result<()> {
     let program: &mut BtfTracePoint = ebpf.program_mut(name).context("no such handler")?.try_into()?;
-    program.load(HOOK, &Btf::from_sys_fs()?)?;
+    program.load(tracepoint, &Btf::from_sys_fs()?)?;
     program.attach()?;
     Ok(())
 }

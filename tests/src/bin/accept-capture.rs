@@ -1,0 +1,28 @@
+//! `accept-capture [--full] [--json PATH] [LINE…]`: the lines of capture's acceptance that a programme can run, at full
+//! counts or about a twentieth of them, with their figures as JSON; exit code 1 if one fails.
+
+use std::{error::Error, path::Path, process::ExitCode};
+
+use flowdrift_tests::accept::{
+    Line,
+    capture::{cost, older, resolver},
+    programme, suites,
+};
+
+/// The rules that every kernel must keep, each over every link and family.
+const TABLE: [&str; 7] =
+    ["accepts", "crowds", "datagrams", "failures", "identity", "older", "unroutable"];
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project root")?;
+    let arguments = programme::arguments(1..=9)?;
+    let (runs, rounds) = if arguments.full { (10, 12) } else { (1, 2) };
+    programme::report(&arguments, |line| match line {
+        1 => suites::line("the table of cases on this kernel", root, &TABLE),
+        2 => resolver::line(root),
+        3 => older::line(runs),
+        7 => suites::line("rights", root, &["rights"]),
+        9 => cost::line(rounds, root),
+        _ => Line::skipped("not built yet", "its capability is still to be built".to_owned()),
+    })
+}
