@@ -10,8 +10,7 @@ use flowdrift_tests::accept::{
 };
 
 /// The rules that every kernel must keep, each over every link and family.
-const TABLE: [&str; 7] =
-    ["accepts", "crowds", "datagrams", "failures", "identity", "older", "unroutable"];
+const TABLE: [&str; 7] = ["accepts", "crowds", "datagrams", "failures", "identity", "older", "unroutable"];
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project root")?;

@@ -11,7 +11,10 @@ use std::{
 use nix::{
     kmod::{ModuleInitFlags, finit_module},
     mount::{MsFlags, mount},
-    sys::reboot::{RebootMode, reboot},
+    sys::{
+        reboot::{RebootMode, reboot},
+        resource::{Resource, setrlimit},
+    },
 };
 
 /// What `xtask/src/vm/boot.rs` listens for.
@@ -19,6 +22,8 @@ const MARK: &str = "::vm ";
 
 /// Where `xtask/src/vm/image.rs` puts what tests call.
 const PATH: &str = "/bin";
+
+const OPEN_FILES: u64 = 1 << 19;
 
 /// Filesystems that every machine has.
 const MOUNTS: [(&str, &str); 7] = [
@@ -51,6 +56,8 @@ fn run() -> Result<(), Box<dyn Error>> {
         mount(Some(kind), place, Some(kind), MsFlags::empty(), None::<&str>)
             .map_err(|fault| format!("mounting {place}: {fault}"))?;
     }
+    // As much as a service manager allows (`man 5 systemd.exec`, LimitNOFILE): some tests hold thousands of sockets.
+    setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES)?;
     let script = fs::read_to_string("/script")?;
     for line in script.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -57,7 +57,8 @@ fn measure(rounds: u64, root: &Path) -> Result<(bool, Value)> {
     let mut pass = true;
     let mut figures = serde_json::Map::new();
     for connected in [true, false] {
-        let (sent, received) = (median(connected, |round| round.sent), median(connected, |round| round.received));
+        let (sent, received) =
+            (median(connected, |round| round.sent), median(connected, |round| round.received));
         let name = if connected { "connected" } else { "unconnected" };
         println!("  {name}: {sent:.0} ns for one that is sent, {received:.0} ns for one that is received");
         pass &= sent <= LIMIT && received <= LIMIT;
@@ -85,12 +86,8 @@ fn round(object: &Path, connected: bool) -> Result<Round> {
         true => [&["udp_sent"], &["udp_received"]],
         false => [&["udp_sent", "sendmsg4"], &["udp_received", "recvmsg4"]],
     };
-    let round = Round {
-        connected,
-        empty_nanoseconds_per_run: empty,
-        sent: net(sent),
-        received: net(received),
-    };
+    let round =
+        Round { connected, empty_nanoseconds_per_run: empty, sent: net(sent), received: net(received) };
     println!("    {round:?}");
     drop(recorder.finish());
     Ok(round)

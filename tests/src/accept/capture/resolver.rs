@@ -147,7 +147,8 @@ fn burst() -> Result<(Value, bool)> {
     let [seen, served] = [Direction::Outbound, Direction::Inbound].map(|one| of(&window, 443, one));
     let all = BURSTS * DATAGRAMS;
     let both = Outcomes { datagrams_sent: all, datagrams_received: all, ..Outcomes::default() };
-    let pass = seen == Outcomes { connected: 1, ..both.clone() } && served == Outcomes { accepted: 1, ..both };
+    let pass =
+        seen == Outcomes { connected: 1, ..both.clone() } && served == Outcomes { accepted: 1, ..both };
     println!("  {all} datagrams each way: {seen:?}");
     Ok((json!({ "client": seen, "server": served }), pass))
 }
