@@ -110,6 +110,8 @@ impl Hook {
 pub struct HookState {
     /// Attach point and program.
     pub name: String,
+    /// The program alone.
+    pub program: &'static str,
     /// Whose traffic it shows.
     pub protocol: Protocol,
     /// `None` when attached, otherwise why not.
@@ -148,6 +150,7 @@ impl Hook {
             (Err(refusal), None) => Err(refusal.fatal(program)),
             (attached, cost) => Ok(HookState {
                 name,
+                program,
                 protocol,
                 absent: attached.err().map(Refusal::in_words),
                 cost: cost.unwrap_or("all TCP").to_owned(),

@@ -21,6 +21,12 @@ impl Anchor {
         Ok(Self { boot: read(ClockId::CLOCK_BOOTTIME)?, wall: read(ClockId::CLOCK_REALTIME)? })
     }
 
+    /// Of a moment that was read elsewhere, nanoseconds.
+    #[must_use]
+    pub fn at(boot: u64, wall: i64) -> Self {
+        Self { boot: i64::try_from(boot).unwrap_or(i64::MAX), wall }
+    }
+
     /// The moment of the anchor on `CLOCK_BOOTTIME`, nanoseconds.
     #[must_use]
     pub fn boot(&self) -> u64 {
@@ -31,6 +37,13 @@ impl Anchor {
     #[must_use]
     pub fn wall(&self) -> i64 {
         self.wall
+    }
+
+    /// By how much the wall clock was set between this anchor and a later one, nanoseconds: what it went beside the time
+    /// that has passed. A clock that is slewed goes at most a two-thousandth beside it (`man 2 adjtimex`).
+    #[must_use]
+    pub fn set_until(&self, later: &Self) -> i64 {
+        (later.wall - later.boot).saturating_sub(self.wall - self.boot)
     }
 
     /// Wall-clock time of a moment on `CLOCK_BOOTTIME`, nanoseconds since the Unix epoch.

@@ -11,6 +11,7 @@ pub mod decode;
 mod diagnostics;
 pub mod error;
 mod fields;
+mod links;
 mod load;
 pub mod lockdown;
 mod memory;

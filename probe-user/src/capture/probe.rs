@@ -17,6 +17,7 @@ use super::{
     diagnostics::Diagnostics,
     error::StartError,
     fields::{self, MissingField},
+    links,
     load::{Scope, load, map, take, unusable},
     namespaces::Namespace,
     recursion::{Recursion, handlers_can_nest},
@@ -153,6 +154,21 @@ impl Probe {
             logger.flush();
         }
         self.unrouted.settle(&self.slots, now, take);
+    }
+
+    /// Learns which hooks somebody else has detached; before [`Self::detach`].
+    ///
+    /// # Errors
+    ///
+    /// When /proc is not readable.
+    pub fn notice_detached(&mut self) -> io::Result<()> {
+        let detached = links::detached()?;
+        for program in self.statistics()?.iter().filter(|program| detached.contains(&program.id)) {
+            for hook in self.hooks.iter_mut().filter(|hook| hook.program == program.name) {
+                hook.absent = Some("detached from outside while the window was open".to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// Detaches every hook; what the rings still hold can be drained.

@@ -15,6 +15,8 @@ use super::error::StartError;
 pub struct ProgramStatistics {
     /// The program.
     pub name: String,
+    /// The kernel's id.
+    pub id: u64,
     /// Invocations, counted while `kernel.bpf_stats_enabled` is 1.
     pub runs: u64,
     /// Their time together, nanoseconds.
@@ -49,6 +51,7 @@ pub(super) fn statistics(name: &str, file: &File) -> io::Result<ProgramStatistic
     };
     Ok(ProgramStatistics {
         name: name.to_owned(),
+        id: number("prog_id"),
         runs: number("run_cnt"),
         nanoseconds: number("run_time_ns"),
         recursion_misses: number("recursion_misses"),

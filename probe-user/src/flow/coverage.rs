@@ -51,11 +51,24 @@ pub struct Coverage {
     /// Transports whose hooks are attached and of which a known loopback exchange was not seen all the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deaf_to: Vec<Protocol>,
+    /// How often the wall clock was set while the window was open. All times are by the clock as it was at the end.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clock_steps: u64,
+    /// By how much, together, nanoseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clock_moved: i64,
+    /// For how long, together, the recorder did not run, nanoseconds: it was stopped, or starved of its CPU.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stood_still: u64,
     /// The namespaces or cgroups to which the window is limited; empty when it is the whole node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limited_to: Vec<String>,
     /// Traffic that no socket hook of this probe can show, one phrase each.
     pub blind: Vec<String>,
+}
+
+fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Coverage {
@@ -92,6 +105,20 @@ impl Coverage {
         }
         let groups = self.limited_to.iter().filter(|limit| limit.starts_with("cgroup "));
         gaps.extend(groups.map(|limit| CoverageGap::of_all(&format!("limited to {limit}"))));
+        if self.clock_steps > 0 {
+            let moved = self.clock_moved as f64 / 1e9;
+            let words = match self.clock_steps {
+                1 => format!("the clock was set, by {moved:+.1} s: times before that are not the wall's"),
+                steps => format!(
+                    "the clock was set {steps} times, by {moved:+.1} s together: times before that are not the wall's"
+                ),
+            };
+            gaps.push(CoverageGap::of_all(&words));
+        }
+        if self.stood_still > 0 {
+            let seconds = self.stood_still as f64 / 1e9;
+            gaps.push(CoverageGap::of_all(&format!("the recorder stood still for {seconds:.1} s")));
+        }
         if !self.canary {
             gaps.push(CoverageGap::of_all("the probe's own connection was not seen"));
         }

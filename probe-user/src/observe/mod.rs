@@ -7,6 +7,7 @@
 mod alive;
 mod names;
 mod snapshot;
+mod steady;
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -25,6 +26,7 @@ use crate::{
 use alive::CanaryWatch;
 use names::NameBook;
 use snapshot::{Found, Inquiries};
+use steady::Steady;
 
 /// How often the rings are drained under load.
 const BUSY: Duration = Duration::from_millis(1);
@@ -77,6 +79,7 @@ pub struct Watch {
     deaf_to: BTreeSet<Protocol>,
     start: Anchor,
     last_settled: Anchor,
+    steady: Steady,
 }
 
 impl Watch {
@@ -108,10 +111,12 @@ impl Watch {
             deaf_to: BTreeSet::new(),
             start,
             last_settled: start,
+            steady: Steady::since(start),
         };
         alive::prove(&mut watch)?;
         watch.take_snapshot()?;
         watch.start = Anchor::now().map_err(StartError::system("reading the clock"))?;
+        watch.steady = Steady::since(watch.start);
         Ok(watch)
     }
 
@@ -186,6 +191,9 @@ impl Watch {
         let now = Anchor::now()?;
         let drained = self.drain();
         let is_due = now.boot().saturating_sub(self.last_settled.boot()) >= SETTLE.as_nanos() as u64;
+        if now.boot().saturating_sub(self.steady.last_look()) >= SETTLE.as_nanos() as u64 {
+            self.steady.look(now);
+        }
         if is_due && drained.is_all {
             self.last_settled = now;
             self.settle(now);
@@ -199,8 +207,11 @@ impl Watch {
     ///
     /// When a map or a clock cannot be read.
     pub fn close(mut self) -> io::Result<Window> {
+        // Before the proof, which could not come from them.
+        self.probe.notice_detached()?;
         let canary = alive::prove(&mut self).is_ok();
         let end = Anchor::now()?;
+        self.steady.look(end);
         self.names.anchor(end);
         let (read, listed) = self.listed_now()?;
         // While the programs go one by one, what one misses the other cannot take: the window has ended by then.
@@ -221,7 +232,9 @@ impl Watch {
         // What may be younger than its time says is not yet unanswered.
         let flows = self.table.close(end.boot().saturating_sub(TICKS), is_waiting, &self.names);
         let Settings { cluster, node, .. } = self.settings;
-        Ok(Window { cluster, node, start: self.start.wall(), end: end.wall(), coverage, flows })
+        // One clock for both: a window is as long as it was, whatever the wall clock was set to meanwhile.
+        let start = end.wall_of(self.start.boot());
+        Ok(Window { cluster, node, start, end: end.wall(), coverage, flows })
     }
 
     /// Takes what the rings hold now.
@@ -310,6 +323,9 @@ impl Watch {
             events: self.table.events(),
             snapshot: Some(self.snapshot.clone()),
             canary,
+            clock_steps: self.steady.clock_steps,
+            clock_moved: self.steady.clock_moved,
+            stood_still: self.steady.stood_still,
             deaf_to: self.deaf_to.iter().copied().collect(),
             limited_to: limits.chain(groups).collect(),
             blind: BLIND.iter().map(|&words| words.to_owned()).chain(fields).collect(),
@@ -318,7 +334,7 @@ impl Watch {
 }
 
 fn hook(state: &HookState) -> Hook {
-    let HookState { name, protocol, absent, cost } = state.clone();
+    let HookState { name, program: _, protocol, absent, cost } = state.clone();
     Hook { name, protocol, absent, cost }
 }
 

@@ -23,8 +23,8 @@ const SERIES: [&str; 2] = ["6.1", "6.12"];
 
 /// The tests whose rules hold on every kernel: they load and attach everything, make each kind of connection, and hold
 /// what was recorded against it.
-const TESTS: [&str; 8] =
-    ["baseline", "accepts", "crowds", "datagrams", "failures", "identity", "older", "unroutable"];
+const TESTS: [&str; 9] =
+    ["baseline", "accepts", "coverage", "crowds", "datagrams", "failures", "identity", "older", "unroutable"];
 
 /// Arguments of `cargo xtask vm`.
 #[derive(Args)]
