@@ -141,6 +141,9 @@ impl Judging<'_> {
         if !is_arrivals && self.evidence.unattributed > 0 {
             gaps.push(Gap::UnknownWorkload);
         }
+        if !is_arrivals && self.evidence.unaddressed > 0 {
+            gaps.push(Gap::UnknownPeer(self.evidence.unaddressed));
+        }
         Some(gaps)
     }
 

@@ -50,6 +50,11 @@ fn cede(observation: &Observation<'_>, ceding: &[Match], rows: &BTreeSet<usize>,
 /// Notes what may have been a cell's, so that nobody says of it that nothing was.
 fn doubt(rows: &Rows, observation: &Observation<'_>, hidden: &[Match], evidence: &mut [Evidence]) {
     let tried = observation.client_outcomes();
+    for end in &observation.clients {
+        for cell in rows.unaddressed(&end.tuple()) {
+            evidence[cell].unaddressed += end.flow.outcomes.passed() + end.flow.outcomes.unsuccessful();
+        }
+    }
     for one in hidden {
         let evidence = &mut evidence[one.cell];
         match one.leg {
@@ -96,6 +101,10 @@ fn baseline(case: &Case<'_>, observation: &Observation<'_>) -> Option<usize> {
 fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> FlowVerdict {
     if let Some((exception, expired)) = exempt::covering(case, observation) {
         return FlowVerdict::Exempt { exception, expired };
+    }
+    // Whom nobody saw may be anybody whom a row allows.
+    if !observation.clients.is_empty() && observation.ends().all(|end| end.flow.key.remote.is_unspecified()) {
+        return FlowVerdict::OutOfScope;
     }
     let in_scope = observation.ends().any(|end| case.declared.in_scope(&end.tuple()));
     if in_scope { FlowVerdict::Undeclared } else { FlowVerdict::OutOfScope }

@@ -60,6 +60,8 @@ pub struct Evidence {
     pub unplaced: u64,
     /// Attempts that fit, of a socket whose workload is not known.
     pub unattributed: u64,
+    /// Exchanges of the cell's source with peers that nobody saw.
+    pub unaddressed: u64,
     /// Whether the same connections were seen at both ends.
     pub both_ends: bool,
     /// What the connecting end saw.
@@ -104,6 +106,7 @@ impl Evidence {
             ceded_to: self.ceded_to.clone(),
             hidden: self.hidden + self.shared.server,
             unplaced: self.unplaced,
+            unaddressed: self.unaddressed,
             ..Self::default()
         }
     }

@@ -132,6 +132,8 @@ pub enum Gap {
     OtherPort,
     /// A flow that may be the cell's, of a socket whose workload the recording does not know.
     UnknownWorkload,
+    /// So many exchanges that may be the cell's, with peers that nobody saw.
+    UnknownPeer(u64),
     /// So many attempts were under way when the window closed.
     Pending(u64),
     /// So many exchanges of datagrams were sent and not answered.
@@ -162,6 +164,12 @@ impl std::fmt::Display for Gap {
             }
             Self::OtherPort => {
                 formatter.write_str("another port of the row would be enough, and cannot be seen")
+            }
+            Self::UnknownPeer(1) => {
+                formatter.write_str("1 exchange of the source, with a peer that nobody saw")
+            }
+            Self::UnknownPeer(count) => {
+                write!(formatter, "{count} exchanges of the source, with peers that nobody saw")
             }
             Self::Unreplied(count) => write!(
                 formatter,

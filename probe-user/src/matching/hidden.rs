@@ -67,6 +67,19 @@ impl Rows {
         cells.map(|(index, _)| index).collect()
     }
 
+    /// Cells that the tuple may be of, whose peer nobody saw: it comes from their source, over their transport.
+    #[must_use]
+    pub fn unaddressed(&self, tuple: &Tuple<'_>) -> Vec<usize> {
+        let reach = self.reach(tuple);
+        if tuple.direction == Direction::Inbound || !tuple.remote.is_unspecified() {
+            return Vec::new();
+        }
+        let is_from =
+            |cell: &Cell| cell.port.carries(tuple.protocol) && reach.holds(&cell.source, tuple.client());
+        let cells = self.cells.iter().enumerate().filter(|(_, cell)| is_from(cell));
+        cells.map(|(index, _)| index).collect()
+    }
+
     /// Whether a row names the tuple's server as an endpoint, with its port. What a socket says to its own
     /// loopback address is nobody's access.
     #[must_use]

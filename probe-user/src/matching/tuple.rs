@@ -54,9 +54,9 @@ impl Tuple<'_> {
         Side { address: if local { self.local } else { self.remote }, local, client }
     }
 
-    /// Whether it never left its node.
+    /// Whether it never left its node. Of a datagram neither address may be known.
     pub(super) fn is_loopback(&self) -> bool {
-        self.local == self.remote || self.on_loopback_address()
+        (self.local == self.remote && !self.remote.is_unspecified()) || self.on_loopback_address()
     }
 
     /// Whether an end has an address that means itself only.

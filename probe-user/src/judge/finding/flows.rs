@@ -156,6 +156,8 @@ fn severity(flow: &UndeclaredFlow) -> Severity {
     match (flow.connections > 0 || flow.client.unreplied > 0, inside) {
         (false, _) => Severity::Low,
         (true, true) => Severity::Medium,
+        // Nobody can say that it came from outside.
+        (true, false) if client.address.is_unspecified() => Severity::Medium,
         (true, false) => Severity::High,
     }
 }
