@@ -43,12 +43,15 @@ fn current() -> u64 {
     unsafe { bpf_get_current_task() }
 }
 
+/// The two slots of a thread.
 #[inline(always)]
-fn slot(thread: u64) -> Option<*mut Note> {
+fn slots(thread: u64) -> Option<(*mut Note, *mut Note)> {
     /// Odd, without a pattern (the fractional part of the golden ratio): spreads what differs in the middle bits.
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let index = thread.wrapping_mul(SPREAD) >> (u64::BITS - LENGTH.ilog2());
-    NOTES.get_ptr_mut(index as u32)
+    let spread = thread.wrapping_mul(SPREAD);
+    let near = spread >> (u64::BITS - LENGTH.ilog2());
+    let far = spread >> (u64::BITS - 2 * LENGTH.ilog2()) & (LENGTH as u64 - 1);
+    Some((NOTES.get_ptr_mut(near as u32)?, NOTES.get_ptr_mut(far as u32)?))
 }
 
 #[inline(always)]
@@ -61,7 +64,9 @@ fn thread_of(note: *mut Note) -> u64 {
 #[inline(always)]
 pub(crate) fn leave(context: &bpf_sock_addr, peer: &Peer) {
     let thread = current();
-    let Some(note) = slot(thread) else { return };
+    let Some((near, far)) = slots(thread) else { return };
+    let of_near = thread_of(near);
+    let note = if of_near == 0 || of_near == thread { near } else { far };
     let found = thread_of(note);
     // SAFETY: a map's value that is ours once the exchange has put the mark there.
     unsafe {
@@ -79,7 +84,8 @@ pub(crate) fn leave(context: &bpf_sock_addr, peer: &Peer) {
 #[inline(always)]
 pub(crate) fn take(socket: &Socket<impl Access>) -> Option<Peer> {
     let thread = current();
-    let note = slot(thread)?;
+    let (near, far) = slots(thread)?;
+    let note = if thread_of(near) == thread { near } else { far };
     if thread_of(note) != thread {
         return None;
     }

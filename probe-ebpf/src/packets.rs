@@ -14,6 +14,7 @@ use crate::{
     exchange::{self, Call, Context, Peer},
     notes,
     offsets::OFFSET_PACKET_SOCK,
+    scope,
     socket::{Access, Socket, Untyped},
     tuple::{self, Address},
     udp,
@@ -44,7 +45,9 @@ pub(crate) fn left(context: &SkBuffContext) {
     if !peer.is_known() {
         peer = Peer::new(packet.destination, packet.destination_port);
     }
-    count(context, &socket, &peer, Call::SENT, Context::Task);
+    if scope::watched(&socket) {
+        count(context, &socket, &peer, Call::SENT, Context::Task);
+    }
 }
 
 /// Counts a packet that arrives.
@@ -52,8 +55,10 @@ pub(crate) fn left(context: &SkBuffContext) {
 pub(crate) fn arrived(context: &SkBuffContext) {
     let Some(packet) = Packet::read(context) else { return };
     let Some(socket) = socket_of(context) else { return };
-    let peer = Peer { own: packet.destination, ..Peer::new(packet.source, packet.source_port) };
-    count(context, &socket, &peer, Call::RECEIVED, Context::Softirq);
+    if scope::watched(&socket) {
+        let peer = Peer { own: packet.destination, ..Peer::new(packet.source, packet.source_port) };
+        count(context, &socket, &peer, Call::RECEIVED, Context::Softirq);
+    }
 }
 
 #[inline(always)]
@@ -63,13 +68,13 @@ fn count(context: &SkBuffContext, socket: &Socket<Untyped>, peer: &Peer, call: C
     exchange::count(socket, cookie, peer, call, by);
 }
 
-/// The socket that the packet is from or for, if it is one to report.
+/// The socket that the packet is from or for, if it is one of UDP.
 #[inline(always)]
 fn socket_of(context: &SkBuffContext) -> Option<Socket<Untyped>> {
     // SAFETY: the context is the kernel's `struct sk_buff`, of which the verifier shows no more than it must.
     let pointer: *const c_void = unsafe { Untyped::load(context.as_ptr(), OFFSET_PACKET_SOCK.required()) };
     let socket = Socket::<Untyped>::new(pointer);
-    udp::is_of_interest(&socket).then_some(socket)
+    udp::is_udp(&socket).then_some(socket)
 }
 
 impl Packet {

@@ -121,7 +121,8 @@ fn addressed(context: &SockAddrContext, peer: &Peer) {
 #[inline(always)]
 pub(crate) fn sent(context: &BtfTracePointContext) -> i32 {
     let socket: Socket = Socket::new(context.arg(0));
-    if is_of_interest(&socket) {
+    if is_udp(&socket) {
+        // Also of a socket that nobody watches: a note that stays would be in another's way.
         let noted = notes::take(&socket);
         if let Some(call) = Call::of(context.arg(1), Call::SENT) {
             count(&socket, noted, call);
@@ -134,7 +135,7 @@ pub(crate) fn sent(context: &BtfTracePointContext) -> i32 {
 #[inline(always)]
 pub(crate) fn received(context: &BtfTracePointContext) -> i32 {
     let socket: Socket = Socket::new(context.arg(0));
-    if is_of_interest(&socket) {
+    if is_udp(&socket) {
         let noted = notes::take(&socket);
         let length = context.arg::<i32>(1);
         let took_nothing = context.arg::<i32>(2) & LOOKS_ONLY != 0 || (length == 0 && is_shut_down(&socket));
@@ -146,10 +147,8 @@ pub(crate) fn received(context: &BtfTracePointContext) -> i32 {
 }
 
 #[inline(always)]
-pub(crate) fn is_of_interest(socket: &Socket<impl Access>) -> bool {
-    socket.load::<u16>(&OFFSET_SOCK_PROTOCOL) == UDP
-        && socket.load::<u16>(&OFFSET_SOCK_TYPE) == DATAGRAM
-        && scope::watched(socket)
+pub(crate) fn is_udp(socket: &Socket<impl Access>) -> bool {
+    socket.load::<u16>(&OFFSET_SOCK_PROTOCOL) == UDP && socket.load::<u16>(&OFFSET_SOCK_TYPE) == DATAGRAM
 }
 
 /// A socket that receives no more answers every call with nothing.
@@ -165,7 +164,7 @@ fn count(socket: &Socket, noted: Option<Peer>, call: Call) {
         None => connected_peer(socket),
     };
     // A failed call that named nobody was wrong in itself.
-    if peer.is_known() || !call.is_failed() {
+    if (peer.is_known() || !call.is_failed()) && scope::watched(socket) {
         exchange::count(socket, socket.cookie(), &peer, call, Context::Task);
     }
 }

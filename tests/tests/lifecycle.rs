@@ -92,7 +92,8 @@ fn killed_while_it_is_live_nothing_stays() {
             let recorder = Recorder::start(&[]);
             let held = programs::of_process(recorder.id()).expect("it lives");
             let names: Vec<&str> = held.iter().map(|program| program.name.as_str()).collect();
-            assert!(programs::OURS.iter().all(|ours| names.contains(ours)), "{names:?}");
+            // What shows UDP differs between kernels.
+            assert!(programs::ALWAYS.iter().all(|ours| names.contains(ours)), "{names:?}");
             std::thread::sleep(Duration::from_millis(20) * step);
             recorder.destroy();
             assert_nothing_stays();

@@ -16,7 +16,7 @@ use seccompiler::{
 ///
 /// # Errors
 ///
-/// When the kernel refuses, in words: then the process has what it had.
+/// When the kernel refuses, in words: then the process may have lost a part.
 pub fn engage() -> io::Result<()> {
     prctl::set_no_new_privs()?;
     give_up_capabilities()?;

@@ -197,16 +197,16 @@ impl Probe {
 
     /// What did not arrive, by reason, after [`Self::detach`]; reasons that did not occur are left out. `unconcluded`
     /// are the attempts whose outcome was missed: those that the rings' losses do not explain are a reason of their
-    /// own, so many at least.
-    ///
-    /// # Errors
-    ///
-    /// When the counters cannot be read.
-    pub fn losses(&self, unconcluded: u64) -> io::Result<BTreeMap<String, u64>> {
+    /// own, so many at least. Where the counters cannot be read, that is a reason.
+    #[must_use]
+    pub fn losses(&self, unconcluded: u64) -> BTreeMap<String, u64> {
         let mut losses = BTreeMap::new();
         for loss in Loss::ALL {
-            let counts = self.losses.get(&(loss as u32), 0).map_err(io::Error::other)?;
-            losses.insert(loss.name().to_owned(), counts.iter().sum());
+            match self.losses.get(&(loss as u32), 0) {
+                Ok(counts) => losses.insert(loss.name().to_owned(), counts.iter().sum()),
+                // Some kernels before 5.19 want CAP_BPF for it. A window is worth more than its counters.
+                Err(_) => losses.insert("counters-unreadable".to_owned(), 1),
+            };
         }
         losses.insert("undecodable".to_owned(), self.undecodable);
         losses.insert("unread".to_owned(), self.rings.unread());
@@ -214,7 +214,7 @@ impl Probe {
         let explained = of(Loss::Connected) + of(Loss::Failed);
         losses.insert("outcome-unseen".to_owned(), unconcluded.saturating_sub(explained));
         losses.retain(|_, count| *count > 0);
-        Ok(losses)
+        losses
     }
 
     /// What the two TCP programs missed until now.

@@ -48,7 +48,9 @@ impl SourceAddresses {
     /// Learns an address that a socket in the namespace has. A pod has one, and one that has come since the rights were
     /// given up can be asked no more.
     pub fn learn(&mut self, cookie: u64, own: IpAddr) {
-        if !own.is_unspecified() && !own.is_loopback() && !self.sockets.contains_key(&cookie) {
+        let is_broadcast = matches!(own, IpAddr::V4(own) if own.is_broadcast());
+        let is_own = !own.is_unspecified() && !own.is_loopback() && !own.is_multicast() && !is_broadcast;
+        if is_own && !self.sockets.contains_key(&cookie) {
             self.shown.insert((cookie, own.is_ipv4()), own);
         }
     }

@@ -16,12 +16,11 @@ use crate::event::{Datagrams, End, Event, Process, Protocol, Way};
 /// How long after its last datagram an exchange without an answer is merely young, nanoseconds.
 const ANSWER: u64 = 1_000_000_000;
 
-/// An answer that comes later than this after its request finds nobody waiting, nanoseconds (`man 5 resolv.conf`,
-/// `RES_TIMEOUT`).
-const LATEST_ANSWER: u64 = 5_000_000_000;
-
 /// So many exchanges are remembered at once; twice what the kernel side counts in its slots.
 const MOST: usize = 2 * probe_common::EXCHANGES;
+
+/// So many are remembered that were counted before the end, each by no more than how it went.
+const MOST_COUNTED: usize = 1 << 20;
 
 /// Which exchange.
 type Pair = (u64, End);
@@ -34,8 +33,10 @@ pub(super) struct Exchanges {
     older: HashMap<u64, OlderSocket>,
     /// Sockets that a peer began with, whose exchanges are counted.
     listening: HashSet<u64>,
-    /// Whether exchanges were counted before the end: then the first datagram of another may be forgotten.
-    has_retired: bool,
+    /// Exchanges that were counted before the end: which direction, and whether they had an answer.
+    counted: HashMap<Pair, (Direction, bool)>,
+    /// Whether some of these are forgotten.
+    has_forgotten: bool,
 }
 
 #[derive(Debug)]
@@ -53,6 +54,8 @@ struct Exchange {
     /// `CLOCK_BOOTTIME`, nanoseconds.
     last: u64,
     port_is_chosen: Option<bool>,
+    /// Its latest part told of its slot and not of its counts: these are there.
+    is_in_slot: bool,
     sent: u64,
     received: u64,
     errors: BTreeSet<u16>,
@@ -65,6 +68,7 @@ impl Exchange {
             first: datagrams.first,
             last: event.time,
             port_is_chosen: None,
+            is_in_slot: true,
             sent: 0,
             received: 0,
             errors: BTreeSet::new(),
@@ -83,6 +87,7 @@ impl Exchange {
         }
         self.last = self.last.max(event.time + event.elapsed);
         self.port_is_chosen = self.port_is_chosen.or(port_is_chosen);
+        self.is_in_slot = sent + received + failed == 0;
         self.sent += sent;
         self.received += received;
         if failed > 0 {
@@ -117,7 +122,7 @@ impl Exchange {
 
 impl Exchanges {
     /// Adds a part of an exchange. When too many are known, those that were silent for longest are counted in `flows` as
-    /// they are; what comes of them later counts anew.
+    /// they are.
     pub(super) fn add(&mut self, event: &Event, datagrams: Datagrams, flows: &mut RawFlows) {
         if self.known.len() >= MOST {
             self.retire(flows);
@@ -143,6 +148,7 @@ impl Exchanges {
     /// Counts every exchange in `flows`, and the older sockets over which nothing went. `now` is the end of the window,
     /// `CLOCK_BOOTTIME`, nanoseconds.
     pub(super) fn close(&mut self, now: u64, flows: &mut RawFlows) {
+        self.give_answers();
         let known = std::mem::take(&mut self.known);
         self.count(known, now, flows);
         for OlderSocket { socket, is_silent } in self.older.values() {
@@ -153,47 +159,103 @@ impl Exchanges {
         }
     }
 
-    /// Counts the half that was silent for longest.
+    /// Counts half of those whose counts are known, and were silent for longest. As many as there are slots are not.
     fn retire(&mut self, flows: &mut RawFlows) {
-        let mut times: Vec<u64> = self.known.values().map(|exchange| exchange.last).collect();
+        let counts = |exchange: &Exchange| !exchange.is_in_slot;
+        let mut times: Vec<u64> =
+            self.known.values().filter(|exchange| counts(exchange)).map(|exchange| exchange.last).collect();
+        if times.is_empty() {
+            return;
+        }
         let middle = times.len() / 2;
         let (_, median, _) = times.select_nth_unstable(middle);
-        let now = *median;
-        self.has_retired = true;
-        let retired = self.known.extract_if(|_, exchange| exchange.last <= now).collect();
-        self.count(retired, u64::MAX, flows);
-    }
-
-    fn count(&mut self, exchanges: HashMap<Pair, Exchange>, now: u64, flows: &mut RawFlows) {
-        let begun_with = |exchange: &&Exchange| exchange.first == Way::Received;
-        self.listening.extend(exchanges.values().filter(begun_with).map(|exchange| exchange.event.socket));
-        for exchange in exchanges.into_values() {
-            let direction = self.direction(&exchange);
-            let key = RawKey::of(&exchange.event, direction);
-            let seen = (exchange.event.time, exchange.last);
-            let process: Option<&Process> = exchange.event.process.as_ref();
-            flows.fold(key, seen, process).outcomes.add(&exchange.outcomes(direction, now));
+        let latest = *median;
+        let retired: HashMap<Pair, Exchange> =
+            self.known.extract_if(|_, exchange| counts(exchange) && exchange.last <= latest).collect();
+        if self.counted.len() + retired.len() > MOST_COUNTED {
+            self.counted.clear();
+            self.has_forgotten = true;
+        }
+        let seen: Vec<(Pair, bool)> =
+            retired.iter().map(|(pair, exchange)| (*pair, exchange.received > 0)).collect();
+        let directions = self.count(retired, u64::MAX, flows);
+        for ((pair, is_answered), direction) in seen.into_iter().zip(directions) {
+            self.counted.insert(pair, (direction, is_answered));
         }
     }
 
-    /// The first datagram tells, unless it went before anybody looked. Then a socket whose port the kernel chose as it sent
-    /// is a client's; one whose port the application chose and that peers begin with is a server's, and so is any that a
-    /// peer begins with when nobody waits for an answer any more to what was sent unseen.
+    /// Counts exchanges; their directions.
+    fn count(
+        &mut self,
+        exchanges: HashMap<Pair, Exchange>,
+        now: u64,
+        flows: &mut RawFlows,
+    ) -> Vec<Direction> {
+        let begun_with = |exchange: &&Exchange| exchange.first == Way::Received;
+        self.listening.extend(exchanges.values().filter(begun_with).map(|exchange| exchange.event.socket));
+        let mut directions = Vec::with_capacity(exchanges.len());
+        for (pair, exchange) in exchanges {
+            let before = self.counted.get(&pair).copied();
+            let direction = before.map_or_else(|| self.direction(&exchange), |(direction, _)| direction);
+            let mut outcomes = exchange.outcomes(direction, now);
+            // The same exchange, unless it is only now that it is answered.
+            if let Some((_, was_answered)) = before
+                && (was_answered || exchange.received == 0)
+            {
+                let Outcomes { datagrams_sent, datagrams_received, failed, .. } = outcomes;
+                outcomes = Outcomes { datagrams_sent, datagrams_received, failed, ..Outcomes::default() };
+            }
+            let key = RawKey::of(&exchange.event, direction);
+            let seen = (exchange.event.time, exchange.last);
+            let process: Option<&Process> = exchange.event.process.as_ref();
+            flows.fold(key, seen, process).outcomes.add(&outcomes);
+            directions.push(direction);
+        }
+        directions
+    }
+
+    /// Gives what a socket received without asking from whom to the only peer that it has sent to first, if there is but
+    /// one.
+    fn give_answers(&mut self) {
+        let mut asked: HashMap<u64, Vec<Pair>> = HashMap::new();
+        for (pair, exchange) in &self.known {
+            if exchange.first == Way::Sent && pair.1.port != 0 {
+                asked.entry(pair.0).or_default().push(*pair);
+            }
+        }
+        let only = |socket: u64| match asked.get(&socket).map(Vec::as_slice) {
+            Some([pair]) => Some(*pair),
+            _ => None,
+        };
+        let is_anonymous = |pair: &Pair| pair.1.port == 0 && only(pair.0).is_some();
+        let anonymous: Vec<(Pair, Exchange)> = self.known.extract_if(|pair, _| is_anonymous(pair)).collect();
+        for ((socket, _), exchange) in anonymous {
+            if let Some(known) = only(socket).and_then(|pair| self.known.get_mut(&pair)) {
+                known.received += exchange.received;
+                known.sent += exchange.sent;
+                known.last = known.last.max(exchange.last);
+            }
+        }
+    }
+
+    /// The first datagram tells, unless it went before anybody looked. Then a socket whose port the application chose and
+    /// that peers begin with is a server's; one whose port the kernel chose is a client's if it sends first, or is
+    /// connected.
     fn direction(&self, exchange: &Exchange) -> Direction {
         let is_chosen = exchange.port_is_chosen == Some(true);
+        let is_given = exchange.port_is_chosen == Some(false);
         let is_listening = is_chosen && self.listening.contains(&exchange.event.socket);
         let Some(older) = self.older.get(&exchange.event.socket).map(|older| &older.socket) else {
             return match exchange.first {
-                Way::Sent if is_listening && self.has_retired => Direction::Inbound,
+                Way::Sent if is_listening && self.has_forgotten => Direction::Inbound,
                 Way::Sent => Direction::Outbound,
                 Way::Received => Direction::Inbound,
             };
         };
-        let is_late = exchange.event.time > older.time + LATEST_ANSWER;
         match exchange.first {
             _ if is_listening || (is_chosen && older.direction == Direction::Inbound) => Direction::Inbound,
-            Way::Received if is_late => Direction::Inbound,
-            Way::Sent if exchange.port_is_chosen == Some(false) => Direction::Outbound,
+            Way::Sent if is_given => Direction::Outbound,
+            _ if is_given && is_connected(older) => Direction::Outbound,
             _ => Direction::Unknown,
         }
     }
@@ -205,6 +267,8 @@ fn is_connected(socket: &Older) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::{
         event::Kind,
@@ -314,7 +378,7 @@ mod tests {
             (Some(false), Way::Received, soon, Direction::Unknown),
             (None, Way::Received, soon, Direction::Unknown),
             (None, Way::Sent, late, Direction::Unknown),
-            (Some(false), Way::Received, late, Direction::Inbound),
+            (Some(false), Way::Received, late, Direction::Unknown),
         ] {
             let found = direction(true, chosen(is_chosen, first, time));
             assert_eq!(found, expected, "{is_chosen:?} {first:?} {time}");
@@ -329,20 +393,31 @@ mod tests {
         assert!(flows.iter().all(|flow| flow.key.direction == Direction::Inbound), "{flows:?}");
     }
 
+    fn numbered(number: usize) -> IpAddr {
+        IpAddr::from(u32::try_from(number).expect("small").to_be_bytes())
+    }
+
     #[test]
-    fn what_was_counted_early_loses_no_datagram() {
+    fn what_was_counted_early_loses_no_datagram_and_counts_once() {
         let (mut exchanges, mut flows) = (Exchanges::default(), RawFlows::default());
-        let many = MOST as u64 + MOST as u64 / 4;
-        for number in 0..many {
-            let (mut event, datagrams) = part(Way::Received, SECOND + number, [1, 1]);
-            event.remote.address =
-                u32::try_from(number).map(|number| number.to_be_bytes().into()).expect("small");
+        let many = MOST + MOST / 4;
+        let mut add = |first, time, counts, address| {
+            let (mut event, datagrams) = part(first, time, counts);
+            event.remote.address = address;
             exchanges.add(&event, datagrams, &mut flows);
+        };
+        for number in 0..many {
+            // Told first, and counted when it has lost its slot; the latest are still there.
+            add(Way::Received, SECOND + number as u64, [0, 0], numbered(number));
+            if number + probe_common::EXCHANGES / 2 < many {
+                add(Way::Received, SECOND + number as u64, [1, 1], numbered(number));
+            }
         }
-        // One of those that were counted goes on: its beginning is forgotten, and its port tells.
-        let (mut event, datagrams) = part(Way::Sent, 50 * SECOND, [1, 0]);
-        event.remote.address = [0; 4].into();
-        exchanges.add(&event, datagrams, &mut flows);
+        // One of those that were counted goes on: its beginning is known all the same.
+        add(Way::Sent, 50 * SECOND, [1, 0], numbered(0));
+        for number in many - probe_common::EXCHANGES / 2..many {
+            add(Way::Received, SECOND + number as u64, [1, 1], numbered(number));
+        }
         assert!(exchanges.known.len() <= MOST);
         exchanges.close(100 * SECOND, &mut flows);
         let mut sum = Outcomes::default();
@@ -350,7 +425,23 @@ mod tests {
             assert_eq!(flow.key.direction, Direction::Inbound);
             sum.add(&flow.outcomes);
         }
-        assert_eq!((sum.accepted, sum.datagrams_sent, sum.datagrams_received), (many + 1, many + 1, many));
+        let many = many as u64;
+        assert_eq!((sum.accepted, sum.datagrams_sent, sum.datagrams_received), (many, many + 1, many));
+        assert_eq!(sum.unsuccessful(), 0);
+    }
+
+    #[test]
+    fn an_answer_without_a_sender_is_of_the_only_one_who_was_asked() {
+        let (asked, question) = part(Way::Sent, 3 * SECOND, [1, 0]);
+        let (mut blind, answer) = part(Way::Received, 4 * SECOND, [0, 1]);
+        blind.remote = End { address: [0; 4].into(), port: 0 };
+        let mut other = asked.clone();
+        other.remote = end(3, 53);
+        let flows = folded(&[], [(asked.clone(), question), (blind.clone(), answer)]);
+        let [flow] = flows.as_slice() else { panic!("one exchange is one flow: {flows:?}") };
+        assert_eq!((flow.outcomes.connected, flow.outcomes.unreplied), (1, 0));
+        // Nobody can say which of two has answered.
+        assert_eq!(folded(&[], [(asked, question), (other, question), (blind, answer)]).len(), 3);
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn doubt(rows: &Rows, observation: &Observation<'_>, hidden: &[Match], evidence:
         let evidence = &mut evidence[one.cell];
         match one.leg {
             Leg::Direct | Leg::ClientToFront if !observation.clients.is_empty() => {
-                evidence.unattributed += tried.succeeded() + tried.unsuccessful();
+                evidence.unattributed += tried.passed() + tried.unsuccessful();
             }
             _ => evidence.hidden += observation.succeeded(),
         }
@@ -101,6 +101,10 @@ fn baseline(case: &Case<'_>, observation: &Observation<'_>) -> Option<usize> {
 fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> FlowVerdict {
     if let Some((exception, expired)) = exempt::covering(case, observation) {
         return FlowVerdict::Exempt { exception, expired };
+    }
+    // A socket that is connected and silent has sent nothing.
+    if observation.is_silent() {
+        return FlowVerdict::OutOfScope;
     }
     // Whom nobody saw may be anybody whom a row allows.
     if !observation.clients.is_empty() && observation.ends().all(|end| end.flow.key.remote.is_unspecified()) {

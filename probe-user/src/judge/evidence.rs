@@ -149,7 +149,7 @@ impl Evidence {
 
     /// Counts an observation that fits, and fits these rows better.
     pub(super) fn cede(&mut self, observation: &Observation<'_>, rows: &BTreeSet<usize>) {
-        self.ceded += observation.succeeded();
+        self.ceded += observation.passed();
         self.ceded_failed += observation.client_outcomes().unsuccessful();
         self.ceded_to.extend(rows);
     }

@@ -78,6 +78,19 @@ impl<'a> Observation<'a> {
         self.client_outcomes().succeeded().max(self.server_outcomes().succeeded())
     }
 
+    /// The same with datagrams that nobody answered.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.client_outcomes().passed().max(self.server_outcomes().passed())
+    }
+
+    /// Whether it is nothing but UDP sockets that are connected and were silent.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        let client = self.client_outcomes();
+        client.silent > 0 && client.pending == 0 && self.passed() + client.unsuccessful() == 0
+    }
+
     /// Wall-clock time of the first and last fact, nanoseconds since the Unix epoch.
     #[must_use]
     pub fn seen(&self) -> (i64, i64) {

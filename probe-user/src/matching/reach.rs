@@ -114,6 +114,10 @@ impl<'a> Reach<'a> {
 
     /// Whether `side` belongs to the endpoint.
     pub(super) fn at_endpoint(&self, endpoint: &Endpoint, side: Side) -> bool {
+        // Nobody knows who sent the datagram: not even that it came from the Internet.
+        if !side.local && side.address.is_unspecified() {
+            return false;
+        }
         let home = endpoint.cluster.as_deref();
         let here = home.is_none_or(|cluster| cluster == self.tuple.cluster);
         if side.local && here && self.in_cgroup(&endpoint.cgroups) {

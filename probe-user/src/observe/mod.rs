@@ -208,7 +208,9 @@ impl Watch {
     /// When a map or a clock cannot be read.
     pub fn close(mut self) -> io::Result<Window> {
         // Before the proof, which could not come from them.
-        self.probe.notice_detached()?;
+        if let Err(cause) = self.probe.notice_detached() {
+            self.snapshot.unread.push(format!("whether every hook is still attached: {cause}"));
+        }
         let canary = alive::prove(&mut self).is_ok();
         let end = Anchor::now()?;
         self.steady.look(end);
@@ -310,7 +312,7 @@ impl Watch {
     }
 
     fn coverage(&self, canary: bool, unconcluded: u64, recursion: Recursion) -> io::Result<Coverage> {
-        let lost = self.probe.losses(unconcluded)?;
+        let lost = self.probe.losses(unconcluded);
         let limits =
             self.settings.probe.namespaces.iter().map(|namespace| format!("netns {}", namespace.label()));
         let groups = self.settings.probe.cgroups.iter().map(|path| format!("cgroup {}", path.display()));

@@ -77,6 +77,8 @@ impl Inquiries {
 fn found(socket: &ListedSocket, listing: &Listing, (cookie, time): (u64, u64)) -> Found {
     let direction = match socket.state {
         State::SynSent => Direction::Outbound,
+        // It is its own listener, and may be a client as well.
+        State::Datagram if socket.remote.port == 0 => Direction::Unknown,
         _ if listing.is_listening(socket) => Direction::Inbound,
         _ => Direction::Unknown,
     };

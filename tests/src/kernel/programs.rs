@@ -26,6 +26,9 @@ pub const OURS: [&str; 12] = [
     "udp_arrived",
 ];
 
+/// Those of them that every recorder has.
+pub const ALWAYS: [&str; 6] = ["tcp_state", "tcp_rescue", "connect4", "connect6", "sendmsg4", "sendmsg6"];
+
 /// What the kernel says of one program (kernel/bpf/syscall.c, bpf_prog_show_fdinfo).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Reading {

@@ -100,6 +100,8 @@ impl Drop for Machine {
 
 fn follow(lines: &mpsc::Receiver<String>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
+    // Of the test file that is running.
+    let mut passed = 0;
     let mut shown: Option<Vec<String>> = None;
     loop {
         let line = match lines.recv_timeout(SILENCE) {
@@ -107,6 +109,7 @@ fn follow(lines: &mpsc::Receiver<String>) -> Result<Outcome> {
             Err(mpsc::RecvTimeoutError::Timeout) => bail!("the machine was silent for {SILENCE:?}"),
             Err(mpsc::RecvTimeoutError::Disconnected) => bail!("the machine ended before its tests did"),
         };
+        passed = passed_by(&line).unwrap_or(passed);
         let Some(said) = line.split_once(MARK).map(|(_, said)| said) else {
             match &mut shown {
                 Some(shown) => shown.push(line),
@@ -116,14 +119,52 @@ fn follow(lines: &mpsc::Receiver<String>) -> Result<Outcome> {
         };
         let words: Vec<&str> = said.split_whitespace().collect();
         match words.as_slice() {
-            ["ended", test, status] => outcome.tests.push(((*test).to_owned(), (*status).to_owned())),
+            ["ended", test, status] => {
+                // A filter that nothing matches is no success.
+                let status = if *status == "0" && passed == 0 { "no test was run" } else { *status };
+                outcome.tests.push(((*test).to_owned(), status.to_owned()));
+                passed = 0;
+            }
             ["show"] => shown = Some(Vec::new()),
             ["shown"] => outcome.baseline = shown.take().map(|lines| lines.join("\n") + "\n"),
+            ["fault", ..] => bail!("the machine could not go on: {said}"),
             ["done"] => {
                 ensure!(!outcome.tests.is_empty(), "the machine ran no test");
                 return Ok(outcome);
             }
             _ => println!("{said}"),
         }
+    }
+}
+
+/// How many tests passed, by libtest's last line.
+fn passed_by(line: &str) -> Option<u64> {
+    line.strip_prefix("test result: ")?.split_once(". ")?.1.split_once(" passed")?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(lines: &[&str]) -> Result<Outcome> {
+        let (sender, receiver) = mpsc::channel();
+        lines.iter().for_each(|line| sender.send((*line).to_owned()).expect("it is open"));
+        drop(sender);
+        follow(&receiver)
+    }
+
+    #[test]
+    fn a_file_without_a_test_and_a_fault_are_no_success() {
+        let ok = "test result: ok. 3 passed; 0 failed; 0 ignored";
+        let none = "test result: ok. 0 passed; 0 failed; 0 ignored";
+        let both = outcome(&[ok, "::vm ended first 0", none, "::vm ended second 0", "::vm done"]);
+        assert_eq!(both.expect("it ended").failed().collect::<Vec<_>>(), ["second"]);
+        let bad = outcome(&[ok, "::vm ended first 101", "::vm done"]).expect("it ended");
+        assert_eq!(bad.failed().count(), 1);
+        assert!(
+            outcome(&[ok, "::vm ended first 0", "::vm fault /script: no such file", "::vm done"]).is_err()
+        );
+        assert!(outcome(&["::vm done"]).is_err());
+        assert!(outcome(&[ok, "::vm ended first 0"]).is_err(), "it ended before it was done");
     }
 }

@@ -54,7 +54,8 @@ pub(super) fn write(
         image.add(&place, &fs::read(&program.file)?)?;
         if program.is_test {
             let (only, how) = match program.name.as_str() {
-                "baseline" => (None, "--test-threads=4"),
+                // Their names say nothing of links.
+                "baseline" | "crowds" | "unroutable" => (None, "--test-threads=4"),
                 // It sets the clock, which nothing else that runs beside it should see.
                 CLOCK => (Some(CLOCK_TEST), "--ignored"),
                 _ => (only, "--test-threads=4"),
