@@ -33,6 +33,8 @@ pub mod kind {
     pub const EXCHANGE_SENT_FIRST: u8 = 8;
     /// Likewise; the first was received.
     pub const EXCHANGE_RECEIVED_FIRST: u8 = 9;
+    /// The bits of one of these; the others are added.
+    pub const BASIC: u8 = 0x0f;
     /// Added to an exchange's: the kernel tells whether the application chose the socket's port, and it did.
     pub const PORT_CHOSEN: u8 = 0x20;
     /// Added to an exchange's: likewise, and the kernel chose it.
@@ -242,6 +244,88 @@ const _: () = {
     assert!(offset_of!(ExchangeSlot, last) == 120);
 };
 
+/// A place in the spill: what no ring could take, folded (`probe-ebpf/src/spill.rs`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpillSlot {
+    /// A hash of what is folded here; 0 when it is free, [`Self::BEING_WRITTEN`] when a hook or user space owns it.
+    pub holder: u64,
+    /// The first of the facts, with its caller if it had one; rubbish when the slot is free.
+    pub record: AttemptRecord,
+    /// When the latest of them happened, nanoseconds on `CLOCK_BOOTTIME`.
+    pub last: u64,
+    /// How many facts.
+    pub count: u32,
+    /// How many of them are exchanges in which something was received.
+    pub answered: u32,
+    /// Of exchanges: calls that sent.
+    pub sent: u32,
+    /// Likewise: calls that received.
+    pub received: u32,
+}
+
+impl SpillSlot {
+    /// In place of a hash: somebody is reading or writing the slot.
+    pub const BEING_WRITTEN: u64 = u64::MAX;
+    /// A fact looks for its slot in two sets of so many, each a value of the map.
+    pub const SET: usize = 8;
+}
+
+const _: () = {
+    assert!(size_of::<SpillSlot>() == 128);
+    assert!(offset_of!(SpillSlot, holder) == 0);
+    assert!(offset_of!(SpillSlot, record) == 8);
+    assert!(offset_of!(SpillSlot, last) == 104);
+    assert!(offset_of!(SpillSlot, count) == 112);
+    assert!(offset_of!(SpillSlot, answered) == 116);
+    assert!(offset_of!(SpillSlot, sent) == 120);
+    assert!(offset_of!(SpillSlot, received) == 124);
+};
+
+/// What the spill holds altogether. Written by hooks and, as it empties the spill, by user space; each by atomic
+/// additions.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpillState {
+    /// All cgroups that have no [`GroupSlot`] of their own.
+    pub others: GroupSlot,
+    /// Slots in use.
+    pub used: u64,
+    /// How many of them hold a [`kind::BEGUN`].
+    pub begun: u64,
+}
+
+const _: () = {
+    assert!(size_of::<SpillState>() == 80);
+    assert!(offset_of!(SpillState, others) == 0);
+    assert!(offset_of!(SpillState, used) == 64);
+    assert!(offset_of!(SpillState, begun) == 72);
+};
+
+/// How many cgroups are told apart by what they have in the spill and what they lost; a power of two.
+pub const GROUPS: usize = 1 << 12;
+
+/// What a cgroup has in the spill, and what it lost. A cgroup looks for its slot in one set of [`SpillSlot::SET`], and keeps
+/// it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupSlot {
+    /// The cgroup's id; 0 when the slot is free.
+    pub holder: u64,
+    /// How many slots of the spill it uses; written by hooks and user space, by atomic additions.
+    pub used: u64,
+    /// What was lost, by [`Loss`]; written by hooks, never reset.
+    pub lost: [u64; Loss::ALL.len()],
+}
+
+const _: () = {
+    assert!(GROUPS.is_power_of_two());
+    assert!(size_of::<GroupSlot>() == 64);
+    assert!(offset_of!(GroupSlot, holder) == 0);
+    assert!(offset_of!(GroupSlot, used) == 8);
+    assert!(offset_of!(GroupSlot, lost) == 16);
+};
+
 /// What the hooks keep per CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,23 +371,23 @@ const _: () = {
     assert!(offset_of!(AttemptRecord, command) == 80);
 };
 
-/// Why a fact did not reach its ring, which was full (or, where CPUs share one, overrun by the others): the index into
-/// the probe's `LOSSES` map (one slot per CPU and reason).
+/// What neither its ring could take, which was full (or, where CPUs share one, overrun by the others), nor the spill: the
+/// index into [`GroupSlot::lost`].
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Loss {
-    /// Ring full: an attempt that had lost its slot. It costs the outcome its process; while no outcome comes, it
-    /// costs the attempt. With its outcome lost too, an attempt that was noted may look as if it had died on its route.
+    /// An attempt that had lost its slot, and never goes to the spill. It costs the outcome its process; one that still
+    /// waits is found among the sockets.
     Attempt = 0,
-    /// Ring full: a success.
+    /// A success.
     Connected = 1,
-    /// Ring full: a failure.
+    /// A failure.
     Failed = 2,
-    /// Ring full: an accept.
+    /// An accept.
     Accepted = 3,
-    /// Ring full: an attempt that died before any state change, or that had left its slot before its SYN.
+    /// An attempt that died before any state change, or that had left its slot before its SYN.
     Unrouted = 4,
-    /// Ring full: a datagram of an exchange that had no slot, or a call that failed.
+    /// An exchange that had to leave its slot, a datagram of one that had none, or a call that failed.
     Datagram = 5,
 }
 
@@ -311,6 +395,20 @@ impl Loss {
     /// Every reason, in the order of their slots.
     pub const ALL: [Self; 6] =
         [Self::Attempt, Self::Connected, Self::Failed, Self::Accepted, Self::Unrouted, Self::Datagram];
+
+    /// What the loss of a record of this [`kind`] is, given without what is added to it.
+    #[must_use]
+    #[inline(always)]
+    pub const fn of(basic_kind: u8) -> Self {
+        match basic_kind {
+            kind::CONNECTED => Self::Connected,
+            kind::FAILED => Self::Failed,
+            kind::ACCEPTED => Self::Accepted,
+            kind::UNROUTED | kind::BEGUN => Self::Unrouted,
+            kind::EXCHANGE_SENT_FIRST | kind::EXCHANGE_RECEIVED_FIRST => Self::Datagram,
+            _ => Self::Attempt,
+        }
+    }
 
     /// The name that reports and recordings use.
     #[must_use]

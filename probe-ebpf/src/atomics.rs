@@ -81,17 +81,17 @@ unsafe fn store(word: *mut u64, value: u64) {
     }
 }
 
-/// Adds one.
+/// Adds `value`, modulo 2⁶⁴.
 ///
 /// # Safety
 ///
 /// As for [`exchange`].
 #[cfg(target_arch = "bpf")]
 #[inline(always)]
-pub(crate) unsafe fn increment(word: *mut u64) {
+pub(crate) unsafe fn add(word: *mut u64, value: u64) {
     // SAFETY: the caller's promise.
     unsafe {
-        core::arch::asm!("lock *(u64 *)({word} + 0) += {one}", word = in(reg) word, one = in(reg) 1_u64);
+        core::arch::asm!("lock *(u64 *)({word} + 0) += {value}", word = in(reg) word, value = in(reg) value);
     }
 }
 
@@ -112,12 +112,12 @@ mod elsewhere {
 
     pub(super) use swap as store;
 
-    pub(crate) unsafe fn increment(word: *mut u64) {
+    pub(crate) unsafe fn add(word: *mut u64, value: u64) {
         // SAFETY: the caller's promise.
-        unsafe { AtomicU64::from_ptr(word) }.fetch_add(1, SeqCst);
+        unsafe { AtomicU64::from_ptr(word) }.fetch_add(value, SeqCst);
     }
 }
 #[cfg(not(target_arch = "bpf"))]
-pub(crate) use elsewhere::{exchange, increment};
+pub(crate) use elsewhere::{add, exchange};
 #[cfg(not(target_arch = "bpf"))]
 use elsewhere::{store, swap};

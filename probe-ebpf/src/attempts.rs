@@ -11,17 +11,14 @@
 
 use core::ptr;
 
-use probe_common::{ATTEMPTS, AttemptSlot, Loss, kind};
+use probe_common::{ATTEMPTS, AttemptSlot, kind};
 
 use crate::{
-    atomics::{exchange, publish},
     emit, maps,
+    owned::{BEING_WRITTEN, Owned},
     record::{self, AttemptWords},
     ring::Ring,
 };
-
-/// In place of a socket's cookie. Cookies count up from 1.
-const BEING_WRITTEN: u64 = AttemptSlot::BEING_WRITTEN;
 
 /// Cookies are given out to CPUs by the 4,096 (net/core/sock_diag.c, `COOKIE_LOCAL_BATCH`).
 #[inline(always)]
@@ -32,6 +29,14 @@ const fn batch(cookie: u64) -> u64 {
 /// A slot that is only touched by its owner.
 #[derive(Clone, Copy)]
 pub(crate) struct Slot(*mut AttemptSlot);
+
+impl Owned for Slot {
+    #[inline(always)]
+    fn word(self) -> *mut u64 {
+        // SAFETY: a map's value; no more than its address is taken.
+        unsafe { &raw mut (*self.0).holder }
+    }
+}
 
 impl Slot {
     /// The slot that a socket shares with those numbered before and after it on its CPU.
@@ -64,26 +69,6 @@ impl Slot {
         }
         let far = Self::far(cookie)?;
         far.take(cookie).then_some(far)
-    }
-
-    #[inline(always)]
-    fn holder(self) -> u64 {
-        // SAFETY: a map's value.
-        unsafe { (&raw const (*self.0).holder).read_volatile() }
-    }
-
-    /// Makes the caller its owner, if it is still held by `from`.
-    #[inline(always)]
-    fn take(self, from: u64) -> bool {
-        // SAFETY: a map's value, aligned as its type asks.
-        unsafe { exchange(&raw mut (*self.0).holder, from, BEING_WRITTEN) }
-    }
-
-    /// Ends the ownership; what was written is seen first.
-    #[inline(always)]
-    pub(crate) fn give(self, to: u64) {
-        // SAFETY: as above.
-        unsafe { publish(&raw mut (*self.0).holder, to) };
     }
 
     /// The record, for the owner.
@@ -128,13 +113,10 @@ fn begin_in_place_of_another(cookie: u64) -> *mut AttemptSlot {
 /// before has returned, so that one died on its route if it has shown no SYN; of another socket's nobody knows yet.
 #[inline(never)]
 fn hand_over_replaced(record: &mut AttemptWords, is_same_socket: bool) {
-    if record::is(record, kind::ATTEMPT) {
-        return emit::hand_over(Ring::Common, Loss::Attempt, record);
-    }
-    if is_same_socket {
+    if is_same_socket && record::is(record, kind::BEGUN) {
         record::set_kind(record, kind::UNROUTED);
     }
-    emit::hand_over(Ring::Common, Loss::Unrouted, record);
+    emit::hand_over(Ring::Common, record);
 }
 
 /// Lets `change` work on the attempt of a socket; whether it was in its slot.
@@ -148,11 +130,11 @@ pub(crate) fn update(cookie: u64, change: impl FnOnce(&mut AttemptWords)) -> boo
 
 /// Ends the attempt of a socket with what `change` makes of it; whether it was in its slot.
 #[inline(always)]
-pub(crate) fn conclude(cookie: u64, ring: Ring, loss: Loss, change: impl FnOnce(&mut AttemptWords)) -> bool {
+pub(crate) fn conclude(cookie: u64, ring: Ring, change: impl FnOnce(&mut AttemptWords)) -> bool {
     let Some(mut slot) = Slot::of(cookie) else { return false };
     let record = slot.record();
     change(record);
-    emit::hand_over(ring, loss, record);
+    emit::hand_over(ring, record);
     slot.give(0);
     true
 }

@@ -6,15 +6,16 @@ use aya_ebpf::{
     helpers::generated::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock},
     programs::SockAddrContext,
 };
-use probe_common::{Loss, family, kind};
+use probe_common::{family, kind};
 
 use crate::{
     attempts, clock,
     cpu::Cpu,
     emit::{self, Caller},
     offsets::{OFFSET_SOCK_LOCAL_PORT, OFFSET_SOCK_LOCAL_V4, OFFSET_SOCK_LOCAL_V6},
+    owned::Owned,
     record::{self, AttemptWords},
-    ring::Ring,
+    ring::{Place, Ring},
     scope,
     socket::Socket,
     tuple::{self, Address, Tuple},
@@ -66,10 +67,20 @@ fn begun(context: &SockAddrContext, remote: Address, family: u8) {
     if let Some(mut slot) = attempts::begin(cookie) {
         begun.write(slot.record(), &socket);
         slot.give(cookie);
-    } else if let Some(mut place) = emit::place(Ring::Common, Loss::Unrouted) {
+    } else if let Some(mut place) = Place::claim(Ring::Common) {
         begun.write(place.record(), &socket);
         place.publish();
+    } else {
+        overflow(&begun, &socket);
     }
+}
+
+/// Apart, since the record needs room on the stack.
+#[inline(never)]
+fn overflow(begun: &Begun, socket: &Socket) {
+    let mut words: AttemptWords = [0; _];
+    begun.write(&mut words, socket);
+    emit::overflow(&words);
 }
 
 /// What only the hook knows; the rest is read where it is written, since what lives across a call needs the stack.

@@ -1,4 +1,4 @@
-//! Hand-over to user space, and each loss counted once.
+//! Hand-over to user space: by a ring, by the spill when that is full, and each loss counted once.
 
 use aya_ebpf::helpers::{
     bpf_get_current_comm, bpf_get_current_pid_tgid, generated::bpf_get_current_task_btf,
@@ -7,12 +7,12 @@ use aya_log_ebpf::debug;
 use probe_common::{COMMAND_LENGTH, Loss};
 
 use crate::{
-    atomics,
-    maps::LOSSES,
+    groups,
     offsets::{OFFSET_TASK_COMMAND, OFFSET_TASK_PROCESS},
-    record::AttemptWords,
+    record::{self, AttemptWords},
     ring::{Place, Ring},
     socket::{Access, Typed},
+    spill,
 };
 
 type Command = [u64; COMMAND_LENGTH / size_of::<u64>()];
@@ -48,31 +48,31 @@ impl Caller {
     }
 }
 
-/// A place for a record on its way to user space; without one, it is counted as lost.
-#[inline(always)]
-pub(crate) fn place(ring: Ring, loss: Loss) -> Option<Place> {
-    let place = Place::claim(ring);
-    if place.is_none() {
-        lost(loss);
-    }
-    place
-}
-
 /// Hands over a record that stands elsewhere.
 #[inline(always)]
-pub(crate) fn hand_over(ring: Ring, loss: Loss, record: &AttemptWords) {
-    if let Some(mut place) = place(ring, loss) {
-        *place.record() = *record;
-        place.publish();
+pub(crate) fn hand_over(ring: Ring, record: &AttemptWords) {
+    match Place::claim(ring) {
+        Some(mut place) => {
+            *place.record() = *record;
+            place.publish();
+        }
+        None => overflow(record),
     }
 }
 
-/// Counts one loss.
-#[inline(always)]
-fn lost(reason: Loss) {
-    debug!(&(), "lost: reason {}", reason as u32);
-    if let Some(count) = LOSSES.get_ptr_mut(reason as u32) {
-        // SAFETY: a map's value. This CPU's alone, but one hook can interrupt another between reading and writing.
-        unsafe { atomics::increment(count) };
+/// Folds what no ring can take, or counts it as lost.
+#[inline(never)]
+pub(crate) fn overflow(record: &AttemptWords) {
+    let loss = Loss::of(record::basic_kind(record));
+    // Without its attempt an outcome has no process, and nothing else is amiss.
+    if loss == Loss::Attempt || !spill::take(record) {
+        lost(record::cgroup(record), loss);
     }
+}
+
+/// Counts a loss of a cgroup.
+#[inline(always)]
+pub(crate) fn lost(cgroup: u64, loss: Loss) {
+    debug!(&(), "lost: reason {}", loss as u32);
+    groups::lost(cgroup, loss);
 }

@@ -8,28 +8,23 @@
 //! bits and a seed that nobody outside can know: two exchanges in a million are one by mistake once in sixteen million
 //! times.
 
-use aya_ebpf::{Global, helpers::generated::bpf_ktime_get_boot_ns};
+use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use probe_common::{Datagrams, EXCHANGES, ExchangeSlot, Loss, kind};
 
 use crate::{
-    atomics::{exchange, publish},
     clock,
     cpu::Cpu,
     emit::{self, Caller},
+    hash::Hash,
     maps,
     offsets::{OFFSET_SOCK_USER_LOCKS, SHIFT_SOCK_USER_LOCKS},
+    owned::{BEING_WRITTEN, Owned},
     record::{self, AttemptWords},
     ring::{Place, Ring},
     socket::{Access, Socket},
+    spill,
     tuple::Tuple,
 };
-
-/// Set by the loader, at random.
-#[unsafe(no_mangle)]
-static EXCHANGE_SEED: Global<u64> = Global::new(0);
-
-/// In place of a hash.
-const BEING_WRITTEN: u64 = ExchangeSlot::BEING_WRITTEN;
 
 /// The other end of a datagram, and what the datagram tells of this one. Without a port nobody knows it.
 #[derive(Clone, Copy)]
@@ -125,6 +120,14 @@ fn is_of_the_way(error: u16) -> bool {
 #[derive(Clone, Copy)]
 struct Slot(*mut ExchangeSlot);
 
+impl Owned for Slot {
+    #[inline(always)]
+    fn word(self) -> *mut u64 {
+        // SAFETY: a map's value; no more than its address is taken.
+        unsafe { &raw mut (*self.0).holder }
+    }
+}
+
 impl Slot {
     #[inline(always)]
     fn near(hash: u64) -> Option<Self> {
@@ -139,26 +142,6 @@ impl Slot {
     #[inline(always)]
     fn at(index: u64) -> Option<Self> {
         Some(Self(maps::EXCHANGES.get_ptr_mut(index as u32 & (EXCHANGES as u32 - 1))?))
-    }
-
-    #[inline(always)]
-    fn holder(self) -> u64 {
-        // SAFETY: a map's value.
-        unsafe { (&raw const (*self.0).holder).read_volatile() }
-    }
-
-    /// Makes the caller its owner, if it is still held by `from`.
-    #[inline(always)]
-    fn take(self, from: u64) -> bool {
-        // SAFETY: a map's value, aligned as its type asks.
-        unsafe { exchange(&raw mut (*self.0).holder, from, BEING_WRITTEN) }
-    }
-
-    /// Ends the ownership; what was written is seen first.
-    #[inline(always)]
-    fn give(self, to: u64) {
-        // SAFETY: as above.
-        unsafe { publish(&raw mut (*self.0).holder, to) };
     }
 
     #[inline(always)]
@@ -188,17 +171,9 @@ impl Slot {
     }
 }
 
-/// A hash that is neither free nor [`BEING_WRITTEN`].
 #[inline(always)]
 fn hash(cookie: u64, peer: &Peer) -> u64 {
-    /// Odd, half of their bits set, without a pattern (the fractional parts of the golden ratio and of the root of 3).
-    const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
-    const SECOND: u64 = 0xbb67_ae85_84ca_a73b;
-    let mut hash = (cookie ^ EXCHANGE_SEED.load()).wrapping_mul(FIRST);
-    hash = (hash ^ hash >> 32 ^ peer.address[0]).wrapping_mul(SECOND);
-    hash = (hash ^ hash >> 32 ^ peer.address[1]).wrapping_mul(FIRST);
-    hash = (hash ^ hash >> 32 ^ peer.port).wrapping_mul(SECOND);
-    (hash ^ hash >> 32) & !2 | 1
+    Hash::of(cookie).and(peer.address[0]).and(peer.address[1]).and(peer.port).finish()
 }
 
 /// Whether a hook runs for the task that sends or receives, or for nobody in particular.
@@ -222,7 +197,9 @@ pub(crate) fn count(socket: &Socket<impl Access>, cookie: u64, peer: &Peer, call
         add(slot, cpu, call);
         slot.give(hash);
     } else {
-        begin(socket, peer, hash, call, context);
+        if !begin(socket, peer, hash, call, context) {
+            alone(socket, peer, call, context);
+        }
     }
 }
 
@@ -256,29 +233,38 @@ fn add(mut slot: Slot, cpu: Cpu, call: Call) {
 /// Hands over what was counted and begins to count anew; whether that was possible. If not, the call is lost.
 #[inline(never)]
 fn renew(mut slot: Slot) -> bool {
-    let Some(place) = emit::place(Ring::Common, Loss::Datagram) else { return false };
-    hand_over(slot, place);
-    set(slot.datagrams(), [0; 3]);
+    let is_handed_over = hand_over(slot);
+    if is_handed_over {
+        set(slot.datagrams(), [0; 3]);
+    } else {
+        emit::lost(record::cgroup(slot.record()), Loss::Datagram);
+    }
+    is_handed_over
+}
+
+/// Hands over what a slot holds; whether that was possible.
+#[inline(always)]
+fn hand_over(mut slot: Slot) -> bool {
+    let last = slot.last();
+    let Datagrams { sent, received, failed, .. } = *slot.datagrams();
+    let Some(mut place) = Place::claim(Ring::Common) else {
+        let counts = *slot.datagrams();
+        return spill::take_exchange(slot.record(), &counts, last);
+    };
+    let words = place.record();
+    *words = *slot.record();
+    record::set_milliseconds(words, last);
+    set(place.datagrams(), [sent, received, failed]);
+    place.publish();
     true
 }
 
-/// Hands over what a slot holds.
-#[inline(always)]
-fn hand_over(mut slot: Slot, mut place: Place) {
-    let words = place.record();
-    *words = *slot.record();
-    record::set_milliseconds(words, slot.last());
-    let Datagrams { sent, received, failed, .. } = *slot.datagrams();
-    set(place.datagrams(), [sent, received, failed]);
-    place.publish();
-}
-
-/// The first of an exchange, or one that found its slot in other hands.
+/// The first of an exchange, or one that found its slot in other hands; whether there was a slot.
 #[inline(never)]
-fn begin<A: Access>(socket: &Socket<A>, peer: &Peer, hash: u64, call: Call, context: Context) {
+fn begin<A: Access>(socket: &Socket<A>, peer: &Peer, hash: u64, call: Call, context: Context) -> bool {
     // SAFETY: a helper without arguments. Exact, so that the first of two is known on whatever CPU it came.
     let time = unsafe { bpf_ktime_get_boot_ns() };
-    let Some(mut slot) = choose(hash) else { return alone(socket, peer, time, call, context) };
+    let Some(mut slot) = choose(hash) else { return false };
     write(slot.record(), socket, peer, call, context);
     record::set_time(slot.record(), time);
     set(slot.datagrams(), call.once());
@@ -290,6 +276,7 @@ fn begin<A: Access>(socket: &Socket<A>, peer: &Peer, hash: u64, call: Call, cont
         place.publish();
     }
     slot.give(hash);
+    true
 }
 
 /// A slot for an exchange that begins, which the caller owns. Another that stood there has been handed over; `None` when
@@ -308,22 +295,33 @@ fn choose(hash: u64) -> Option<Slot> {
     if before == BEING_WRITTEN || before == hash || !slot.take(before) {
         return None;
     }
-    let Some(place) = Place::claim(Ring::Common) else {
+    if !hand_over(slot) {
         slot.give(before);
         return None;
-    };
-    hand_over(slot, place);
+    }
     Some(slot)
 }
 
 /// What has no slot is told by itself.
-#[inline(always)]
-fn alone<A: Access>(socket: &Socket<A>, peer: &Peer, time: u64, call: Call, context: Context) {
-    let Some(mut place) = emit::place(Ring::Common, Loss::Datagram) else { return };
-    write(place.record(), socket, peer, call, context);
-    record::set_time(place.record(), time);
-    set(place.datagrams(), call.once());
-    place.publish();
+#[inline(never)]
+fn alone<A: Access>(socket: &Socket<A>, peer: &Peer, call: Call, context: Context) {
+    // SAFETY: as above.
+    let time = unsafe { bpf_ktime_get_boot_ns() };
+    if let Some(mut place) = Place::claim(Ring::Common) {
+        write(place.record(), socket, peer, call, context);
+        record::set_time(place.record(), time);
+        set(place.datagrams(), call.once());
+        place.publish();
+        return;
+    }
+    let mut words: AttemptWords = [0; _];
+    write(&mut words, socket, peer, call, context);
+    record::set_time(&mut words, time);
+    let [sent, received, failed] = call.once();
+    let counts = Datagrams { sent, received, failed, rest_of_word: 0 };
+    if !spill::take_exchange(&words, &counts, time) {
+        emit::lost(record::cgroup(&words), Loss::Datagram);
+    }
 }
 
 #[inline(always)]

@@ -10,8 +10,10 @@
 //! `cpu.rs` (what a CPU keeps),
 //! `attempts.rs` (from `connect()` to its outcome), `exchange.rs` (the datagrams between a socket and a peer), `notes.rs`
 //! (peers, from one hook to the next), `rescue.rs` (interrupted handlers), `scope.rs` (what the user asked
-//! to watch), `emit.rs` (hand-over and loss), `ring.rs` (the way to user space), `atomics.rs`, `maps.rs`
-//! and `layout.rs` (of the code).
+//! to watch), `emit.rs` (hand-over and loss), `ring.rs` (the way to user space), `spill.rs` (what no ring can take),
+//! `groups.rs` (each cgroup's share of it, and losses), `sets.rs` (looking through slots), `owned.rs` (memory that one hook has at a time),
+//! `hash.rs`,
+//! `atomics.rs`, `maps.rs` and `layout.rs` (of the code).
 #![no_std]
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
@@ -24,16 +26,21 @@ mod connect;
 mod cpu;
 mod emit;
 mod exchange;
+mod groups;
+mod hash;
 mod layout;
 mod maps;
 mod notes;
 mod offsets;
+mod owned;
 mod packets;
 mod record;
 mod rescue;
 mod ring;
 mod scope;
+mod sets;
 mod socket;
+mod spill;
 mod tcp;
 mod tuple;
 mod udp;

@@ -6,10 +6,14 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use probe_common::{
-    ATTEMPTS as SLOTS, AttemptSlot, EXCHANGES as PAIRS, ExchangeSlot, Loss, RingPlace, RingState,
+    ATTEMPTS as SLOTS, AttemptSlot, EXCHANGES as PAIRS, ExchangeSlot, GROUPS as MANY_GROUPS, GroupSlot,
+    RingPlace, RingState, SpillSlot, SpillState,
 };
 
-use crate::notes::{self, Note};
+use crate::{
+    notes::{self, Note},
+    rescue,
+};
 
 /// User space maps the memory (5.5).
 const SHARED: usize = BPF_F_MMAPABLE as usize;
@@ -21,14 +25,30 @@ const SHARED: usize = BPF_F_MMAPABLE as usize;
 pub(crate) static RINGS: Array<RingState, 1, SHARED> = Array::new();
 
 /// The places of all rings, one ring after the other. Written by every hook, read and freed by the drain; when
-/// a ring is full its record is not written and its kind's counter in [`LOSSES`] grows. The loader sets how many.
+/// a ring is full its record goes to [`SPILL`]. The loader sets how many.
 #[btf_map]
 pub(crate) static PLACES: Array<RingPlace, 1, SHARED> = Array::new();
 
-/// What did not reach its ring: a slot for each [`Loss`]. Written where the loss happens, read by user space; never
-/// reset.
+/// What no ring could take, folded by a hash of what the facts have in common (`spill.rs`). Written by every hook that
+/// finds its ring full, read and freed by user space; full for a cgroup when it has its share: then the fact's counter in
+/// [`GROUPS`] grows. The loader sets how many.
 #[btf_map]
-pub(crate) static LOSSES: PerCpuArray<u64, { Loss::ALL.len() }> = PerCpuArray::new();
+pub(crate) static SPILL: Array<[SpillSlot; SpillSlot::SET], 1, SHARED> = Array::new();
+
+/// How much of [`SPILL`] is in use; written beside it, read by both sides.
+#[btf_map]
+pub(crate) static SPILL_STATE: Array<SpillState, 1, SHARED> = Array::new();
+
+/// What each cgroup has in the spill, and what it lost, by its id. Written where that happens, read by user space; an entry
+/// stays. Those that find none share one in [`SPILL_STATE`].
+#[btf_map]
+pub(crate) static GROUPS: Array<[GroupSlot; SpillSlot::SET], { MANY_GROUPS / SpillSlot::SET }, SHARED> =
+    Array::new();
+
+/// Outcomes that the first program did not write to its CPU's own ring, by their socket's cookie (`rescue.rs`): for the
+/// second, which must not repeat them. Overwritten by the next of its place; never read by user space.
+#[btf_map]
+pub(crate) static TOLD: PerCpuArray<u64, { rescue::REMEMBERED }> = PerCpuArray::new();
 
 /// Attempts under way, by their socket's cookie (`attempts.rs`). Written by every hook, freed by the outcome; read by
 /// user space for the attempts that have none. Two attempts for one slot: the older goes to its ring.

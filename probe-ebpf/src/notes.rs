@@ -9,9 +9,9 @@
 use aya_ebpf::{bindings::bpf_sock_addr, helpers::generated::bpf_get_current_task};
 
 use crate::{
-    atomics::{exchange, publish},
     exchange::Peer,
     maps::NOTES,
+    owned::{BEING_WRITTEN, Owned},
     socket::{Access, Socket},
 };
 
@@ -22,8 +22,7 @@ pub(crate) const LENGTH: usize = 1 << 12;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Note {
-    /// Which thread left it, by where its `struct task_struct` is; 0 when none did, [`BEING_WRITTEN`] when somebody owns the
-    /// note.
+    /// Which thread left it, by where its `struct task_struct` is; 0 when none did.
     thread: u64,
     /// Where the socket's structure is. The kernel side alone reads it, and only to compare.
     socket: u64,
@@ -33,9 +32,6 @@ pub(crate) struct Note {
     rest_of_line: [u64; 3],
 }
 
-/// In place of an address, which is aligned.
-const BEING_WRITTEN: u64 = u64::MAX;
-
 /// The running thread. By its address, since hooks for packets cannot ask for its number (before 6.10).
 #[inline(always)]
 fn current() -> u64 {
@@ -43,21 +39,26 @@ fn current() -> u64 {
     unsafe { bpf_get_current_task() }
 }
 
+#[derive(Clone, Copy)]
+struct Slot(*mut Note);
+
+impl Owned for Slot {
+    #[inline(always)]
+    fn word(self) -> *mut u64 {
+        // SAFETY: a map's value; no more than its address is taken.
+        unsafe { &raw mut (*self.0).thread }
+    }
+}
+
 /// The two slots of a thread.
 #[inline(always)]
-fn slots(thread: u64) -> Option<(*mut Note, *mut Note)> {
+fn slots(thread: u64) -> Option<(Slot, Slot)> {
     /// Odd, without a pattern (the fractional part of the golden ratio): spreads what differs in the middle bits.
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
     let spread = thread.wrapping_mul(SPREAD);
     let near = spread >> (u64::BITS - LENGTH.ilog2());
     let far = spread >> (u64::BITS - 2 * LENGTH.ilog2()) & (LENGTH as u64 - 1);
-    Some((NOTES.get_ptr_mut(near as u32)?, NOTES.get_ptr_mut(far as u32)?))
-}
-
-#[inline(always)]
-fn thread_of(note: *mut Note) -> u64 {
-    // SAFETY: a map's value.
-    unsafe { (&raw const (*note).thread).read_volatile() }
+    Some((Slot(NOTES.get_ptr_mut(near as u32)?), Slot(NOTES.get_ptr_mut(far as u32)?)))
 }
 
 /// Leaves a note for the end of this call.
@@ -65,19 +66,19 @@ fn thread_of(note: *mut Note) -> u64 {
 pub(crate) fn leave(context: &bpf_sock_addr, peer: &Peer) {
     let thread = current();
     let Some((near, far)) = slots(thread) else { return };
-    let of_near = thread_of(near);
-    let note = if of_near == 0 || of_near == thread { near } else { far };
-    let found = thread_of(note);
-    // SAFETY: a map's value that is ours once the exchange has put the mark there.
-    unsafe {
-        if found == BEING_WRITTEN || !exchange(&raw mut (*note).thread, found, BEING_WRITTEN) {
-            return;
-        }
-        (*note).socket = context.__bindgen_anon_1.sk as u64;
-        (*note).address = peer.address;
-        (*note).port = peer.port;
-        publish(&raw mut (*note).thread, thread);
+    let of_near = near.holder();
+    let slot = if of_near == 0 || of_near == thread { near } else { far };
+    let found = slot.holder();
+    if found == BEING_WRITTEN || !slot.take(found) {
+        return;
     }
+    // SAFETY: a map's value that is ours.
+    let note = unsafe { &mut *slot.0 };
+    // SAFETY: the context's only pointer in that union.
+    note.socket = unsafe { context.__bindgen_anon_1.sk } as u64;
+    note.address = peer.address;
+    note.port = peer.port;
+    slot.give(thread);
 }
 
 /// The note that this call has left, if `socket` is the one that it was left for; nobody finds it again.
@@ -85,18 +86,13 @@ pub(crate) fn leave(context: &bpf_sock_addr, peer: &Peer) {
 pub(crate) fn take(socket: &Socket<impl Access>) -> Option<Peer> {
     let thread = current();
     let (near, far) = slots(thread)?;
-    let note = if thread_of(near) == thread { near } else { far };
-    if thread_of(note) != thread {
+    let slot = if near.holder() == thread { near } else { far };
+    if slot.holder() != thread || !slot.take(thread) {
         return None;
     }
     // SAFETY: as above.
-    unsafe {
-        if !exchange(&raw mut (*note).thread, thread, BEING_WRITTEN) {
-            return None;
-        }
-        let peer = Peer::new((*note).address, (*note).port as u16);
-        let is_its = (*note).socket == socket.address();
-        publish(&raw mut (*note).thread, 0);
-        is_its.then_some(peer)
-    }
+    let note = unsafe { &*slot.0 };
+    let (peer, is_its) = (Peer::new(note.address, note.port as u16), note.socket == socket.address());
+    slot.give(0);
+    is_its.then_some(peer)
 }

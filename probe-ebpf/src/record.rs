@@ -63,6 +63,49 @@ pub(crate) fn set_time(words: &mut AttemptWords, time: u64) {
     words[TIME] = time;
 }
 
+/// The socket's cookie.
+#[inline(always)]
+pub(crate) fn cookie(words: &AttemptWords) -> u64 {
+    words[SOCKET]
+}
+
+/// The socket's cgroup, 0 when it is unknown.
+#[inline(always)]
+pub(crate) fn cgroup(words: &AttemptWords) -> u64 {
+    words[CGROUP]
+}
+
+/// The cookie of the socket's network namespace.
+#[inline(always)]
+pub(crate) fn netns(words: &AttemptWords) -> u64 {
+    words[NETNS]
+}
+
+/// The own address and the peer's.
+#[inline(always)]
+pub(crate) fn addresses(words: &AttemptWords) -> [[u64; 2]; 2] {
+    [[words[LOCAL], words[LOCAL + 1]], [words[REMOTE], words[REMOTE + 1]]]
+}
+
+/// The kind without what is added to it.
+#[inline(always)]
+pub(crate) fn basic_kind(words: &AttemptWords) -> u8 {
+    words[REST].to_ne_bytes()[KIND] & kind::BASIC
+}
+
+/// What happened, and at which port of the server, in one word: the kind with what it says of the port's choice, the
+/// errno, and the port.
+#[inline(always)]
+pub(crate) fn service(words: &AttemptWords) -> u64 {
+    const CALLER: u8 = kind::WITH_CALLER | kind::RESCUED;
+    let bytes = words[REST].to_ne_bytes();
+    let is_server = matches!(bytes[KIND] & kind::BASIC, kind::ACCEPTED | kind::EXCHANGE_RECEIVED_FIRST);
+    let port = if is_server { PORT } else { PORT + size_of::<u16>() };
+    let port = u16::from_ne_bytes([bytes[port], bytes[port + 1]]);
+    let error = u16::from_ne_bytes([bytes[ERROR], bytes[ERROR + 1]]);
+    u64::from(bytes[KIND] & !CALLER) << 32 | u64::from(error) << 16 | u64::from(port)
+}
+
 /// Whether the record is of a kind, with its caller.
 #[inline(always)]
 pub(crate) fn is(words: &AttemptWords, kind: u8) -> bool {

@@ -19,6 +19,7 @@ use crate::{
     layout::rarely,
     maps::{PLACES, RINGS},
     record::AttemptWords,
+    rescue,
 };
 
 /// The index of the first common ring, which follows those of the CPUs.
@@ -36,11 +37,17 @@ static LAST_PLACE: Global<u32> = Global::new(0);
 /// Which of a CPU's rings a program may write to.
 #[derive(Clone, Copy)]
 pub(crate) enum Ring {
-    /// The CPU's own, and the common one when that is full. For `tcp_state` only.
-    Own(Cpu),
+    /// The CPU's own, and the common one when that is full; with the number of the change (`rescue.rs`). For `tcp_state`
+    /// only.
+    Own(Cpu, u64),
     /// The common one.
     Common,
+    /// The common one, with the places that are kept in it for the second program.
+    Reserve,
 }
+
+/// One in so many places of a common ring is kept for the second program: of the changes of state fewer are interrupted.
+const KEPT: u64 = 8;
 
 /// A place that is claimed, and not yet seen by user space.
 pub(crate) struct Place {
@@ -52,22 +59,26 @@ impl Place {
     /// The next place of this CPU's ring, if it is free.
     #[inline(always)]
     pub(crate) fn claim(ring: Ring) -> Option<Self> {
-        if let Ring::Own(cpu) = ring {
+        if let Ring::Own(cpu, change) = ring {
             let claim = next_own(cpu.ring());
             if claim != NONE {
                 return Self::of(cpu.ring(), claim);
             }
+            rescue::remember(change);
         }
-        rarely(Self::claim_common())
+        let places = u64::from(LAST_PLACE.load()) + 1;
+        let kept = if matches!(ring, Ring::Reserve) { 0 } else { places / KEPT };
+        rarely(Self::claim_common(places - kept))
     }
 
+    /// While fewer than so many places are in use.
     #[inline(always)]
-    fn claim_common() -> Option<Self> {
+    fn claim_common(limit: u64) -> Option<Self> {
         let ring = RINGS.get_ptr_mut(FIRST_COMMON_RING.load() + (Cpu::number() & LAST_COMMON_RING.load()))?;
         // Before it claims: who sees the claim sees all that was before.
         // SAFETY: a map's value.
         let after = unsafe { (&raw const (*Cpu::current()?.ring()).head).read_volatile() };
-        let claim = next_common(ring);
+        let claim = next_common(ring, limit);
         if claim == NONE {
             return None;
         }
@@ -142,11 +153,11 @@ fn next_own(state: *mut RingState) -> u64 {
 /// The next place of a ring that others claim from as well, if it is free. Only who interrupts here or shares the ring
 /// can be faster, and not often in a row.
 #[inline(never)]
-fn next_common(state: *mut RingState) -> u64 {
+fn next_common(state: *mut RingState, limit: u64) -> u64 {
     const TRIES: u32 = 8;
     let mut tries = 0;
     while tries < TRIES {
-        let claim = try_claim(state);
+        let claim = try_claim(state, limit);
         if claim != OVERTAKEN {
             return claim;
         }
@@ -156,14 +167,14 @@ fn next_common(state: *mut RingState) -> u64 {
 }
 
 #[inline(always)]
-fn try_claim(state: *mut RingState) -> u64 {
+fn try_claim(state: *mut RingState, limit: u64) -> u64 {
     // SAFETY: a map's value.
     let tail = || unsafe { (&raw const (*state).tail).read_volatile() };
     let before = tail();
     // SAFETY: likewise.
     let head = unsafe { (&raw const (*state).head).read_volatile() };
     let used = head.wrapping_sub(before);
-    if used > u64::from(LAST_PLACE.load()) {
+    if used >= limit {
         // Between the two loads others may have filled the ring and user space have emptied it; on some processors the
         // head is the older of the two, and the difference below zero.
         let is_full = used < OVERTAKEN / 2 && tail() == before;

@@ -18,8 +18,10 @@ use crate::{
     offsets::{OFFSET_SOCK_ERROR, OFFSET_SOCK_LOCAL_PORT, OFFSET_SOCK_PROTOCOL},
     record::{self, AttemptWords},
     rescue::{self, Program},
+    ring::{Place, Ring},
     scope,
     socket::Socket,
+    spill,
     tuple::Tuple,
 };
 
@@ -59,7 +61,7 @@ impl Change {
     /// A number for this change of this socket, as `rescue.rs` marks it.
     #[inline(always)]
     fn of_socket(self, cookie: u64) -> u64 {
-        cookie << 2 | self as u64
+        cookie << rescue::CHANGES | self as u64
     }
 }
 
@@ -90,8 +92,11 @@ pub(crate) fn state_change_missed(context: &BtfTracePointContext) -> i32 {
     let is_new = known == 0;
     // In this order, since nearly all are marked.
     if (is_new || !rescue::is_marked(cpu, change.of_socket(known))) && is_of_interest(&socket) {
-        rescue::count(cpu);
         let cookie = socket.cookie();
+        if rescue::is_remembered(change.of_socket(cookie)) {
+            return 0;
+        }
+        rescue::count(cpu);
         report(change, Seen { socket, cookie, cpu }, is_new, Program::Second);
     }
     0
@@ -135,8 +140,11 @@ fn attempted(socket: Socket, cookie: u64, cpu: Cpu, by: Program) {
 /// No connect hook, or the slot went to another: the record goes alone.
 #[inline(never)]
 fn attempted_alone(socket: Socket, cookie: u64, cpu: Cpu, by: Program) {
+    spill::withdraw(cookie);
     let (time, caller) = (clock::now(cpu), Caller::current());
-    let Some(mut place) = emit::place(by.ring(cpu), Loss::Attempt) else { return };
+    let Some(mut place) = Place::claim(by.ring(cpu, Change::Attempted.of_socket(cookie))) else {
+        return emit::lost(socket.cgroup(), Loss::Attempt);
+    };
     let words = place.record();
     record::write_socket(words, time, cookie, &socket);
     write_attempt(words, &socket, kind::SENT | by.flag());
@@ -151,53 +159,73 @@ fn write_attempt(words: &mut AttemptWords, socket: &Socket, kind: u8) {
 
 #[inline(never)]
 fn connected(socket: Socket, cookie: u64, cpu: Cpu, by: Program) {
-    if !succeeded(&socket, cookie, cpu, by) {
-        stands(&socket, cookie, cpu, by, kind::CONNECTED, 0, Loss::Connected);
+    let ring = by.ring(cpu, Change::Connected.of_socket(cookie));
+    if !succeeded(&socket, cookie, by, ring) {
+        stands(&socket, cookie, cpu, ring, kind::CONNECTED | by.flag(), 0);
     }
 }
 
 #[inline(never)]
 fn accepted(socket: Socket, cookie: u64, cpu: Cpu, by: Program, is_new: bool) {
-    let (mut kind, mut loss) = (kind::ACCEPTED, Loss::Accepted);
+    let ring = by.ring(cpu, Change::Accepted.of_socket(cookie));
+    let mut kind = kind::ACCEPTED;
     if !is_new {
         // Both ends called connect() at once (RFC 9293, 3.5), or it talks to itself.
-        if succeeded(&socket, cookie, cpu, by) {
+        if succeeded(&socket, cookie, by, ring) {
             return;
         }
         Tuple::read(&socket, |tuple| {
             if tuple.is_self_connected() {
-                (kind, loss) = (kind::CONNECTED, Loss::Connected);
+                kind = kind::CONNECTED;
             }
         });
     }
-    stands(&socket, cookie, cpu, by, kind, 0, loss);
+    stands(&socket, cookie, cpu, ring, kind | by.flag(), 0);
 }
 
 /// The success of an attempt that is in its slot; whether it was.
 #[inline(always)]
-fn succeeded(socket: &Socket, cookie: u64, cpu: Cpu, by: Program) -> bool {
+fn succeeded(socket: &Socket, cookie: u64, by: Program, ring: Ring) -> bool {
     // The SYN has told the addresses; the own port is chosen after it.
     let port = socket.load(&OFFSET_SOCK_LOCAL_PORT);
     let change = |attempt: &mut AttemptWords| record::set_success(attempt, kind::CONNECTED | by.flag(), port);
-    attempts::conclude(cookie, by.ring(cpu), Loss::Connected, change)
+    attempts::conclude(cookie, ring, change)
 }
 
 /// The outcome by itself.
 #[inline(always)]
-fn stands(socket: &Socket, cookie: u64, cpu: Cpu, by: Program, kind: u8, error: u16, loss: Loss) {
+fn stands(socket: &Socket, cookie: u64, cpu: Cpu, ring: Ring, kind: u8, error: u16) {
     let time = clock::now(cpu);
-    let Some(mut place) = emit::place(by.ring(cpu), loss) else { return };
-    let words = place.record();
+    match Place::claim(ring) {
+        Some(mut place) => {
+            write_outcome(place.record(), time, socket, cookie, (kind, error));
+            place.publish();
+        }
+        None => overflow(*socket, cookie, time, kind, error),
+    }
+}
+
+#[inline(always)]
+fn write_outcome(words: &mut AttemptWords, time: u64, socket: &Socket, cookie: u64, what: (u8, u16)) {
+    let (kind, error) = what;
     record::write_socket(words, time, cookie, socket);
-    Tuple::read(socket, |tuple| record::write_fact(words, tuple, error, kind | by.flag()));
-    place.publish();
+    Tuple::read(socket, |tuple| record::write_fact(words, tuple, error, kind));
+}
+
+/// Apart, since the record needs room on the stack.
+#[inline(never)]
+fn overflow(socket: Socket, cookie: u64, time: u64, kind: u8, error: u16) {
+    let mut words: AttemptWords = [0; _];
+    write_outcome(&mut words, time, &socket, cookie, (kind, error));
+    emit::overflow(&words);
 }
 
 #[inline(never)]
 fn failed(socket: Socket, cookie: u64, cpu: Cpu, by: Program) {
     let error = socket.load_optional::<i32>(&OFFSET_SOCK_ERROR).unwrap_or(0) as u16;
     let time = clock::now(cpu);
-    let is_noted = attempts::conclude(cookie, by.ring(cpu), Loss::Failed, |attempt| {
+    let ring = by.ring(cpu, Change::Failed.of_socket(cookie));
+    let is_noted = attempts::conclude(cookie, ring, |attempt| {
         // The socket may have lost its addresses already; the attempt keeps them.
         // Another CPU's clock may have stood at an earlier tick.
         let microseconds = time.saturating_sub(record::time(attempt)) / 1_000;
@@ -205,6 +233,6 @@ fn failed(socket: Socket, cookie: u64, cpu: Cpu, by: Program) {
         record::set_failure(attempt, kind::FAILED | by.flag(), error, elapsed);
     });
     if !is_noted {
-        stands(&socket, cookie, cpu, by, kind::FAILED, error, Loss::Failed);
+        stands(&socket, cookie, cpu, ring, kind::FAILED | by.flag(), error);
     }
 }

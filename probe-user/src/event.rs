@@ -36,6 +36,17 @@ pub struct End {
     pub port: u16,
 }
 
+/// A connection as it looks on the other side of a translation of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Face {
+    /// The client's address.
+    pub client: IpAddr,
+    /// The server's address.
+    pub server: IpAddr,
+    /// The server's port, host byte order.
+    pub port: u16,
+}
+
 /// The caller of `connect()`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
@@ -131,6 +142,9 @@ pub struct Event {
     pub local: End,
     /// Its peer; without address and port where a datagram's is not known.
     pub remote: End,
+    /// How the connection looks beyond this node's translations, where it has any: nearer to its client, if the socket is
+    /// its server's, and nearer to its server otherwise.
+    pub translated: Option<Face>,
     /// The reporting hook cannot exclude that it repeats an earlier record of the same kind and socket.
     pub may_repeat: bool,
     /// Who called `connect()`, or sent or received an exchange's first datagram; accepts complete in softirq and never
@@ -144,4 +158,17 @@ impl Event {
     pub fn is_outcome(&self) -> bool {
         matches!(self.kind, Kind::Connected | Kind::Failed(_) | Kind::Accepted)
     }
+}
+
+/// Facts that differed in no more than the client's port and socket, folded while the rings were full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spilled {
+    /// The first of them; of exchanges, with what all counted together.
+    pub event: Event,
+    /// How many they are.
+    pub count: u64,
+    /// In how many of them, if they are exchanges, something was received.
+    pub answered: u64,
+    /// When the latest of them happened, `CLOCK_BOOTTIME`, nanoseconds.
+    pub last: u64,
 }

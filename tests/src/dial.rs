@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -20,6 +20,12 @@ pub fn as_dialled(address: IpAddr, mapped: bool) -> IpAddr {
         IpAddr::V4(address) if mapped => address.to_ipv6_mapped().into(),
         other => other,
     }
+}
+
+/// One of the sixteen million addresses of the loopback, each for another number (RFC 1122, 3.2.1.3), but not 127.0.x.x.
+#[must_use]
+pub fn loopback(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::new(127, 1, 0, 0).to_bits() + number % 0x00fe_0000)
 }
 
 /// The port that a socket has.

@@ -12,7 +12,7 @@ use probe_common::Loss;
 use serde::Serialize;
 
 use crate::{
-    generator::{Ending, Generated, Server, closed_loop, open_loop},
+    generator::{Ending, Generated, Server, Target, closed_loop, open_loop},
     kernel::programs,
     namespace::TestNamespace,
     recorder::{Recorder, outcomes},
@@ -29,6 +29,15 @@ pub enum Load {
     Open,
 }
 
+/// What the recorder may use, KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// Of all rings together.
+    pub ring: u32,
+    /// Of the spill.
+    pub spill: u32,
+}
+
 /// One run of the generator.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Run {
@@ -40,6 +49,8 @@ pub struct Run {
     pub connections: u64,
     /// Clients that make them side by side.
     pub clients: u64,
+    /// How many addresses of the server they dial in turn, each another flow; one unless over IPv4.
+    pub addresses: u32,
 }
 
 /// What one end shows.
@@ -75,6 +86,8 @@ pub struct Figures {
     pub server: End,
     /// The loss counters.
     pub lost: BTreeMap<String, u64>,
+    /// Facts that were folded because the rings were full.
+    pub folded: u64,
     /// State changes that neither program was run for.
     pub recursion_misses: u64,
     /// State changes that the second program took.
@@ -99,7 +112,11 @@ impl Figures {
 
 impl Run {
     fn address(self) -> IpAddr {
-        if self.v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() }
+        match (self.v6, self.addresses) {
+            (true, _) => Ipv6Addr::LOCALHOST.into(),
+            (false, 1) => Ipv4Addr::LOCALHOST.into(),
+            (false, _) => Ipv4Addr::UNSPECIFIED.into(),
+        }
     }
 
     fn generate(self, server: SocketAddr) -> Generated {
@@ -116,10 +133,14 @@ impl Run {
 
     fn client(self, server: SocketAddr) -> Generated {
         let count = self.connections / self.clients;
+        let target = match self.addresses {
+            1 => Target::One(server),
+            addresses => Target::Many(server.port(), addresses),
+        };
         let done = match self.load {
-            Load::ClosedByReset => closed_loop(server, count, Ending::Reset),
-            Load::ClosedByFinish => closed_loop(server, count, Ending::Finish),
-            Load::Open => open_loop(server, count),
+            Load::ClosedByReset => closed_loop(target, count, Ending::Reset),
+            Load::ClosedByFinish => closed_loop(target, count, Ending::Finish),
+            Load::Open => open_loop(target, count),
         };
         done.expect("sockets can be made")
     }
@@ -139,14 +160,14 @@ impl Run {
         self.figures(&recorder.finish(), port, generated, (rescued, rate))
     }
 
-    /// With rings of some KiB together, and the recorder stopped by SIGSTOP for `pause` as soon as it is live.
+    /// With so much memory, and the recorder stopped by SIGSTOP for `pause` as soon as it is live.
     ///
     /// # Panics
     ///
     /// When the recorder fails.
     #[must_use]
-    pub fn with_stopped_consumer(self, kib: u32, pause: Duration) -> Figures {
-        self.with_small_rings(kib, |recorder, generate| {
+    pub fn with_stopped_consumer(self, memory: Memory, pause: Duration) -> Figures {
+        self.with(memory, |recorder, generate| {
             recorder.signal(Signal::SIGSTOP);
             let began = Instant::now();
             let generated = generate();
@@ -156,25 +177,27 @@ impl Run {
         })
     }
 
-    /// With a single ring of 4 KiB that all CPUs share, and that overflows all the time while it is being read.
+    /// With a single ring of 4 KiB that all CPUs share and that overflows all the time while it is being read, and so
+    /// many KiB of spill.
     ///
     /// # Panics
     ///
     /// When the recorder fails.
     #[must_use]
-    pub fn with_overrun_consumer(self) -> Figures {
-        self.with_small_rings(4, |_, generate| generate())
+    pub fn with_overrun_consumer(self, spill: u32) -> Figures {
+        self.with(Memory { ring: 4, spill }, |_, generate| generate())
     }
 
     /// Losses are counted per node, so this watches a namespace of its own, where nobody else connects.
-    fn with_small_rings(
+    fn with(
         self,
-        kib: u32,
+        Memory { ring, spill }: Memory,
         run: impl FnOnce(&Recorder, &dyn Fn() -> (u16, (Generated, u64))) -> (u16, (Generated, u64)),
     ) -> Figures {
         let namespace = TestNamespace::new("small-ring");
         let path = namespace.path().display().to_string();
-        let recorder = Recorder::start(&["--ring", &kib.to_string(), "--netns", &path]);
+        let recorder =
+            Recorder::start(&["--ring", &ring.to_string(), "--spill", &spill.to_string(), "--netns", &path]);
         let generate = || {
             namespace.run(|| {
                 let server = Server::start(self.address(), self.clients).expect("loopback is up");
@@ -210,6 +233,7 @@ impl Run {
             server: End::new(generated.accepted, server.accepted, lost(Loss::Accepted)),
             generated,
             lost: window.coverage.lost.clone(),
+            folded: window.coverage.folded,
             recursion_misses: window.coverage.recursion_misses,
             rescued: measured.0,
             rate: measured.1,

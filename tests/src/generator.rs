@@ -155,15 +155,37 @@ fn close(socket: OwnedFd, ending: Ending) -> io::Result<()> {
     Ok(())
 }
 
+/// Whom a client connects to.
+#[derive(Clone, Copy, Debug)]
+pub enum Target {
+    /// One server.
+    One(SocketAddr),
+    /// A port, at so many addresses of the loopback in turn.
+    Many(u16, u32),
+}
+
+impl Target {
+    /// The address for one connection.
+    fn of(self, number: u64) -> SocketAddr {
+        match self {
+            Self::One(server) => server,
+            Self::Many(port, addresses) => {
+                (dial::loopback((number % u64::from(addresses)) as u32), port).into()
+            }
+        }
+    }
+}
+
 /// Connects one after the other, each as soon as the one before stands.
 ///
 /// # Errors
 ///
 /// When a socket cannot be made.
-pub fn closed_loop(server: SocketAddr, count: u64, ending: Ending) -> io::Result<Generated> {
+pub fn closed_loop(target: Target, count: u64, ending: Ending) -> io::Result<Generated> {
     let mut done = Generated::default();
-    let to = SockaddrStorage::from(server);
-    for _ in 0..count {
+    for number in 0..count {
+        let server = target.of(number);
+        let to = SockaddrStorage::from(server);
         let socket = client(server, SockFlag::SOCK_CLOEXEC)?;
         done.attempted += 1;
         match connect(socket.as_raw_fd(), &to) {
@@ -180,10 +202,11 @@ pub fn closed_loop(server: SocketAddr, count: u64, ending: Ending) -> io::Result
 /// # Errors
 ///
 /// When a socket cannot be made.
-pub fn open_loop(server: SocketAddr, count: u64) -> io::Result<Generated> {
+pub fn open_loop(target: Target, count: u64) -> io::Result<Generated> {
     let mut done = Generated::default();
-    let to = SockaddrStorage::from(server);
-    for _ in 0..count {
+    for number in 0..count {
+        let server = target.of(number);
+        let to = SockaddrStorage::from(server);
         let socket = client(server, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK)?;
         done.attempted += 1;
         match connect(socket.as_raw_fd(), &to) {

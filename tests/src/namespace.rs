@@ -78,11 +78,34 @@ pub fn join(name: &str, left: (&TestNamespace, &str), right: (&TestNamespace, &s
     let (from, to) = (left.0.name(), right.0.name());
     ip(&["-n", from, "link", "add", name, "type", "veth", "peer", "name", name, "netns", to]);
     for (namespace, address) in [left, right] {
-        // Without duplicate address detection an IPv6 address serves at once.
-        let options: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
-        namespace.ip(&[&["address", "add", address, "dev", name], options].concat());
-        namespace.ip(&["link", "set", name, "up"]);
+        set_up(name, namespace, address);
     }
+}
+
+/// Likewise, with a bridge between them; the namespace that holds it.
+///
+/// # Panics
+///
+/// When `ip` fails.
+#[must_use]
+pub fn bridge(name: &str, left: (&TestNamespace, &str), right: (&TestNamespace, &str)) -> TestNamespace {
+    let between = TestNamespace::new("bridge");
+    between.ip(&["link", "add", "bridge", "type", "bridge"]);
+    between.ip(&["link", "set", "bridge", "up"]);
+    for ((namespace, address), port) in [left, right].into_iter().zip(["left", "right"]) {
+        let (from, to) = (namespace.name(), between.name());
+        ip(&["-n", from, "link", "add", name, "type", "veth", "peer", "name", port, "netns", to]);
+        between.ip(&["link", "set", port, "master", "bridge", "up"]);
+        set_up(name, namespace, address);
+    }
+    between
+}
+
+fn set_up(name: &str, namespace: &TestNamespace, address: &str) {
+    // Without duplicate address detection an IPv6 address serves at once.
+    let options: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
+    namespace.ip(&[&["address", "add", address, "dev", name], options].concat());
+    namespace.ip(&["link", "set", name, "up"]);
 }
 
 fn ip(arguments: &[&str]) -> String {

@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{
     dial,
-    namespace::{TestNamespace, join},
+    namespace::{TestNamespace, bridge, join},
     recorder::Recorder,
 };
 
@@ -32,6 +32,8 @@ pub enum Link {
     Loopback,
     /// Each has its own, joined by a veth pair.
     Veth,
+    /// Each has its own, and a bridge stands between them.
+    Bridge,
 }
 
 /// What the client's and the server's sockets speak.
@@ -49,6 +51,8 @@ pub enum Family {
 pub struct Site {
     client: TestNamespace,
     far: Option<TestNamespace>,
+    /// Where the bridge is, held for its sake.
+    _between: Option<TestNamespace>,
     family: Family,
     client_address: IpAddr,
     server_address: IpAddr,
@@ -95,16 +99,29 @@ impl Site {
         let [near, remote]: [IpAddr; 2] = match (link, family) {
             (Link::Loopback, Family::V6) => [Ipv6Addr::LOCALHOST.into(); 2],
             (Link::Loopback, _) => [Ipv4Addr::LOCALHOST.into(); 2],
-            (Link::Veth, Family::V6) => ["fd00:7::1", "fd00:7::2"].map(|text| text.parse().expect("IPv6")),
-            (Link::Veth, _) => [[10, 77, 0, 1], [10, 77, 0, 2]].map(IpAddr::from),
+            (_, Family::V6) => ["fd00:7::1", "fd00:7::2"].map(|text| text.parse().expect("IPv6")),
+            _ => [[10, 77, 0, 1], [10, 77, 0, 2]].map(IpAddr::from),
         };
-        let far = (link == Link::Veth).then(|| {
-            let far = TestNamespace::new("server");
-            let length = if family == Family::V6 { 64 } else { 24 };
-            join("v0", (&client, &format!("{near}/{length}")), (&far, &format!("{remote}/{length}")));
-            far
-        });
-        Self { client, far, family, client_address: near, server_address: remote, udp_by_packets: false }
+        let length = if family == Family::V6 { 64 } else { 24 };
+        let [own, other] = [near, remote].map(|address| format!("{address}/{length}"));
+        let far = (link != Link::Loopback).then(|| TestNamespace::new("server"));
+        let between = match (&far, link) {
+            (Some(far), Link::Bridge) => Some(bridge("v0", (&client, &own), (far, &other))),
+            (Some(far), _) => {
+                join("v0", (&client, &own), (far, &other));
+                None
+            }
+            _ => None,
+        };
+        Self {
+            client,
+            far,
+            _between: between,
+            family,
+            client_address: near,
+            server_address: remote,
+            udp_by_packets: false,
+        }
     }
 
     /// The same, whose recorder shows UDP by packets.
@@ -295,7 +312,7 @@ impl Site {
     /// When it holds anything else.
     pub fn check(&self, recorder: Recorder, port: u16, expected: &Expected) -> Vec<ProcessSeen> {
         let window = recorder.finish();
-        assert_eq!(window.coverage.lost_total(), 0, "{:?}", window.coverage);
+        assert_eq!(window.coverage.lost_total(), 0, "{window:#?}");
         assert_eq!(window.coverage.gaps(), Vec::new());
         self.check_window(&window, port, expected)
     }
@@ -383,61 +400,4 @@ fn bound(
     socket.set_reuse_port(shared).expect("a fresh socket");
     socket.bind(&SocketAddr::from((address, port)).into()).expect("the port is free");
     socket
-}
-
-/// Runs a rule's check at every site of the table, each as a test of its own: `rule::over_veth_v6` calls
-/// `rule(&site)`.
-#[macro_export]
-macro_rules! everywhere {
-    ($($rule:ident),* $(,)?) => { $(
-        mod $rule {
-            $crate::everywhere!(@one $rule over_loopback_v4 Loopback V4);
-            $crate::everywhere!(@one $rule over_loopback_v6 Loopback V6);
-            $crate::everywhere!(@one $rule over_loopback_mapped Loopback Mapped);
-            $crate::everywhere!(@one $rule over_veth_v4 Veth V4);
-            $crate::everywhere!(@one $rule over_veth_v6 Veth V6);
-            $crate::everywhere!(@one $rule over_veth_mapped Veth Mapped);
-        }
-    )* };
-    (@one $rule:ident $test:ident $link:ident $family:ident) => {
-        #[test]
-        fn $test() {
-            if $crate::needs::root(concat!(stringify!($rule), "::", stringify!($test))) {
-                super::$rule(&$crate::site::Site::new($crate::site::Link::$link, $crate::site::Family::$family));
-            }
-        }
-    };
-}
-
-/// Like [`everywhere!`], over a veth pair and with UDP shown by packets.
-#[macro_export]
-macro_rules! by_packets {
-    ($($rule:ident),* $(,)?) => { mod by_packets { $(
-        mod $rule {
-            $crate::by_packets!(@one $rule v4 V4);
-            $crate::by_packets!(@one $rule v6 V6);
-            $crate::by_packets!(@one $rule mapped Mapped);
-        }
-    )* } };
-    (@one $rule:ident $test:ident $family:ident) => {
-        #[test]
-        fn $test() {
-            if $crate::needs::root(concat!("by_packets::", stringify!($rule), "::", stringify!($test))) {
-                let site = $crate::site::Site::new($crate::site::Link::Veth, $crate::site::Family::$family);
-                super::super::$rule(&site.by_packets());
-            }
-        }
-    };
-}
-
-/// Like [`everywhere!`], where only one kind of link makes sense.
-#[macro_export]
-macro_rules! over {
-    ($link:ident: $($rule:ident),* $(,)?) => { $(
-        mod $rule {
-            $crate::everywhere!(@one $rule v4 $link V4);
-            $crate::everywhere!(@one $rule v6 $link V6);
-            $crate::everywhere!(@one $rule mapped $link Mapped);
-        }
-    )* };
 }

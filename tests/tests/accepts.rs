@@ -4,7 +4,7 @@ use std::{net::TcpListener, os::fd::AsRawFd};
 
 use flowdrift::flow::ProcessSeen;
 use flowdrift_tests::{
-    dial, everywhere,
+    again, dial, everywhere,
     kernel::uring,
     over,
     site::{CLIENT, Expected, Site},
@@ -24,6 +24,7 @@ everywhere!(
     by_mptcp,
 );
 over!(Loopback: self_connected);
+again!(over_bridge (Bridge): accepted, connected_without_blocking, by_fast_open_with_data, never_accepted);
 
 fn assert_caller(processes: &[ProcessSeen], attempts: u64) {
     let caller = ProcessSeen { command: CLIENT.into(), id: std::process::id(), attempts };

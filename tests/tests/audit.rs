@@ -15,9 +15,10 @@ use flowdrift::{
     source::recording,
 };
 use flowdrift_tests::{
+    folder::Folder,
     live::{Live, binary},
     namespace::{TestNamespace, join},
-    needs,
+    needs, nobody,
     recorder::Recorder,
 };
 use nix::sys::signal::Signal;
@@ -47,50 +48,28 @@ endpoints:
   front: {cidrs: [10.12.0.2/32]}
 ";
 
-/// A folder of the test, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("flowdrift-audit-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("the temporary directory is writable");
-        fs::write(path.join("matrix.yaml"), MATRIX).expect("likewise");
-        fs::write(path.join("inventory.yaml"), INVENTORY).expect("likewise");
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-
-    fn keep(&self, name: &str, window: &Window) -> PathBuf {
-        let path = self.0.join(name);
-        recording::write(window, fs::File::create(&path).expect("likewise")).expect("likewise");
-        path
-    }
-
-    /// Exit code and standard output of `flowdrift audit --format json --from …`.
-    fn audit(&self, recordings: &[PathBuf]) -> (Option<i32>, String) {
-        let output = Command::new(binary())
-            .args([
-                "audit",
-                "--matrix",
-                &self.path("matrix.yaml"),
-                "--inventory",
-                &self.path("inventory.yaml"),
-            ])
-            .args(["--format", "json", "--from"])
-            .args(recordings)
-            .output()
-            .expect("the binary runs");
-        (output.status.code(), String::from_utf8(output.stdout).expect("JSON is UTF-8"))
-    }
+/// A folder with the declaration.
+fn declared() -> Folder {
+    let folder = Folder::new("audit");
+    folder.write("matrix.yaml", MATRIX).write("inventory.yaml", INVENTORY);
+    folder
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn keep(folder: &Folder, name: &str, window: &Window) -> PathBuf {
+    let path = folder.path().join(name);
+    recording::write(window, fs::File::create(&path).expect("it is ours")).expect("there is room");
+    path
+}
+
+/// Exit code and standard output of `flowdrift audit --format json --from …`.
+fn audit(folder: &Folder, recordings: &[PathBuf]) -> (Option<i32>, String) {
+    let output = Command::new(binary())
+        .args(["audit", "--matrix", &folder.at("matrix.yaml"), "--inventory", &folder.at("inventory.yaml")])
+        .args(["--format", "json", "--from"])
+        .args(recordings)
+        .output()
+        .expect("the binary runs");
+    (output.status.code(), String::from_utf8(output.stdout).expect("JSON is UTF-8"))
 }
 
 /// run-1 – front – view-1, with a direct link between the nodes beside it, and one pod address in both.
@@ -192,13 +171,13 @@ fn two_ends_are_one_flow_two_legs_are_not_and_equal_pods_stay_apart() {
     if !needs::root("two_ends_are_one_flow_two_legs_are_not_and_equal_pods_stay_apart") {
         return;
     }
-    let (lab, folder) = (Lab::new(), Folder::new("ends"));
+    let (lab, folder) = (Lab::new(), declared());
     let recorders = [recorder("run", "run-1", &lab.run), recorder("view", "view-1", &lab.view)];
     lab.play();
     // They end one after the other: that must be little of what was audited.
     std::thread::sleep(Duration::from_secs(1));
     let [run, view] = recorders.map(Recorder::finish);
-    let (code, text) = folder.audit(&[folder.keep("run.fdr", &run), folder.keep("view.fdr", &view)]);
+    let (code, text) = audit(&folder, &[keep(&folder, "run.fdr", &run), keep(&folder, "view.fdr", &view)]);
     let report = report(&text);
 
     let direct = &cell(&report, "direct").evidence;
@@ -228,11 +207,11 @@ fn a_live_audit_and_its_recording_find_the_same() {
     if !needs::root("a_live_audit_and_its_recording_find_the_same") {
         return;
     }
-    let (lab, folder) = (Lab::new(), Folder::new("live"));
-    let (kept, live) = (folder.0.join("kept.fdr"), folder.0.join("live.json"));
+    let (lab, folder) = (Lab::new(), declared());
+    let (kept, live) = (folder.path().join("kept.fdr"), folder.path().join("live.json"));
     let netns = lab.run.path().display().to_string();
-    let (matrix, inventory) = (folder.path("matrix.yaml"), folder.path("inventory.yaml"));
-    let mut audit = Live::start([
+    let (matrix, inventory) = (folder.at("matrix.yaml"), folder.at("inventory.yaml"));
+    let mut running = Live::start([
         "audit",
         "--matrix",
         &matrix,
@@ -247,20 +226,58 @@ fn a_live_audit_and_its_recording_find_the_same() {
         "--format",
         "json",
         "-o",
-        &folder.path("live.json"),
+        &folder.at("live.json"),
         "--record",
-        &folder.path("kept.fdr"),
+        &folder.at("kept.fdr"),
     ]);
     lab.play();
-    let (status, said) = audit.end(Signal::SIGINT);
+    let (status, said) = running.end(Signal::SIGINT);
     assert_eq!(status.code(), Some(1), "run-1 knows that nothing arrived from view: {said}");
 
     let live = report(&read(&live));
-    let (code, once) = folder.audit(std::slice::from_ref(&kept));
+    let (code, once) = audit(&folder, std::slice::from_ref(&kept));
     assert_eq!(code, status.code());
     assert_eq!(report(&once).findings, live.findings);
     assert_eq!(report(&once).rows, live.rows);
-    assert_eq!(folder.audit(&[kept]).1, once, "the same input gives the same bytes");
+    assert_eq!(audit(&folder, &[kept]).1, once, "the same input gives the same bytes");
+}
+
+#[test]
+fn an_ordinary_user_with_three_capabilities_finds_the_same() {
+    if !nobody::can_be("an_ordinary_user_with_three_capabilities_finds_the_same") {
+        return;
+    }
+    let (lab, folder) = (Lab::new(), declared());
+    let program = folder.binary();
+    let nodes = [("run", "run-1", &lab.run), ("view", "view-1", &lab.view)];
+    let file = |cluster: &str| folder.path().join(format!("nobody-{cluster}.fdr"));
+    let mut users = nodes.map(|(cluster, node, namespace)| {
+        let output = file(cluster).display().to_string();
+        Live::of(
+            nobody::command(namespace, &program)
+                .args(["record", "--cluster", cluster, "--node", node, "-o", &output])
+                .args(["--netns", "/proc/self/ns/net"]),
+        )
+    });
+    let recorders = nodes.map(|(cluster, node, namespace)| recorder(cluster, node, namespace));
+    lab.play();
+    std::thread::sleep(Duration::from_secs(1));
+    let [run, view] = recorders.map(Recorder::finish);
+    for user in &mut users {
+        let (status, said) = user.end(Signal::SIGINT);
+        assert!(status.success(), "{said}");
+    }
+    let (code, of_root) = audit(&folder, &[keep(&folder, "run.fdr", &run), keep(&folder, "view.fdr", &view)]);
+    let (code_of_user, of_user) = audit(&folder, &[file("run"), file("view")]);
+    assert_eq!(code_of_user, code);
+    let [of_root, of_user] = [report(&of_root), report(&of_user)];
+    let said = |report: &Report| -> Vec<_> {
+        report.rows.iter().map(|row| (row.place.id.clone(), row.verdict.clone(), row.connections)).collect()
+    };
+    // Not their words: the spans in them are each recorder's own.
+    let ids = |report: &Report| -> Vec<_> { report.findings.iter().map(|one| one.id.clone()).collect() };
+    assert_eq!(ids(&of_user), ids(&of_root));
+    assert_eq!(said(&of_user), said(&of_root));
 }
 
 fn read(path: &Path) -> String {

@@ -4,7 +4,7 @@ use std::{io, mem::MaybeUninit, net::SocketAddr, time::Duration};
 
 use flowdrift::flow::{Direction, Flow, Outcomes, ProcessSeen};
 use flowdrift_tests::{
-    by_packets, dial, everywhere,
+    again, dial, everywhere,
     recorder::outcomes,
     site::{CLIENT, Expected, Site},
 };
@@ -15,9 +15,16 @@ use socket2::{SockAddr, Socket};
 macro_rules! rules {
     ($($rule:ident),* $(,)?) => {
         everywhere!($($rule),*);
-        by_packets!($($rule),*);
+        again!(by_packets (Veth by_packets): $($rule),*);
     };
 }
+
+again!(over_bridge (Bridge):
+    a_request_and_its_answer_are_one_exchange,
+    without_an_answer_it_is_unreplied,
+    a_server_answers_many_peers,
+    an_older_client_is_known_by_its_port,
+);
 
 rules!(
     a_request_and_its_answer_are_one_exchange,

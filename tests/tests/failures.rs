@@ -4,13 +4,14 @@ use std::{io, time::Duration};
 
 use flowdrift::flow::{Outcomes, ProcessSeen};
 use flowdrift_tests::{
-    dial, everywhere, over,
+    again, dial, everywhere, over,
     site::{CLIENT, Expected, Site},
 };
 use nix::libc;
 
 everywhere!(refused, unanswered, pending, timed_out, given_up_by_the_application);
 over!(Loopback: without_a_free_local_port);
+again!(over_bridge (Bridge): refused, unanswered, timed_out);
 
 /// The one caller of all these attempts.
 fn assert_caller(processes: &[ProcessSeen], attempts: u64) {

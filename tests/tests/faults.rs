@@ -1,9 +1,8 @@
 //! Whatever keeps flowdrift from its work is told in its own words, with exit code 2.
 
 use std::{
-    fs,
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
 };
 
@@ -11,51 +10,18 @@ use flowdrift::{
     flow::{Coverage, Window},
     source::recording,
 };
-use flowdrift_tests::{group::TestGroup, kernel::oldkernel, live::binary, needs};
+use flowdrift_tests::{folder::Folder, group::TestGroup, kernel::oldkernel, live::binary, needs};
 
-/// A folder of the test, open to every user, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("flowdrift-faults-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("the temporary directory is writable");
-        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-        fs::set_permissions(&path, everybody).expect("it is ours");
-        Self(path)
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
-        fs::write(self.0.join(name), content).expect("the folder is writable");
-        self
-    }
-
-    /// The binary where any user may run it. Another process makes the copy: a file that a test thread has open for
-    /// writing while a sibling forks cannot be executed.
-    fn binary(&self) -> PathBuf {
-        let copy = self.0.join("flowdrift");
-        let status = Command::new("cp").arg(binary()).arg(&copy).status();
-        assert!(status.expect("cp is everywhere").success());
-        copy
-    }
-
-    fn output(&self) -> String {
-        self.0.join("out.fdr").display().to_string()
-    }
-
-    fn audit(&self) -> Output {
-        Command::new(binary())
-            .current_dir(&self.0)
-            .args(["audit", "--matrix", "m.yaml", "--inventory", "i.yaml", "--from", "n.fdr"])
-            .output()
-            .expect("the binary runs")
-    }
+fn output_of(folder: &Folder) -> String {
+    folder.at("out.fdr")
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn audit(folder: &Folder) -> Output {
+    Command::new(binary())
+        .current_dir(folder.path())
+        .args(["audit", "--matrix", "m.yaml", "--inventory", "i.yaml", "--from", "n.fdr"])
+        .output()
+        .expect("the binary runs")
 }
 
 const RECORD: [&str; 8] = ["record", "--cluster", "c", "--node", "n", "--duration", "1s", "-o"];
@@ -74,7 +40,7 @@ fn assert_told(output: &Output, words: &[&str], not: &[&str]) {
 }
 
 fn assert_nothing_written(folder: &Folder) {
-    assert!(!Path::new(&folder.output()).exists());
+    assert!(!Path::new(&output_of(folder)).exists());
 }
 
 #[test]
@@ -84,7 +50,7 @@ fn not_root_is_told_with_every_capability_that_is_missing() {
     }
     let folder = Folder::new("user");
     let mut command = Command::new(folder.binary());
-    let output = command.args(RECORD).arg(folder.output()).uid(65_534).gid(65_534).output();
+    let output = command.args(RECORD).arg(output_of(&folder)).uid(65_534).gid(65_534).output();
     let words = ["missing CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN: ", "run as root"];
     assert_told(&output.expect("it runs"), &words, &["BTF", "ring buffer"]);
     assert_nothing_written(&folder);
@@ -102,7 +68,7 @@ fn a_missing_cap_bpf_is_told_by_its_name() {
         .args(["--bounding-set", "-bpf,-sys_admin", "--inh-caps", "-bpf,-sys_admin"])
         .arg(binary())
         .args(RECORD)
-        .arg(folder.output())
+        .arg(output_of(&folder))
         .output();
     assert_told(&output.expect("setpriv runs"), &["missing CAP_BPF: "], &["BTF", "ring buffer", "PERFMON, "]);
     assert_nothing_written(&folder);
@@ -120,7 +86,7 @@ fn a_kernel_without_btf_is_told() {
         .args(["--mount", "sh", "-c", script, "sh"])
         .arg(binary())
         .args(RECORD)
-        .arg(folder.output())
+        .arg(output_of(&folder))
         .output();
     let words = ["no kernel BTF at /sys/kernel/btf/vmlinux", "flowdrift does not guess"];
     assert_told(&output.expect("unshare runs"), &words, &["missing CAP", "ring buffer"]);
@@ -144,7 +110,7 @@ fn a_part_of_the_cgroup_tree_costs_the_connect_hooks_and_is_told() {
         .arg(group.path().parent().expect("it is below the root"))
         .arg(binary())
         .args(RECORD)
-        .arg(folder.output())
+        .arg(output_of(&folder))
         .output()
         .expect("sh runs");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -162,8 +128,9 @@ fn a_file_that_is_no_namespace_is_told() {
     }
     let folder = Folder::new("namespace");
     folder.write("plain", "");
-    let plain = folder.0.join("plain").display().to_string();
-    let output = Command::new(binary()).args(RECORD).arg(folder.output()).args(["--netns", &plain]).output();
+    let plain = folder.at("plain");
+    let output =
+        Command::new(binary()).args(RECORD).arg(output_of(&folder)).args(["--netns", &plain]).output();
     let place = format!("--netns {plain}: no network namespace there");
     assert_told(&output.expect("it runs"), &[&place, "this is a file, and no namespace"], &["missing CAP"]);
     assert_nothing_written(&folder);
@@ -177,7 +144,7 @@ fn a_kernel_without_ring_buffers_is_told() {
     }
     let folder = Folder::new("ring");
     let mut command = Command::new(binary());
-    let (output, refused) = oldkernel::without_ring_buffers(command.args(RECORD).arg(folder.output()));
+    let (output, refused) = oldkernel::without_ring_buffers(command.args(RECORD).arg(output_of(&folder)));
     assert!(refused > 0, "it never asked for a ring buffer");
     assert_told(&output, &["no BPF ring buffer", "Linux 5.8"], &["missing CAP", "BTF at"]);
     assert_nothing_written(&folder);
@@ -231,7 +198,7 @@ fn recorded() -> Vec<u8> {
 fn without_a_fault_the_audit_runs() {
     let folder = Folder::new("sound");
     folder.write("m.yaml", MATRIX).write("i.yaml", INVENTORY).write("n.fdr", recorded());
-    let output = folder.audit();
+    let output = audit(&folder);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{:?}: {said}", output.status);
     assert!(!output.stdout.is_empty(), "a report");
@@ -248,7 +215,7 @@ fn five_faults_of_a_matrix_are_told_at_once_each_with_its_place() {
         "m.yaml:8: rows[3].expect: found `perhaps`",
         "m.yaml:9: rows[4].id: id `port` is also the id of the row on line 5",
     ];
-    let output = folder.audit();
+    let output = audit(&folder);
     assert_told(&output, &places, &["i.yaml:", "n.fdr"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.lines().filter(|line| line.starts_with("m.yaml:")).count(), 5, "{said}");
@@ -260,7 +227,7 @@ fn an_endpoint_that_the_inventory_lacks_is_named() {
     let inventory = INVENTORY.replace("git-repository", "some-repository");
     folder.write("m.yaml", MATRIX).write("i.yaml", inventory).write("n.fdr", recorded());
     let words = ["m.yaml:5: rows[0].to[0]: ", "endpoint `git-repository`", "i.yaml"];
-    assert_told(&folder.audit(), &words, &["n.fdr"]);
+    assert_told(&audit(&folder), &words, &["n.fdr"]);
 }
 
 /// Wherever it was cut off: in its magic, in a frame, or between two frames.
@@ -274,6 +241,6 @@ fn a_truncated_recording_is_told_with_the_byte() {
             continue;
         }
         folder.write("n.fdr", &whole[..length]);
-        assert_told(&folder.audit(), &["n.fdr: byte ", "truncated"], &["m.yaml", "i.yaml"]);
+        assert_told(&audit(&folder), &["n.fdr: byte ", "truncated"], &["m.yaml", "i.yaml"]);
     }
 }

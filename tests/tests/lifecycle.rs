@@ -125,8 +125,8 @@ fn after_a_kill_the_next_recorder_is_exact() {
         return;
     }
     Recorder::start(&[]).destroy();
-    let figures =
-        Run { load: Load::ClosedByReset, v6: false, connections: 1_000, clients: 1 }.with_default_ring();
+    let figures = Run { load: Load::ClosedByReset, v6: false, connections: 1_000, clients: 1, addresses: 1 }
+        .with_default_ring();
     assert!(figures.is_exact() && figures.is_lossless(), "{figures:#?}");
 }
 

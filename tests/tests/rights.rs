@@ -1,26 +1,17 @@
 //! What a recorder may do: much while it starts, nothing after it.
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::PathBuf,
-    process::{Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::{fs, net::TcpListener, process::Command};
 
 use flowdrift::{flow::Window, source::recording};
 use flowdrift_tests::{
     dial,
-    live::{Live, binary},
-    needs,
+    folder::Folder,
+    live::Live,
+    needs, nobody,
     recorder::Recorder,
     site::{Expected, Family, Link, Site},
 };
 use nix::{sys::signal::Signal, unistd::Pid};
-
-/// `nobody`, Debian's user without any right.
-const NOBODY: &str = "65534";
-const CAPABILITIES: &str = "-all,+bpf,+perfmon,+net_admin";
 
 /// The values of a key in the status of each of a process's threads.
 fn of_threads(process: u32, key: &str) -> Vec<String> {
@@ -103,34 +94,6 @@ fn who_keeps_the_rights_has_them() {
     drop(recorder.finish());
 }
 
-/// A folder that everybody may write to, with a copy of the binary that everybody may run.
-struct Public(PathBuf);
-
-impl Public {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("flowdrift-public-{}-{number}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a temporary folder");
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-        fs::set_permissions(&folder, open).expect("it is ours");
-        // By another process: a file that a test thread has open for writing while a sibling forks cannot be executed.
-        let copied = Command::new("cp").arg(binary()).arg(folder.join("flowdrift")).status();
-        assert!(copied.expect("cp is everywhere").success());
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-}
-
-impl Drop for Public {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn read(path: &str) -> Window {
     let file = fs::File::open(path).expect("it was written");
     recording::read(path, file).expect("it is whole").window
@@ -138,22 +101,15 @@ fn read(path: &str) -> Window {
 
 #[test]
 fn an_ordinary_user_with_three_capabilities_records_the_same() {
-    const TEST: &str = "an_ordinary_user_with_three_capabilities_records_the_same";
-    if !needs::root(TEST) || !needs::tool(TEST, "setpriv") || !needs::tool(TEST, "nsenter") {
+    if !nobody::can_be("an_ordinary_user_with_three_capabilities_records_the_same") {
         return;
     }
-    let (site, public) = (Site::new(Link::Loopback, Family::V4), Public::new());
-    let file = public.path("nobody.fdr");
-    let net = format!("--net={}", site.client().path().display());
-    let [inheritable, ambient, bounding] =
-        ["inh-caps", "ambient-caps", "bounding-set"].map(|set| format!("--{set}={CAPABILITIES}"));
+    let (site, public) = (Site::new(Link::Loopback, Family::V4), Folder::new("public"));
+    let file = public.at("nobody.fdr");
     let mut user = Live::of(
-        Command::new("nsenter")
-            .args([&net, "setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
-            .args([&inheritable, &ambient, &bounding, &public.path("flowdrift")])
+        nobody::command(site.client(), &public.binary())
             .args(["record", "--cluster", "test", "--node", "here", "-o", &file])
-            .args(["--netns", "/proc/self/ns/net"])
-            .stdin(Stdio::null()),
+            .args(["--netns", "/proc/self/ns/net"]),
     );
     let root = Recorder::of_namespace(&site.client().path());
     let (_listener, port) = site.listen();
@@ -182,20 +138,20 @@ fn an_ordinary_user_with_three_capabilities_records_the_same() {
 
 #[test]
 fn whoever_may_not_look_into_other_namespaces_says_so() {
-    const TEST: &str = "whoever_may_not_look_into_other_namespaces_says_so";
-    if !needs::root(TEST) || !needs::tool(TEST, "setpriv") {
+    if !nobody::can_be("whoever_may_not_look_into_other_namespaces_says_so") {
         return;
     }
-    let public = Public::new();
-    let file = public.path("blind.fdr");
-    let [inheritable, ambient, bounding] =
-        ["inh-caps", "ambient-caps", "bounding-set"].map(|set| format!("--{set}={CAPABILITIES}"));
-    let mut user = Live::of(
-        Command::new("setpriv")
-            .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
-            .args([&inheritable, &ambient, &bounding, &public.path("flowdrift")])
-            .args(["record", "--cluster", "test", "--node", "here", "-o", &file]),
-    );
+    let (site, public) = (Site::new(Link::Loopback, Family::V4), Folder::new("public"));
+    let file = public.at("blind.fdr");
+    let mut user = Live::of(nobody::command(site.client(), &public.binary()).args([
+        "record",
+        "--cluster",
+        "test",
+        "--node",
+        "here",
+        "-o",
+        &file,
+    ]));
     let (status, said) = user.end(Signal::SIGINT);
     assert!(status.success(), "{said}");
     let gaps = read(&file).coverage.gaps();
@@ -208,10 +164,10 @@ fn root_s_recording_reaches_an_ordinary_user_s_folder() {
     if !needs::root("root_s_recording_reaches_an_ordinary_user_s_folder") {
         return;
     }
-    let public = Public::new();
-    let own = public.0.join("own");
+    let public = Folder::new("public");
+    let own = public.path().join("own");
     fs::create_dir(&own).expect("a folder");
-    let nobody = NOBODY.parse().expect("a number");
+    let nobody = nobody::NOBODY.parse().expect("a number");
     std::os::unix::fs::chown(&own, Some(nobody), Some(nobody)).expect("root may");
     let file = own.join("root.fdr").display().to_string();
     // The second finds the first one's.

@@ -49,7 +49,7 @@ fn attempt(client: &TestNamespace, net: Net) -> (Option<i32>, Outcomes) {
     let to = std::net::SocketAddr::new(net.dialled.parse().expect("an address"), PORT);
     let error = client.run(|| dial::named(CLIENT, || dial::connect(to))).err();
     let window = recorder.finish();
-    assert_eq!(window.coverage.gaps(), Vec::new());
+    assert_eq!(window.coverage.gaps(), Vec::new(), "{error:?}: {window:#?}");
     assert_eq!(window.flows.len(), 1, "{error:?}: {:#?}", window.flows);
     let flow = &window.flows[0];
     assert_eq!(flow.key.remote, to.ip().to_canonical(), "{flow:?}");

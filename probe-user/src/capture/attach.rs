@@ -1,6 +1,6 @@
 //! Which program goes where, and what is not seen where it cannot.
 
-use std::{io, time::Duration};
+use std::{fs::File, io, time::Duration};
 
 use aya::{
     Btf, Ebpf,
@@ -127,14 +127,7 @@ pub(super) fn attach_all(
     tree: Result<&CgroupTree, &io::Error>,
 ) -> Result<Vec<HookState>, StartError> {
     let types = Btf::from_sys_fs().map_err(|cause| StartError::Load(Box::new(cause.into())))?;
-    let attach = |hook: &Hook| {
-        let attached = match hook.point {
-            Point::Tracepoint(name) => attach_tracepoint(ebpf, hook.program, name, &types),
-            Point::Cgroup => attach_to_cgroups(ebpf, hook.program, tree),
-            Point::Packets(way) => attach_to_packets(ebpf, (hook.program, way), tree),
-        };
-        hook.state(attached)
-    };
+    let attach = |hook: &Hook| hook.state(hook.attach(ebpf, &types, tree));
     HOOKS.iter().filter(|hook| hook.serves(datagrams)).map(attach).collect()
 }
 
@@ -236,40 +229,50 @@ fn unload<'a, Kind: 'a>(
     }
 }
 
-fn attach_tracepoint(ebpf: &mut Ebpf, name: &'static str, point: &str, types: &Btf) -> Result<(), Refusal> {
-    let program = ebpf.program_mut(name).ok_or(Refusal::NotInObject(name))?;
-    let program: &mut BtfTracePoint = program.try_into()?;
-    program.load(point, types)?;
-    program.attach()?;
-    Ok(())
+/// The program of a kind, to be loaded.
+fn program<'a, Kind>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Kind, Refusal>
+where
+    &'a mut Kind: TryFrom<&'a mut Program, Error = ProgramError>,
+{
+    Ok(ebpf.program_mut(name).ok_or(Refusal::NotInObject(name))?.try_into()?)
 }
 
-fn attach_to_cgroups(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-    tree: Result<&CgroupTree, &io::Error>,
-) -> Result<(), Refusal> {
-    let tree = tree.map_err(|cause| Refusal::NoTree(cause.to_string()))?;
-    let program = ebpf.program_mut(name).ok_or(Refusal::NotInObject(name))?;
-    let program: &mut CgroupSockAddr = program.try_into()?;
-    program.load()?;
-    let root = tree.open_root().map_err(|cause| Refusal::NoTree(cause.to_string()))?;
-    program.attach(root, CgroupAttachMode::Single)?;
-    Ok(())
+/// The root of the cgroup-v2 tree.
+fn root(tree: Result<&CgroupTree, &io::Error>) -> Result<File, Refusal> {
+    let opened = tree
+        .map_err(ToString::to_string)
+        .and_then(|tree| tree.open_root().map_err(|cause| cause.to_string()));
+    opened.map_err(Refusal::NoTree)
 }
 
-fn attach_to_packets(
-    ebpf: &mut Ebpf,
-    (name, way): (&'static str, CgroupSkbAttachType),
-    tree: Result<&CgroupTree, &io::Error>,
-) -> Result<(), Refusal> {
-    let tree = tree.map_err(|cause| Refusal::NoTree(cause.to_string()))?;
-    let program = ebpf.program_mut(name).ok_or(Refusal::NotInObject(name))?;
-    let program: &mut CgroupSkb = program.try_into()?;
-    program.load()?;
-    let root = tree.open_root().map_err(|cause| Refusal::NoTree(cause.to_string()))?;
-    program.attach(root, way, CgroupAttachMode::Single)?;
-    Ok(())
+impl Hook {
+    fn attach(
+        &self,
+        ebpf: &mut Ebpf,
+        types: &Btf,
+        tree: Result<&CgroupTree, &io::Error>,
+    ) -> Result<(), Refusal> {
+        match self.point {
+            Point::Tracepoint(name) => {
+                let program: &mut BtfTracePoint = program(ebpf, self.program)?;
+                program.load(name, types)?;
+                program.attach()?;
+            }
+            Point::Cgroup => {
+                let root = root(tree)?;
+                let program: &mut CgroupSockAddr = program(ebpf, self.program)?;
+                program.load()?;
+                program.attach(root, CgroupAttachMode::Single)?;
+            }
+            Point::Packets(way) => {
+                let root = root(tree)?;
+                let program: &mut CgroupSkb = program(ebpf, self.program)?;
+                program.load()?;
+                program.attach(root, way, CgroupAttachMode::Single)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,15 @@ impl Decoded {
     }
 }
 
+impl Decoded {
+    /// The same, to be changed.
+    pub(super) fn event_mut(&mut self) -> &mut Event {
+        match self {
+            Self::Fact(event) | Self::Begun(event) | Self::Sent(event) => event,
+        }
+    }
+}
+
 /// Length of a record.
 pub(super) const RECORD: usize = size_of::<AttemptRecord>();
 
@@ -89,6 +98,7 @@ pub fn decode(bytes: &Bytes) -> Result<Decoded, DecodeError> {
         netns,
         local,
         remote,
+        translated: None,
         may_repeat,
         process: has_caller.then_some(process),
     }))

@@ -5,6 +5,8 @@
 
 use std::{collections::HashSet, fs, io};
 
+use super::fdinfo::number;
+
 /// Ids of the programs whose links to the cgroup tree are detached, by what the kernel says of our descriptors
 /// (kernel/bpf/cgroup.c, `bpf_cgroup_link_show_fdinfo`, Linux 5.7).
 ///
@@ -18,12 +20,8 @@ pub(super) fn detached() -> io::Result<HashSet<u64>> {
 }
 
 fn detached_program(text: &str) -> Option<u64> {
-    let number = |key: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-        line.and_then(|value| value.trim().parse::<u64>().ok())
-    };
     let is_link = text.lines().any(|line| line.starts_with("link_type:"));
-    (is_link && number("cgroup_id") == Some(0)).then(|| number("prog_id")).flatten()
+    (is_link && number(text, "cgroup_id") == Some(0)).then(|| number(text, "prog_id")).flatten()
 }
 
 #[cfg(test)]

@@ -89,16 +89,18 @@ const STORES_IN_ORDER: u8 = cfg!(any(target_arch = "x86_64", target_arch = "x86"
 /// Loads the object; nothing is attached yet.
 pub(super) fn load(
     options: &Options,
-    (shape, datagrams): (Shape, Datagrams),
+    (shape, sets): (Shape, u32),
+    datagrams: Datagrams,
     offsets: &[fields::Offset],
     scope: &Scope,
 ) -> Result<Ebpf, StartError> {
     let limit_netns = u8::from(!scope.namespaces.is_empty());
     let levels = scope.levels();
     let (last_common_ring, last_place) = (shape.common - 1, shape.places - 1);
+    let last_spill_set = sets - 1;
     let udp_by_packets = u8::from(datagrams == Datagrams::Packets);
-    // A hash that nobody can foresee: nobody can make exchanges share a slot.
-    let exchange_seed = RandomState::new().hash_one(());
+    // Nobody can foresee it, and make exchanges share a slot.
+    let hash_seed = RandomState::new().hash_one(());
     // Level 0 removes the diagnostics from the loaded programs: the verifier sees a constant.
     let log_level = if options.diagnostics { 5u8 } else { 0u8 };
     let mut loader = EbpfLoader::new();
@@ -111,11 +113,13 @@ pub(super) fn load(
         .override_global("OWN_CGROUP", &scope.own_group, true)
         .override_global("AYA_LOG_LEVEL", &log_level, true)
         .override_global("UDP_BY_PACKETS", &udp_by_packets, true)
-        .override_global("EXCHANGE_SEED", &exchange_seed, true)
+        .override_global("HASH_SEED", &hash_seed, true)
         .override_global("STORES_IN_ORDER", &STORES_IN_ORDER, true)
         .override_global("LAST_COMMON_RING", &last_common_ring, true)
         .override_global("FIRST_COMMON_RING", &shape.cpus, true)
         .override_global("LAST_PLACE", &last_place, true)
+        .override_global("LAST_SPILL_SET", &last_spill_set, true)
+        .map_max_entries("SPILL", sets)
         .map_max_entries("RINGS", shape.states())
         .map_max_entries("PLACES", shape.all_places());
     loader.load(object()).map_err(|cause| StartError::Load(Box::new(cause)))
@@ -126,12 +130,7 @@ pub(super) fn map<'a>(ebpf: &'a Ebpf, map: &'static str) -> Result<&'a Map, Star
     ebpf.map(map).ok_or(StartError::Object(map))
 }
 
-/// Takes a map out of the object, whose programs must be loaded: they name it by its descriptor.
-pub(super) fn take(ebpf: &mut Ebpf, map: &'static str) -> Result<Map, StartError> {
-    ebpf.take_map(map).ok_or(StartError::Object(map))
-}
-
 /// For `map_err`.
-pub(super) fn unusable(map: &'static str) -> impl FnOnce(MapError) -> StartError {
+fn unusable(map: &'static str) -> impl FnOnce(MapError) -> StartError {
     move |cause| StartError::Map { map, cause: Box::new(cause) }
 }

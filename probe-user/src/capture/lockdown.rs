@@ -1,7 +1,7 @@
 //! After the start: no capability, no way to one, and no system call but those that watching and writing need.
 //!
-//! The maps stay readable by their descriptors, the links go with the process, and what must be asked in other namespaces
-//! is asked by sockets and threads that are there already.
+//! The maps that are still read stand in this process's memory, the links go with the process, and what must be asked in
+//! other namespaces is asked by sockets and threads that are there already.
 
 use std::{collections::BTreeMap, io};
 
@@ -20,8 +20,10 @@ use seccompiler::{
 pub fn engage() -> io::Result<()> {
     prctl::set_no_new_privs()?;
     give_up_capabilities()?;
-    let filter = filter().map_err(io::Error::other)?;
-    apply_filter_all_threads(&filter).map_err(io::Error::other)
+    for filter in filters().map_err(io::Error::other)? {
+        apply_filter_all_threads(&filter).map_err(io::Error::other)?;
+    }
+    Ok(())
 }
 
 /// Takes the calling thread's capabilities, for good.
@@ -44,19 +46,33 @@ fn empty_bounding_set() -> io::Result<()> {
     Ok(())
 }
 
-/// `BPF_MAP_LOOKUP_ELEM` (include/uapi/linux/bpf.h): the counters of losses.
-const LOOK_UP: u64 = 1;
-
-/// What is not named is answered with EPERM, so that whatever wanted it can say so.
-fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
+/// What is not named is answered with EPERM, so that whatever wanted it can say so. A thread may be made and no namespace
+/// with it: in a user namespace of its own a process has every capability. `clone3` hides its flags from a filter; without
+/// it the C library makes threads by `clone`.
+fn filters() -> Result<[BpfProgram; 2], seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         CALLS.iter().chain(CALLS_OF_THIS_MACHINE).map(|call| (*call, Vec::new())).collect();
-    let is_look_up = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, LOOK_UP)?;
-    rules.insert(libc::SYS_bpf, vec![SeccompRule::new(vec![is_look_up])?]);
-    let refused = SeccompAction::Errno(libc::EPERM as u32);
+    let no_namespace = SeccompCmpOp::MaskedEq(NAMESPACES);
+    let is_thread = SeccompCondition::new(0, SeccompCmpArgLen::Qword, no_namespace, 0)?;
+    rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![is_thread])?]);
+    let hidden = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    let errno = |error: i32| SeccompAction::Errno(error as u32);
     let machine = TargetArch::try_from(std::env::consts::ARCH)?;
-    SeccompFilter::new(rules, refused, SeccompAction::Allow, machine)?.try_into()
+    // The second one lets no further filter be set, and what one refuses the other cannot allow.
+    Ok([
+        SeccompFilter::new(hidden, SeccompAction::Allow, errno(libc::ENOSYS), machine)?.try_into()?,
+        SeccompFilter::new(rules, errno(libc::EPERM), SeccompAction::Allow, machine)?.try_into()?,
+    ])
 }
+
+/// Every kind of namespace that `clone` can make (`man 2 clone`).
+const NAMESPACES: u64 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET) as u64;
 
 /// Memory, threads, time and signals; files; the sockets of the known connections and of sock_diag. Nothing that runs a
 /// program, mounts, enters a namespace, traces, or loads anything into the kernel.
@@ -67,7 +83,6 @@ const CALLS: &[i64] = &[
     libc::SYS_mremap,
     libc::SYS_munmap,
     libc::SYS_madvise,
-    libc::SYS_clone,
     libc::SYS_clone3,
     libc::SYS_exit,
     libc::SYS_exit_group,
@@ -176,3 +191,36 @@ const CALLS_OF_THIS_MACHINE: &[i64] = &[
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const CALLS_OF_THIS_MACHINE: &[i64] = &[];
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn threads_can_be_made_and_namespaces_cannot() {
+        // The filters stay with the thread that asks for them, and those that it makes.
+        let filtered = thread::spawn(|| {
+            prctl::set_no_new_privs().expect("anybody may");
+            for filter in filters().expect("this machine has filters") {
+                seccompiler::apply_filter(&filter).expect("anybody may, without new rights");
+            }
+            let made = thread::spawn(|| 7).join().expect("it does not panic");
+            let flags = libc::CLONE_NEWUSER | libc::SIGCHLD;
+            // SAFETY: refused before anything is made; null for everything else.
+            #[expect(unsafe_code, reason = "nothing safe makes a namespace with a process")]
+            let (with_namespace, hidden) = unsafe {
+                let with_namespace = libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0);
+                let first = Errno::result(with_namespace);
+                let hidden = libc::syscall(libc::SYS_clone3, 0, 0);
+                (first, Errno::result(hidden))
+            };
+            (made, with_namespace, hidden)
+        });
+        let found = filtered.join().expect("it does not panic");
+        assert_eq!(found, (7, Err(Errno::EPERM), Err(Errno::ENOSYS)));
+    }
+}

@@ -38,6 +38,22 @@ impl Shared {
         unsafe { AtomicU64::from_ptr(self.0.as_mut_ptr().add(offset).cast()) }
     }
 
+    /// The half of a word at an offset.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub(super) fn half(&self, offset: usize) -> u32 {
+        let word =
+            self.word(offset / size_of::<u64>() * size_of::<u64>()).load(Ordering::Relaxed).to_ne_bytes();
+        let [first, second, third, fourth, ..] = if offset.is_multiple_of(size_of::<u64>()) {
+            word
+        } else {
+            [word[4], word[5], word[6], word[7], 0, 0, 0, 0]
+        };
+        u32::from_ne_bytes([first, second, third, fourth])
+    }
+
     /// A copy of the record at an offset, with the counts at another, word by word.
     pub(super) fn record(&self, record: usize, counts: usize) -> Bytes {
         let mut bytes: Bytes = [0; _];

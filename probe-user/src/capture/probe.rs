@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, fs::File, io, path::PathBuf};
 
-use aya::{
-    Ebpf,
-    maps::{MapData, MapType, PerCpuArray},
-};
+use aya::{Ebpf, maps::MapType};
 use aya_log::EbpfLogger;
 use probe_common::Loss;
 
@@ -18,23 +15,26 @@ use super::{
     error::StartError,
     fields::{self, MissingField},
     links,
-    load::{Scope, load, map, take, unusable},
+    load::{Scope, load, map},
     namespaces::Namespace,
     recursion::{Recursion, handlers_can_nest},
     rights::Rights,
     rings::{Drained, Rings},
     shape::Shape,
     slots::{ExchangeSlots, Slots},
+    spill::{self, Spill},
     statistics::{ProgramStatistics, program_files, statistics},
-    unrouted::Unrouted,
+    unrouted::{GRACE, Unrouted},
 };
-use crate::event::{Event, Kind, Protocol};
+use crate::event::{Event, Kind, Protocol, Spilled};
 
 /// What to watch, and with how much memory.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Size of the rings together, bytes: a power of two, at least a page.
     pub ring_bytes: u32,
+    /// Size of the spill, bytes: a power of two, at least 1,024.
+    pub spill_bytes: u32,
     /// Only these namespaces, when there are any.
     pub namespaces: Vec<Namespace>,
     /// Only these cgroups and what is below, when there are any; paths below the cgroup-v2 root.
@@ -49,6 +49,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             ring_bytes: 16 << 20,
+            spill_bytes: 8 << 20,
             namespaces: Vec::new(),
             cgroups: Vec::new(),
             udp_by_packets: false,
@@ -60,7 +61,7 @@ impl Default for Options {
 /// An attached probe. Dropping it detaches everything.
 pub struct Probe {
     rings: Rings,
-    losses: PerCpuArray<MapData, u64>,
+    spill: Spill,
     slots: Slots,
     exchanges: ExchangeSlots,
     unrouted: Unrouted,
@@ -92,8 +93,9 @@ impl Probe {
         let scope = Scope::resolve(options, tree.ok())?;
         let shape =
             Shape::of_this_machine(options.ring_bytes).map_err(StartError::system("counting CPUs"))?;
+        let sets = spill::sets(options.spill_bytes);
         let datagrams = if options.udp_by_packets { Datagrams::Packets } else { Datagrams::of(&types) };
-        let mut ebpf = load(options, (shape, datagrams), &offsets, &scope)?;
+        let mut ebpf = load(options, (shape, sets), datagrams, &offsets, &scope)?;
         scope.apply(&mut ebpf)?;
         let logger = match options.diagnostics {
             true => {
@@ -103,10 +105,12 @@ impl Probe {
         };
         let rings = Rings::new(shape, map(&ebpf, "RINGS")?, map(&ebpf, "PLACES")?)
             .map_err(StartError::system("mapping the rings"))?;
+        let spill = Spill::new(sets, map(&ebpf, "SPILL")?, map(&ebpf, "SPILL_STATE")?, map(&ebpf, "GROUPS")?)
+            .map_err(StartError::system("mapping the spill"))?;
         let hooks = attach_all(&mut ebpf, datagrams, tree)?;
         Ok(Self {
             rings,
-            losses: PerCpuArray::try_from(take(&mut ebpf, "LOSSES")?).map_err(unusable("LOSSES"))?,
+            spill,
             slots: Slots::new(map(&ebpf, "ATTEMPTS")?).map_err(StartError::system("mapping the attempts"))?,
             exchanges: ExchangeSlots::new(map(&ebpf, "EXCHANGES")?)
                 .map_err(StartError::system("mapping the exchanges"))?,
@@ -120,7 +124,12 @@ impl Probe {
         })
     }
 
-    /// Gives every record that the rings held when it was called.
+    /// Looks what the rings hold now, for [`Self::drain`] to give.
+    pub fn look(&mut self) {
+        self.rings.look();
+    }
+
+    /// Gives every record that the rings held at the last [`Self::look`].
     ///
     /// What happened on one CPU comes in order; an attempt that went to a ring by itself may come after its outcome, by
     /// another CPU's. Attempts that died on their route are held back until [`Self::settle`] knows that they did.
@@ -149,11 +158,32 @@ impl Probe {
 
     /// Gives the attempts that died on their route, as far as that is certain at `now` (`CLOCK_BOOTTIME`,
     /// nanoseconds); to be called about once a second.
-    pub fn settle(&mut self, now: u64, take: impl FnMut(Event)) {
+    pub fn settle(&mut self, now: u64, mut take: impl FnMut(Event)) {
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
-        self.unrouted.settle(&self.slots, now, take);
+        self.unrouted.settle(&self.slots, now, &mut take);
+        if self.spill.holds_begun() {
+            let Self { spill, unrouted, .. } = self;
+            spill.take_begun(now.saturating_sub(GRACE), |Spilled { event, count, .. }| {
+                // Only the latest of a socket's can have been counted while it stood in its slot.
+                let counted = u64::from(unrouted.has_counted(&event));
+                (counted..count).for_each(|_| take(event.clone()));
+            });
+        }
+    }
+
+    /// Gives what was folded while the rings were full.
+    pub fn empty_spill(&mut self, take: impl FnMut(Spilled)) {
+        if self.spill.used() > 0 {
+            self.spill.empty(take);
+        }
+    }
+
+    /// Whether the spill should be emptied at once, or may wait for others to fold.
+    #[must_use]
+    pub fn is_spill_filling(&self) -> bool {
+        self.spill.is_filling()
     }
 
     /// Learns which hooks somebody else has detached; before [`Self::detach`].
@@ -181,7 +211,7 @@ impl Probe {
     /// Whether an attempt is held back until [`Self::settle`] can tell.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
-        self.unrouted.is_unsettled(&self.slots)
+        self.unrouted.is_unsettled(&self.slots) || self.spill.holds_begun()
     }
 
     /// The attempts whose outcome has not come, after [`Self::detach`].
@@ -195,26 +225,33 @@ impl Probe {
         self.exchanges.read()
     }
 
-    /// What did not arrive, by reason, after [`Self::detach`]; reasons that did not occur are left out. `unconcluded`
-    /// are the attempts whose outcome was missed: those that the rings' losses do not explain are a reason of their
-    /// own, so many at least. Where the counters cannot be read, that is a reason.
+    /// What did not arrive, by reason; reasons that did not occur are left out. Certain after [`Self::detach`].
+    /// `unconcluded` are the attempts whose outcome was missed: those that neither losses nor the `folded` outcomes explain
+    /// are a reason of their own, so many at least.
     #[must_use]
-    pub fn losses(&self, unconcluded: u64) -> BTreeMap<String, u64> {
+    pub fn losses(&self, unconcluded: u64, folded: u64) -> BTreeMap<String, u64> {
         let mut losses = BTreeMap::new();
-        for loss in Loss::ALL {
-            match self.losses.get(&(loss as u32), 0) {
-                Ok(counts) => losses.insert(loss.name().to_owned(), counts.iter().sum()),
-                // Some kernels before 5.19 want CAP_BPF for it. A window is worth more than its counters.
-                Err(_) => losses.insert("counters-unreadable".to_owned(), 1),
-            };
+        for (loss, count) in self.spill.lost().into_values().flatten() {
+            *losses.entry(loss.name().to_owned()).or_default() += count;
         }
-        losses.insert("undecodable".to_owned(), self.undecodable);
+        losses.insert("undecodable".to_owned(), self.undecodable + self.spill.undecodable());
         losses.insert("unread".to_owned(), self.rings.unread());
         let of = |loss: Loss| losses.get(loss.name()).copied().unwrap_or(0);
-        let explained = of(Loss::Connected) + of(Loss::Failed);
+        let explained = of(Loss::Connected) + of(Loss::Failed) + folded;
         losses.insert("outcome-unseen".to_owned(), unconcluded.saturating_sub(explained));
         losses.retain(|_, count| *count > 0);
         losses
+    }
+
+    /// What the rings and the spill could not take, by cgroup; 0 where that is not known, or where there are too many.
+    /// Attempts that cost an outcome no more than its process are left out.
+    #[must_use]
+    pub fn lost_by_cgroup(&self) -> BTreeMap<u64, u64> {
+        let facts = |lost: BTreeMap<Loss, u64>| {
+            lost.iter().filter(|(loss, _)| **loss != Loss::Attempt).map(|(_, count)| count).sum()
+        };
+        let groups = self.spill.lost().into_iter().map(|(group, lost)| (group, facts(lost)));
+        groups.filter(|(_, count)| *count > 0).collect()
     }
 
     /// What the two TCP programs missed until now.

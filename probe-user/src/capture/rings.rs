@@ -42,6 +42,8 @@ struct Lane {
     own: Option<Ring>,
     /// The one that it has in common with the CPUs that have none.
     common: Ring,
+    /// How many places of both were claimed when somebody looked last.
+    heads: (u64, u64),
 }
 
 /// Where one ring is, and how far it was read.
@@ -58,6 +60,7 @@ impl Lane {
         (0..shape.common).map(move |index| Self {
             own: (index < shape.own).then(|| ring(index, index)),
             common: ring(shape.cpus + index, shape.own + index),
+            heads: (0, 0),
         })
     }
 }
@@ -85,15 +88,23 @@ impl Rings {
         self.lanes.iter().flat_map(|lane| lane.own.iter().chain([&lane.common]))
     }
 
-    /// Gives every record whose place was claimed until now, CPU by CPU. Later ones wait, so that a producer that is
-    /// faster than its consumer cannot keep it here.
+    /// Looks which places are claimed now.
+    pub(super) fn look(&mut self) {
+        let Self { memory, lanes } = self;
+        for Lane { own, common, heads } in lanes {
+            // In this order: what was claimed in the common ring before one of these own places is then seen, too.
+            let own_head = own.as_ref().map_or(0, |own| memory.head(own));
+            *heads = (own_head, memory.head(common));
+        }
+    }
+
+    /// Gives every record whose place was claimed when somebody looked last, CPU by CPU. Later ones wait, so that a producer
+    /// that is faster than its consumer cannot keep it here.
     pub(super) fn drain(&mut self, mut take: impl FnMut(&Bytes)) -> Drained {
         let Self { memory, lanes } = self;
         let mut drained = Drained { records: 0, is_all: true };
-        for Lane { own, common } in lanes {
-            // In this order: what was claimed in the common ring before one of these own places is then seen, too.
-            let own_head = own.as_ref().map_or(0, |own| memory.head(own));
-            let common_head = memory.head(common);
+        for Lane { own, common, heads: (own_head, common_head) } in lanes {
+            let (own_head, common_head) = (*own_head, *common_head);
             let mut pass = Pass { memory, take: &mut take, drained: &mut drained };
             if let Some(own) = own {
                 let is_all = pass.read(common, common_head, |pass, after| pass.read(own, after, |_, _| true));
@@ -290,6 +301,7 @@ mod tests {
     /// First words of all records that a pass gives, and whether that was all.
     fn drained(rings: &mut Rings) -> (Vec<u64>, bool) {
         let mut found = Vec::new();
+        rings.look();
         let drained = rings.drain(|record| found.push(record.as_slice().get_u64_ne()));
         assert_eq!(drained.records, found.len());
         (found, drained.is_all)

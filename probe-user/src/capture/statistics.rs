@@ -8,7 +8,7 @@ use std::{
 
 use aya::{Ebpf, programs::Program};
 
-use super::error::StartError;
+use super::{error::StartError, fdinfo};
 
 /// What the kernel says of one program (`/proc/PID/fdinfo`, kernel/bpf/syscall.c, bpf_prog_show_fdinfo).
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -45,10 +45,7 @@ pub(super) fn program_files(ebpf: &Ebpf) -> Result<Vec<(String, File)>, StartErr
 /// Reads the counters of one program.
 pub(super) fn statistics(name: &str, file: &File) -> io::Result<ProgramStatistics> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))?;
-    let number = |key: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-        line.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
-    };
+    let number = |key| fdinfo::number(&text, key).unwrap_or(0);
     Ok(ProgramStatistics {
         name: name.to_owned(),
         id: number("prog_id"),

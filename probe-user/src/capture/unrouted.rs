@@ -11,7 +11,7 @@ use crate::event::{Event, TICKS};
 
 /// How long the way from the connect hook to the SYN can last at most, nanoseconds: the route lookup and, on a
 /// starved machine, a turn of the scheduler.
-const GRACE: u64 = 1_000_000_000;
+pub(super) const GRACE: u64 = 1_000_000_000;
 
 /// Which attempt: a socket may be used for several, one after the other.
 type Attempt = (u64, u64);
@@ -119,6 +119,7 @@ mod tests {
             netns: None,
             local: end,
             remote: end,
+            translated: None,
             may_repeat: false,
             process,
         }

@@ -67,12 +67,13 @@ fn try_probe() -> Result<(), StartError> {
         "probe",
         &format!("live: a known connection was seen; {} connections are older", watch.older_connections()),
     );
+    watch.translations().iter().for_each(|words| say("conntrack", words));
     say("blind", &crate::observe::BLIND.join("; "));
     Ok(())
 }
 
 fn say(subject: &str, words: &str) {
-    println!("{subject:<9}{words}");
+    println!("{subject:<10}{words}");
 }
 
 fn kernel() -> String {

@@ -31,6 +31,10 @@ pub(super) struct LiveArguments {
     /// Size of the rings to user space in KiB, together: a power of two
     #[arg(long, value_name = "KIB", default_value_t = 16_384, value_parser = ring)]
     pub(super) ring: u32,
+    /// Size of what takes over while the rings are full, in KiB: a power of two. It folds what differs in no more than the
+    /// client's port, eight kinds of facts per KiB
+    #[arg(long, value_name = "KIB", default_value_t = 8_192, value_parser = spill)]
+    pub(super) spill: u32,
     /// Show UDP by its packets instead of the calls that send and receive (always so before Linux 6.3): it tells who sent
     /// what a socket received without asking, and costs a little for every packet, TCP's too
     #[arg(long)]
@@ -52,6 +56,7 @@ impl LiveArguments {
         };
         Ok(Options {
             ring_bytes: self.ring << 10,
+            spill_bytes: self.spill << 10,
             namespaces: self.netns.iter().map(namespace).collect::<Result<_>>()?,
             cgroups: self.cgroup.clone(),
             udp_by_packets: self.udp_by_packets,
@@ -66,10 +71,19 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn ring(text: &str) -> Result<u32, String> {
+    kib(text, 4)
+}
+
+fn spill(text: &str) -> Result<u32, String> {
+    kib(text, 1)
+}
+
+fn kib(text: &str, least: u32) -> Result<u32, String> {
+    const MOST: u32 = 1 << 21;
     let size: u32 = text.parse().map_err(|_| "expected a number of KiB".to_owned())?;
-    match size.is_power_of_two() && (4..=1 << 21).contains(&size) {
+    match size.is_power_of_two() && (least..=MOST).contains(&size) {
         true => Ok(size),
-        false => Err("expected a power of two from 4 to 2097152".to_owned()),
+        false => Err(format!("expected a power of two from {least} to {MOST}")),
     }
 }
 

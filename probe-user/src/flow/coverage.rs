@@ -39,6 +39,15 @@ pub struct Coverage {
     pub hooks: Vec<Hook>,
     /// Facts that did not reach a flow, by reason (the names of `probe_common::Loss` and our own).
     pub lost: BTreeMap<String, u64>,
+    /// The same facts by the cgroup that they belong to, where that is known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost_by_cgroup: BTreeMap<String, u64>,
+    /// Facts that were folded in the kernel, because the rings to user space were full: in flows, and without a process.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub folded: u64,
+    /// Attempts that did not reach user space, and whose outcomes therefore have no process.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub callers_lost: u64,
     /// State changes for which the kernel may have run no program of ours, because they were interrupted on that CPU:
     /// an upper bound, and 0 where one of the two programs is always run (`capture/recursion.rs`).
     pub recursion_misses: u64,
@@ -51,6 +60,9 @@ pub struct Coverage {
     /// Transports whose hooks are attached and of which a known loopback exchange was not seen all the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deaf_to: Vec<Protocol>,
+    /// Why translations of addresses (NAT) by this node may not be known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untranslated: Vec<String>,
     /// How often the wall clock was set while the window was open. All times are by the clock as it was at the end.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub clock_steps: u64,
@@ -122,6 +134,10 @@ impl Coverage {
         if !self.canary {
             gaps.push(CoverageGap::of_all("the probe's own connection was not seen"));
         }
+        let untranslated = self.untranslated.iter();
+        gaps.extend(
+            untranslated.map(|why| CoverageGap::of_all(&format!("translated addresses not known: {why}"))),
+        );
         gaps.extend(self.deaf_to.iter().map(|protocol| CoverageGap {
             words: format!("the probe's own {protocol} exchange was not seen"),
             protocol: Some(*protocol),

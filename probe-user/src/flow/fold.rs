@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use hashbrown::HashMap;
 
 use super::{Direction, Flow, FlowKey, Outcomes, ProcessSeen, Workload};
-use crate::event::{Event, Process, Protocol};
+use crate::event::{Event, Face, Process, Protocol};
 
 /// Who, towards whom, by the kernel's ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +17,7 @@ pub(super) struct RawKey {
     pub(super) local: IpAddr,
     pub(super) remote: IpAddr,
     pub(super) port: u16,
+    pub(super) translated: Option<Face>,
 }
 
 impl RawKey {
@@ -35,6 +36,7 @@ impl RawKey {
             local: event.local.address,
             remote: event.remote.address,
             port,
+            translated: event.translated,
         }
     }
 }
@@ -47,6 +49,8 @@ pub(super) struct Folded {
     pub(super) first: u64,
     last: u64,
     pub(super) processes: Vec<ProcessSeen>,
+    /// Those of which nobody kept the process.
+    pub(super) folded: u64,
 }
 
 /// Names for the kernel's ids, and the clock.
@@ -104,18 +108,19 @@ fn named(key: &RawKey, names: &impl Naming) -> FlowKey {
         remote: key.remote,
         port: key.port,
         protocol: key.protocol,
+        translated: key.translated,
     }
 }
 
 /// Two ids may bear one name (a cgroup made again): their flows become one.
 fn add(flows: &mut BTreeMap<FlowKey, Flow>, key: FlowKey, folded: Folded, names: &impl Naming) {
-    let Folded { outcomes, first, last, mut processes } = folded;
+    let Folded { outcomes, first, last, mut processes, folded } = folded;
     processes.sort_by(|left, right| left.command.cmp(&right.command));
     let (first_seen, last_seen) = (names.wall(first), names.wall(last));
     match flows.get_mut(&key) {
-        Some(flow) => flow.merge(&outcomes, (first_seen, last_seen), &processes),
+        Some(flow) => flow.merge(&outcomes, (first_seen, last_seen), (&processes, folded)),
         None => {
-            flows.insert(key.clone(), Flow { key, outcomes, first_seen, last_seen, processes });
+            flows.insert(key.clone(), Flow { key, outcomes, first_seen, last_seen, processes, folded });
         }
     }
 }

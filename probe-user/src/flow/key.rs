@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Protocol;
+use crate::event::{Face, Protocol};
 
 /// Which end of the connection this socket was, told by its state machine and never by port numbers; for UDP, which has
 /// none, by who sent the first datagram.
@@ -46,4 +46,8 @@ pub struct FlowKey {
     pub port: u16,
     /// The transport.
     pub protocol: Protocol,
+    /// How the connection looks beyond the node's translations, where it has any: nearer to its client, if this end is its
+    /// server's, and nearer to its server otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translated: Option<Face>,
 }

@@ -12,7 +12,7 @@ use super::{
     fold::{Naming, RawFlows, RawKey},
     latest::Latest,
 };
-use crate::event::{End, Event, Kind, Protocol, TICKS};
+use crate::event::{End, Event, Face, Kind, Protocol, Spilled, TICKS};
 
 /// When the kernel sends the SYN again (TCP_TIMEOUT_INIT, include/net/tcp.h: one second), nanoseconds.
 const RETRANSMISSION: u64 = 1_000_000_000;
@@ -35,15 +35,18 @@ pub struct Older {
     pub remote: End,
     /// Which end it is; unknown unless a listener tells.
     pub direction: Direction,
+    /// See [`Event::translated`].
+    pub translated: Option<Face>,
     /// `CLOCK_BOOTTIME` of the snapshot, nanoseconds.
     pub time: u64,
 }
 
 impl Older {
     pub(super) fn key(&self, protocol: Protocol) -> RawKey {
-        let Self { cgroup, netns, local, remote, direction, .. } = *self;
+        let Self { cgroup, netns, local, remote, direction, translated, .. } = *self;
         let port = if direction == Direction::Inbound { local.port } else { remote.port };
-        RawKey { protocol, cgroup, netns, direction, local: local.address, remote: remote.address, port }
+        let (local, remote) = (local.address, remote.address);
+        RawKey { protocol, cgroup, netns, direction, local, remote, port, translated }
     }
 }
 
@@ -57,6 +60,7 @@ pub struct FlowTable {
     /// Sockets whose outcome was seen, while the older ones are being read.
     recent: Option<HashSet<u64>>,
     events: u64,
+    spilled_outcomes: u64,
     /// For telling a repetition: it follows within one softirq's work.
     latest: Latest<4_096>,
     /// By socket, the time of an outcome that came without a caller: its attempt may come yet, by another CPU's ring.
@@ -107,6 +111,38 @@ impl FlowTable {
         }
     }
 
+    /// Takes facts that were folded while the rings were full. Of all but the first nobody knows the process.
+    pub fn observe_spilled(&mut self, spilled: &Spilled) {
+        let Spilled { event, count, last, .. } = spilled;
+        self.events += count;
+        let (direction, outcomes) = match event.kind {
+            Kind::Exchanged(datagrams) => self.exchanges.of_spilled(spilled, datagrams),
+            Kind::Connected => (Direction::Outbound, Outcomes { connected: *count, ..Outcomes::default() }),
+            Kind::Accepted => (Direction::Inbound, Outcomes { accepted: *count, ..Outcomes::default() }),
+            Kind::Failed(error) => {
+                (Direction::Outbound, Outcomes { failed: [(error, *count)].into(), ..Outcomes::default() })
+            }
+            Kind::Unrouted => (Direction::Outbound, Outcomes { unrouted: *count, ..Outcomes::default() }),
+            // These never go there.
+            Kind::Attempted => return,
+        };
+        if matches!(event.kind, Kind::Connected | Kind::Failed(_)) {
+            self.spilled_outcomes += count;
+        }
+        let key = RawKey::of(event, direction);
+        let folded = self.flows.fold(key, (event.time, *last), event.process.as_ref());
+        folded.outcomes.add(&outcomes);
+        if direction != Direction::Inbound {
+            folded.folded += count - u64::from(event.process.is_some());
+        }
+    }
+
+    /// How many outcomes of attempts were folded: those have no attempt to conclude.
+    #[must_use]
+    pub fn spilled_outcomes(&self) -> u64 {
+        self.spilled_outcomes
+    }
+
     /// Merges the connections that are older than the hooks: those of which a hook has reported an outcome
     /// since are left out. Everything that the rings held when the sockets were listed must have been observed.
     /// Returns how many counted.
@@ -146,6 +182,7 @@ impl FlowTable {
             netns: one.netns,
             local: one.local,
             remote: one.remote,
+            translated: one.translated,
             may_repeat: false,
             process: None,
         });

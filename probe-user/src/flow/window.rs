@@ -139,6 +139,10 @@ pub struct Flow {
     /// Processes that connected, by name, at most [`Flow::PROCESSES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<ProcessSeen>,
+    /// Connections of the connecting end whose process is not known, because they were folded while the rings to user
+    /// space were full.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub folded: u64,
 }
 
 impl Flow {
@@ -146,7 +150,9 @@ impl Flow {
     pub const PROCESSES: usize = 8;
 
     /// Adds what another window, or another id of the same name, saw under the same key.
-    pub fn merge(&mut self, outcomes: &Outcomes, seen: (i64, i64), processes: &[ProcessSeen]) {
+    pub fn merge(&mut self, outcomes: &Outcomes, seen: (i64, i64), by: (&[ProcessSeen], u64)) {
+        let (processes, folded) = by;
+        self.folded = self.folded.saturating_add(folded);
         self.outcomes.add(outcomes);
         self.first_seen = self.first_seen.min(seen.0);
         self.last_seen = self.last_seen.max(seen.1);

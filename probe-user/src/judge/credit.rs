@@ -2,7 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Case, evidence::Evidence, exempt, join::Observation, verdict::FlowVerdict};
+use super::{
+    Case,
+    evidence::Evidence,
+    exempt,
+    join::{Observation, ObservedEnd},
+    verdict::FlowVerdict,
+};
 use crate::{
     flow::Direction,
     matching::{self, Leg, Match, Matcher, Rows},
@@ -66,7 +72,9 @@ fn doubt(rows: &Rows, observation: &Observation<'_>, hidden: &[Match], evidence:
     }
     if let (true, Some(end)) = (observation.clients.is_empty(), observation.servers.first()) {
         let is_known = |cell: &usize| hidden.iter().any(|one| one.cell == *cell);
-        for cell in rows.unplaced_arrivals(&end.tuple()).into_iter().filter(|cell| !is_known(cell)) {
+        for cell in
+            rows.unplaced_arrivals(&end.as_its_client_came()).into_iter().filter(|cell| !is_known(cell))
+        {
             evidence[cell].unplaced += observation.succeeded();
         }
     }
@@ -79,6 +87,12 @@ fn matches(rows: &Rows, observation: &Observation<'_>) -> Vec<Match> {
     let (mut found, mut of_end) = (Vec::new(), Vec::new());
     for end in observation.ends() {
         rows.matches(&end.tuple(), &mut of_end);
+        let mut beyond = Vec::new();
+        for tuple in end.beyond() {
+            rows.matches(&tuple, &mut beyond);
+            // Whoever is known on one side is hidden on neither.
+            of_end.extend(beyond.drain(..).filter(|one| !one.source_hidden));
+        }
         let is_answered = end.flow.key.direction == Direction::Inbound && !observation.clients.is_empty();
         of_end.retain(|one| !(is_answered && one.source_hidden && one.leg == Leg::Direct));
         found.append(&mut of_end);
@@ -91,7 +105,10 @@ fn matches(rows: &Rows, observation: &Observation<'_>) -> Vec<Match> {
 /// The row of the baseline that covers it. A row that takes any port does not speak for one that a declared row
 /// names of an endpoint: a node that talks to the database is no probe of its kubelet.
 fn baseline(case: &Case<'_>, observation: &Observation<'_>) -> Option<usize> {
-    let is_named = || observation.ends().any(|end| case.declared.names_port_of_endpoint(&end.tuple()));
+    let is_named = || {
+        let mut tuples = observation.ends().flat_map(ObservedEnd::tuples);
+        tuples.any(|tuple| case.declared.names_port_of_endpoint(&tuple))
+    };
     let cells = case.baseline.cells();
     let covers =
         |one: &&Match| !one.source_hidden && (cells[one.cell].port.ports != Ports::Any || !is_named());
@@ -110,6 +127,7 @@ fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> FlowVerdict {
     if !observation.clients.is_empty() && observation.ends().all(|end| end.flow.key.remote.is_unspecified()) {
         return FlowVerdict::OutOfScope;
     }
-    let in_scope = observation.ends().any(|end| case.declared.in_scope(&end.tuple()));
+    let in_scope =
+        observation.ends().flat_map(ObservedEnd::tuples).any(|tuple| case.declared.in_scope(&tuple));
     if in_scope { FlowVerdict::Undeclared } else { FlowVerdict::OutOfScope }
 }

@@ -1,6 +1,9 @@
 //! What was seen of one cell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::join::{Observation, ObservedEnd};
 use crate::{event::Protocol, flow::Outcomes, matching::Leg};
@@ -72,6 +75,8 @@ pub struct Evidence {
     pub protocols: BTreeSet<Protocol>,
     /// The hops that were seen.
     pub legs: BTreeSet<Leg>,
+    /// Servers' addresses and ports as their clients know them, and as they are behind a translation on a watched node.
+    pub translations: BTreeSet<[(IpAddr, u16); 2]>,
     /// By cluster and node of the connecting end.
     pub nodes: BTreeMap<(String, String), Seen>,
     /// Names of the processes that connected.
@@ -135,6 +140,7 @@ impl Evidence {
         self.client.add(&observation.client_outcomes());
         self.server.add(&observation.server_outcomes());
         self.legs.insert(leg);
+        self.translations.extend(observation.ends().filter_map(ObservedEnd::translation));
         self.protocols.extend(observation.ends().map(|end| end.flow.key.protocol));
         let (first, last) = observation.seen();
         let (before, after) = self.seen.unwrap_or((first, last));

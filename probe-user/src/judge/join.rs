@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use crate::{
-    event::Protocol,
+    event::{Face, Protocol},
     flow::{Direction, Flow, Outcomes, Window, Workload},
     matching::Tuple,
     matrix::inventory::Inventory,
@@ -33,6 +33,46 @@ impl<'a> ObservedEnd<'a> {
             port: key.port,
             protocol: key.protocol,
         }
+    }
+}
+
+impl<'a> ObservedEnd<'a> {
+    /// The same beyond its node's translations: as it goes on, or as it came, with its own address and with the one that
+    /// the client was told. Nothing where the node translates nothing.
+    pub(super) fn beyond(&self) -> impl Iterator<Item = Tuple<'a>> + use<'a> {
+        let own = self.tuple();
+        let tuples = self.flow.key.translated.map(|Face { client, server, port }| match own.direction {
+            Direction::Inbound => {
+                [Tuple { remote: client, ..own }, Tuple { remote: client, local: server, port, ..own }]
+            }
+            Direction::Outbound | Direction::Unknown => [Tuple { remote: server, port, ..own }; 2],
+        });
+        tuples.into_iter().flatten()
+    }
+
+    /// As its node saw it, and beyond the translations.
+    pub(super) fn tuples(&self) -> impl Iterator<Item = Tuple<'a>> + use<'a> {
+        std::iter::once(self.tuple()).chain(self.beyond())
+    }
+
+    /// With the client as it was before it was translated here.
+    pub(super) fn as_its_client_came(&self) -> Tuple<'a> {
+        let own = self.tuple();
+        match (self.flow.key.translated, own.direction) {
+            (Some(face), Direction::Inbound) => Tuple { remote: face.client, ..own },
+            _ => own,
+        }
+    }
+
+    /// The server's address and port here, and on the other side where they differ there.
+    pub(super) fn translation(&self) -> Option<[(IpAddr, u16); 2]> {
+        let key = &self.flow.key;
+        let face = key.translated?;
+        let server = if key.direction == Direction::Inbound { key.local } else { key.remote };
+        let (here, there) = ((server, key.port), (face.server, face.port));
+        // In the order of the packets.
+        let pair = if key.direction == Direction::Inbound { [there, here] } else { [here, there] };
+        (here != there).then_some(pair)
     }
 }
 
@@ -127,18 +167,27 @@ struct Pair<'a> {
 /// Joins what is one.
 pub(super) fn observations<'a>(windows: &'a [Window], inventory: &'a Inventory) -> Vec<Observation<'a>> {
     let mut joined: BTreeMap<Key<'a>, Pair<'a>> = BTreeMap::new();
-    for window in windows {
-        for flow in &window.flows {
-            let end = ObservedEnd { window, flow };
-            let pair = joined.entry(key(end, inventory)).or_default();
-            let workload = (window.cluster.as_str(), window.node.as_str(), &flow.key.workload);
-            match flow.key.direction {
-                Direction::Inbound => pair.servers.push(end),
-                Direction::Outbound | Direction::Unknown => {
-                    pair.clients.entry(workload).or_default().push(end)
-                }
-            }
-        }
+    let ends = || {
+        windows.iter().flat_map(|window| window.flows.iter().map(move |flow| ObservedEnd { window, flow }))
+    };
+    let (servers, clients): (Vec<_>, Vec<_>) =
+        ends().partition(|end| end.flow.key.direction == Direction::Inbound);
+    for end in clients {
+        // As it goes on from this node: so it arrives, unless another translates it again.
+        let pair = joined.entry(key(end, end.flow.key.translated, inventory)).or_default();
+        let workload = (end.window.cluster.as_str(), end.window.node.as_str(), &end.flow.key.workload);
+        pair.clients.entry(workload).or_default().push(end);
+    }
+    for end in servers {
+        let own = key(end, None, inventory);
+        // As it came to this node, which may have translated it as well.
+        let came = end.flow.key.translated.map(|face| key(end, Some(face), inventory));
+        let has_client = |key: &Key<'_>| joined.get(key).is_some_and(|pair| !pair.clients.is_empty());
+        let chosen = match came {
+            Some(came) if !has_client(&own) && has_client(&came) => came,
+            _ => own,
+        };
+        joined.entry(chosen).or_default().servers.push(end);
     }
     joined.into_values().flat_map(Pair::observations).collect()
 }
@@ -163,14 +212,16 @@ impl<'a> Pair<'a> {
     }
 }
 
-fn key<'a>(end: ObservedEnd<'a>, inventory: &'a Inventory) -> Key<'a> {
+/// Who connects to whom: as the end's socket shows it, or on the other side of a translation.
+fn key<'a>(end: ObservedEnd<'a>, face: Option<Face>, inventory: &'a Inventory) -> Key<'a> {
     let key = &end.flow.key;
     let place = |address| (space(end, address, inventory), address);
     let (client, server) = match key.direction {
         Direction::Inbound => (key.remote, key.local),
         Direction::Outbound | Direction::Unknown => (key.local, key.remote),
     };
-    (place(client), place(server), key.port, key.protocol)
+    let Face { client, server, port } = face.unwrap_or(Face { client, server, port: key.port });
+    (place(client), place(server), port, key.protocol)
 }
 
 /// Invariant 6: what the reporting cluster's own blocks hold means nothing elsewhere.

@@ -199,6 +199,7 @@ mod tests {
     fn flow(local: &str, remote: &str, port: u16, connected: u64) -> Flow {
         let address = |text: &str| text.parse().expect("an address");
         let key = FlowKey {
+            translated: None,
             workload: Workload::default(),
             direction: Direction::Outbound,
             local: address(local),
@@ -207,7 +208,14 @@ mod tests {
             protocol: Protocol::Tcp,
         };
         let outcomes = Outcomes { connected, unanswered: u64::from(connected == 0), ..Outcomes::default() };
-        Flow { key, outcomes, first_seen: 1_000_000_000, last_seen: 2_000_000_000, processes: Vec::new() }
+        Flow {
+            key,
+            outcomes,
+            first_seen: 1_000_000_000,
+            last_seen: 2_000_000_000,
+            processes: Vec::new(),
+            folded: 0,
+        }
     }
 
     fn drafted(flows: Vec<Flow>) -> Vec<String> {

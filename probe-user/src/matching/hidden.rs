@@ -47,6 +47,18 @@ impl Reach<'_> {
     }
 }
 
+impl Reach<'_> {
+    /// Whether the server may be at `place` though nothing shows that it is: its socket takes what comes to any address of
+    /// its namespace, and the kernel told nobody which one a datagram came to.
+    pub(super) fn may_go_to(&self, place: &Place) -> bool {
+        let server = self.tuple.server();
+        let Place::Endpoint { name, .. } = place else { return false };
+        let Some(endpoint) = self.inventory.endpoints.get(name) else { return false };
+        let is_here = endpoint.cluster.as_deref().is_none_or(|home| home == self.tuple.cluster);
+        server.local && server.address.is_unspecified() && is_here
+    }
+}
+
 impl Rows {
     /// Cells to whose destination and port the tuple came from an address that places nobody, or that a proxy
     /// has: a source of theirs may be behind it.

@@ -20,7 +20,8 @@ pub enum Leg {
     IngressToPod,
 }
 
-/// The first leg over which the tuple fits the cell, and whether the cell's source is hidden behind a proxy.
+/// The first leg over which the tuple fits the cell, and whether that is only possible: the cell's source is hidden behind
+/// a proxy, or its server serves on every address and nobody asked which one it was.
 /// Legs that show the source come first.
 pub(super) fn fit(reach: Reach<'_>, cell: &Cell) -> Option<(Leg, bool)> {
     if !cell.port.carries(reach.tuple.protocol) {
@@ -30,7 +31,9 @@ pub(super) fn fit(reach: Reach<'_>, cell: &Cell) -> Option<(Leg, bool)> {
         Place::Cluster(cluster) => fit_cluster(reach, cell, cluster),
         destination => {
             let hidden = source(reach, cell)?;
-            (reach.goes_to(destination) && admits(reach, cell)).then_some((Leg::Direct, hidden))
+            let is_there = reach.goes_to(destination);
+            let fits = (is_there || reach.may_go_to(destination)) && admits(reach, cell);
+            fits.then_some((Leg::Direct, hidden || !is_there))
         }
     }
 }

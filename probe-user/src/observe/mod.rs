@@ -15,13 +15,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use probe_common::Loss;
+
 use crate::{
     capture::{
         CgroupTree, Drained, HookState, Namespace, Options, Perch, Probe, ProgramStatistics, Recursion,
-        StartError, clock::Anchor, namespaces, sockets::State,
+        StartError, Translations, clock::Anchor, namespaces, sockets::State,
     },
     event::{Event, Protocol, TICKS},
-    flow::{Coverage, FlowTable, Hook, Older, Snapshot, Window},
+    flow::{Coverage, Direction, FlowTable, Hook, Older, Snapshot, Window},
 };
 use alive::CanaryWatch;
 use names::NameBook;
@@ -35,6 +37,8 @@ const IDLE: Duration = Duration::from_millis(50);
 /// Records per millisecond that one CPU writes at the most (measured: 140,000 connections a second on two, both ends),
 /// and as much again.
 const FASTEST: u32 = 300;
+/// How long what is folded in the kernel waits for more of it.
+const FOLDING: Duration = Duration::from_millis(100);
 /// How often what is only certain after a while is settled.
 const SETTLE: Duration = Duration::from_secs(1);
 
@@ -68,6 +72,7 @@ pub struct Watch {
     table: FlowTable,
     names: NameBook,
     inquiries: Inquiries,
+    translations: Translations,
     snapshot: Snapshot,
     /// Where known connections are made.
     perches: Vec<Perch>,
@@ -79,6 +84,9 @@ pub struct Watch {
     deaf_to: BTreeSet<Protocol>,
     start: Anchor,
     last_settled: Anchor,
+    last_emptied: Instant,
+    /// Facts that were folded in the kernel.
+    folded: u64,
     steady: Steady,
 }
 
@@ -96,7 +104,10 @@ impl Watch {
         let names =
             NameBook::new(tree.ok(), &settings.probe).map_err(StartError::system("naming namespaces"))?;
         let are_named = !settings.probe.namespaces.is_empty();
-        let inquiries = Inquiries::open(&watched_namespaces(&settings.probe)?, are_named);
+        let namespaces = watched_namespaces(&settings.probe)?;
+        let inquiries = Inquiries::open(&namespaces, are_named);
+        // After the hooks: what they see has its translation among the events, or in the dump.
+        let translations = Translations::open(&namespaces);
         let perches = alive::perches(&settings.probe)?;
         let mut watch = Self {
             settings,
@@ -104,6 +115,7 @@ impl Watch {
             table: FlowTable::awaiting_snapshot(),
             names,
             inquiries,
+            translations,
             snapshot: Snapshot::default(),
             perches,
             canaries: Vec::new(),
@@ -111,6 +123,8 @@ impl Watch {
             deaf_to: BTreeSet::new(),
             start,
             last_settled: start,
+            last_emptied: Instant::now(),
+            folded: 0,
             steady: Steady::since(start),
         };
         alive::prove(&mut watch)?;
@@ -141,6 +155,20 @@ impl Watch {
     #[must_use]
     pub fn older_connections(&self) -> u64 {
         self.snapshot.connections
+    }
+
+    /// Where translated addresses are known, or why they are not, in words.
+    #[must_use]
+    pub fn translations(&self) -> Vec<String> {
+        let namespaces = match self.translations.namespaces() {
+            0 => "no conntrack in this kernel: netfilter translates nothing".to_owned(),
+            1 => "translated addresses are known in 1 namespace".to_owned(),
+            many => format!("translated addresses are known in {many} namespaces"),
+        };
+        let gaps = self.translations.gaps();
+        let unknown =
+            gaps.into_iter().map(|gap| format!("{gap}; a service is known there by one address only"));
+        std::iter::once(namespaces).chain(unknown).collect()
     }
 
     /// The kernel's statistics of the probe's programs.
@@ -212,25 +240,27 @@ impl Watch {
             self.snapshot.unread.push(format!("whether every hook is still attached: {cause}"));
         }
         let canary = alive::prove(&mut self).is_ok();
+        let (read, listed) = self.listed_now()?;
+        let waiting: HashSet<u64> =
+            read.found.iter().filter(|one| one.state == State::SynSent).map(|one| one.older.socket).collect();
+        let found_waiting = self.adopt_waiting(&read);
+        // While the programs go one by one, what one misses the other cannot take: the window has ended by then.
+        let recursion = self.probe.recursion()?;
         let end = Anchor::now()?;
         self.steady.look(end);
         self.names.anchor(end);
-        let (read, listed) = self.listed_now()?;
-        // While the programs go one by one, what one misses the other cannot take: the window has ended by then.
-        let recursion = self.probe.recursion()?;
         self.probe.detach();
         // Nothing comes any more: all that is there is taken.
         self.drain_all();
         self.settle_last()?;
         self.take_waiting();
-        let waiting: HashSet<u64> =
-            read.found.iter().filter(|one| one.state == State::SynSent).map(|one| one.older.socket).collect();
         // No record says that an attempt ended; what began since, or where nobody could look, waits.
         let is_waiting = |attempt: &Event| {
             let was_looked_at = attempt.netns.is_some_and(|cookie| read.cookies.contains(&cookie));
             attempt.time + TICKS >= listed || !was_looked_at || waiting.contains(&attempt.socket)
         };
-        let coverage = self.coverage(canary, self.table.unconcluded(is_waiting), recursion)?;
+        let unconcluded = self.table.unconcluded(is_waiting);
+        let coverage = self.coverage(canary, unconcluded, (recursion, found_waiting))?;
         // What may be younger than its time says is not yet unanswered.
         let flows = self.table.close(end.boot().saturating_sub(TICKS), is_waiting, &self.names);
         let Settings { cluster, node, .. } = self.settings;
@@ -241,10 +271,36 @@ impl Watch {
 
     /// Takes what the rings hold now.
     fn drain(&mut self) -> Drained {
-        let Self { probe, table, names, canaries, own_sockets, .. } = self;
-        let drained = probe.drain(|event| take(event, table, names, (canaries, own_sockets)));
+        let Self { probe, table, names, canaries, own_sockets, translations, .. } = self;
+        probe.look();
+        // What the records tell has been translated before.
+        translations.read();
+        let drained = probe.drain(|event| take(event, table, (names, translations), (canaries, own_sockets)));
         names.resolve_new();
+        // Also when the rings fill up faster than they are read: others need their share of the spill.
+        if self.probe.is_spill_filling() || self.last_emptied.elapsed() >= FOLDING {
+            self.empty_spill();
+        }
         drained
+    }
+
+    /// Takes what was folded while the rings were full.
+    fn empty_spill(&mut self) {
+        self.last_emptied = Instant::now();
+        let Self { probe, table, names, canaries, own_sockets, .. } = self;
+        let folded = &mut self.folded;
+        probe.empty_spill(|mut spilled| {
+            // A known connection has a port of its own, and is folded with none.
+            let event = &mut spilled.event;
+            let is_canary = canaries.iter_mut().fold(false, |is_one, canary| is_one | canary.takes(event));
+            if is_canary || own_sockets.contains(&event.socket) || !names.note(event) {
+                return;
+            }
+            names.place(event);
+            *folded += spilled.count;
+            table.observe_spilled(&spilled);
+        });
+        names.resolve_new();
     }
 
     /// Takes all that the rings hold now, and waits for handlers that were interrupted while they wrote.
@@ -254,11 +310,13 @@ impl Watch {
         while !self.drain().is_all && began.elapsed() < PATIENCE {
             std::thread::sleep(BUSY);
         }
+        self.empty_spill();
     }
 
     fn settle(&mut self, now: Anchor) {
-        let Self { probe, table, names, canaries, own_sockets, .. } = self;
-        probe.settle(now.boot(), |event| take(event, table, names, (canaries, own_sockets)));
+        let Self { probe, table, names, canaries, own_sockets, translations, .. } = self;
+        let names = (names, &*translations);
+        probe.settle(now.boot(), |event| take(event, table, (names.0, names.1), (canaries, own_sockets)));
     }
 
     /// Settles what needs a moment to become certain.
@@ -276,9 +334,9 @@ impl Watch {
 
     /// Takes the attempts and exchanges that are still under way in the kernel.
     fn take_waiting(&mut self) {
-        let Self { probe, table, names, canaries, own_sockets, .. } = self;
+        let Self { probe, table, names, canaries, own_sockets, translations, .. } = self;
         let under_way = probe.waiting().chain(probe.exchanges());
-        under_way.for_each(|event| take(event, table, names, (canaries, own_sockets)));
+        under_way.for_each(|event| take(event, table, (names, translations), (canaries, own_sockets)));
         names.resolve_new();
     }
 
@@ -294,8 +352,13 @@ impl Watch {
         let in_scope: Vec<&Found> = in_scope.collect();
         let of = |state| in_scope.iter().filter(move |one| one.state == state).map(|one| one.older);
         of(State::SynSent).for_each(|one| self.table.adopt_attempt(&one));
-        let standing: Vec<Older> = of(State::Established).collect();
-        let datagrams: Vec<Older> = of(State::Datagram).collect();
+        let translated = |older: Older, protocol| {
+            let is_server = older.direction == Direction::Inbound;
+            let translated = self.translations.of(protocol, (older.local, older.remote), is_server);
+            Older { translated, ..older }
+        };
+        let standing: Vec<Older> = of(State::Established).map(|one| translated(one, Protocol::Tcp)).collect();
+        let datagrams: Vec<Older> = of(State::Datagram).map(|one| translated(one, Protocol::Udp)).collect();
         let connected = self.table.merge_older(&standing);
         self.snapshot = Snapshot {
             namespaces: read.cookies.len() as u64,
@@ -311,8 +374,29 @@ impl Watch {
         Ok((self.inquiries.read(listed), listed))
     }
 
-    fn coverage(&self, canary: bool, unconcluded: u64, recursion: Recursion) -> io::Result<Coverage> {
-        let lost = self.probe.losses(unconcluded);
+    /// Of attempts that were lost, those that still wait are among the sockets. Returns whether all could be found.
+    fn adopt_waiting(&mut self, read: &snapshot::Read) -> bool {
+        if self.probe.losses(0, 0).contains_key(Loss::Attempt.name()) {
+            for one in read.found.iter().filter(|one| one.state == State::SynSent) {
+                if self.names.is_in_scope(one.older.cgroup) {
+                    self.table.adopt_attempt(&one.older);
+                }
+            }
+        }
+        self.names.namespaces().all(|cookie| read.cookies.contains(&cookie))
+    }
+
+    fn coverage(
+        &mut self,
+        canary: bool,
+        unconcluded: u64,
+        (recursion, found_waiting): (Recursion, bool),
+    ) -> io::Result<Coverage> {
+        let mut lost = self.probe.losses(unconcluded, self.table.spilled_outcomes());
+        // What waits was found elsewhere, and what has its outcome only lacks its process.
+        let callers_lost = if found_waiting { lost.remove(Loss::Attempt.name()).unwrap_or(0) } else { 0 };
+        let by_cgroup = self.probe.lost_by_cgroup();
+        let lost_by_cgroup = by_cgroup.into_iter().map(|(id, count)| (self.names.group(id), count)).collect();
         let limits =
             self.settings.probe.namespaces.iter().map(|namespace| format!("netns {}", namespace.label()));
         let groups = self.settings.probe.cgroups.iter().map(|path| format!("cgroup {}", path.display()));
@@ -321,6 +405,9 @@ impl Watch {
         Ok(Coverage {
             hooks: self.probe.hooks().iter().map(hook).collect(),
             lost,
+            lost_by_cgroup,
+            folded: self.folded,
+            callers_lost,
             recursion_misses: recursion.lost(),
             events: self.table.events(),
             snapshot: Some(self.snapshot.clone()),
@@ -329,6 +416,7 @@ impl Watch {
             clock_moved: self.steady.clock_moved,
             stood_still: self.steady.stood_still,
             deaf_to: self.deaf_to.iter().copied().collect(),
+            untranslated: self.translations.gaps(),
             limited_to: limits.chain(groups).collect(),
             blind: BLIND.iter().map(|&words| words.to_owned()).chain(fields).collect(),
         })
@@ -344,7 +432,7 @@ fn hook(state: &HookState) -> Hook {
 fn take(
     mut event: Event,
     table: &mut FlowTable,
-    names: &mut NameBook,
+    (names, translations): (&mut NameBook, &Translations),
     (canaries, own_sockets): (&mut [CanaryWatch], &HashSet<u64>),
 ) {
     let is_canary = canaries.iter_mut().fold(false, |is_one, canary| is_one | canary.takes(&event));
@@ -353,6 +441,7 @@ fn take(
     }
     if names.note(&event) {
         names.place(&mut event);
+        translations.apply(&mut event);
         table.observe(event);
     }
 }

@@ -18,6 +18,7 @@ pub(super) struct NameBook {
     new_cgroups: HashSet<u64>,
     namespaces: HashMap<u64, Option<String>>,
     new_namespaces: bool,
+    seen_namespaces: HashSet<u64>,
     /// Inodes of the namespaces whose cookie is known.
     known: HashSet<u64>,
     sources: SourceAddresses,
@@ -49,6 +50,7 @@ impl NameBook {
             new_cgroups: HashSet::new(),
             namespaces,
             new_namespaces: true,
+            seen_namespaces: HashSet::new(),
             known: HashSet::new(),
             sources: SourceAddresses::default(),
             limits,
@@ -73,6 +75,7 @@ impl NameBook {
     /// already, by ids that outlive their names, but lets our own group pass for the known connection's sake.
     pub(super) fn note(&mut self, event: &Event) -> bool {
         if let Some(cookie) = event.netns
+            && self.seen_namespaces.insert(cookie)
             && !self.namespaces.contains_key(&cookie)
         {
             self.namespaces.insert(cookie, Some(format!("netns:{cookie}")));
@@ -100,6 +103,20 @@ impl NameBook {
     fn name_group(&mut self, id: u64) {
         let Self { tree, cgroups, .. } = self;
         cgroups.entry(id).or_insert_with(|| tree.as_mut().and_then(|tree| tree.name(id)));
+    }
+
+    /// Cookies of the namespaces in which something was seen, or that are watched.
+    pub(super) fn namespaces(&self) -> impl Iterator<Item = u64> {
+        self.seen_namespaces.iter().copied()
+    }
+
+    /// Name of a cgroup, or what can be said without one.
+    pub(super) fn group(&mut self, id: u64) -> String {
+        if id == 0 {
+            return "others".to_owned();
+        }
+        self.name_group(id);
+        self.cgroups.get(&id).cloned().flatten().unwrap_or_else(|| format!("cgroup {id}, gone"))
     }
 
     /// Looks up what has come up since the last time.

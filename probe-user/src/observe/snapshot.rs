@@ -51,6 +51,9 @@ impl Inquiries {
                 Ok((cookie, inquiry)) => inquiries.open.push((cookie, namespace.label(), inquiry)),
                 // A namespace that went meanwhile took its sockets along.
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+                // It is one of those that are told already.
+                Err(cause)
+                    if cause.kind() == io::ErrorKind::PermissionDenied && !inquiries.closed.is_empty() => {}
                 Err(cause) => inquiries.closed.push(format!("{}: {cause}", namespace.label())),
             }
         }
@@ -83,6 +86,7 @@ fn found(socket: &ListedSocket, listing: &Listing, (cookie, time): (u64, u64)) -
         _ => Direction::Unknown,
     };
     let older = Older {
+        translated: None,
         socket: socket.socket,
         cgroup: socket.cgroup,
         netns: Some(cookie),

@@ -116,6 +116,15 @@ pub struct NodeCoverage {
     pub events: u64,
     /// Facts that did not.
     pub lost: BTreeMap<String, u64>,
+    /// The same by the cgroup that lost them, where that is known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost_by_cgroup: BTreeMap<String, u64>,
+    /// Facts that were folded while the rings to user space were full: in flows, and without a process.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub folded: u64,
+    /// Attempts that did not reach user space: their outcomes have no process.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub callers_lost: u64,
     /// Connections that were open before the hooks were.
     pub older_connections: u64,
     /// Whether its known connection was seen.
@@ -262,6 +271,9 @@ pub struct Evidence {
     /// The hops that were seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub legs: Vec<String>,
+    /// Servers' addresses that a watched node translates, as clients know them and as they are behind it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub translations: Vec<String>,
     /// Names of the processes that connected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<String>,

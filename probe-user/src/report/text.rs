@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     Report, escape,
-    model::{Count, Document, Finding, NearMiss, Row, RowPlace},
+    model::{Count, Document, Finding, NearMiss, NodeCoverage, Row, RowPlace},
     words,
 };
 
@@ -90,6 +90,19 @@ fn coverage(page: &mut Page, report: &Report) {
             words::plural(older, "connection")
         ),
     );
+    let without_process = report.coverage.iter().map(|node| node.folded + node.callers_lost).sum::<u64>();
+    if without_process > 0 {
+        let facts = words::plural(without_process, "fact");
+        page.labelled(
+            "",
+            &format!("{facts} came while the rings were full: of most the process is not known"),
+        );
+    }
+    for node in report.coverage.iter().filter(|node| !node.lost_by_cgroup.is_empty()) {
+        let NodeCoverage { cluster, node: name, lost_by_cgroup, .. } = node;
+        let groups = lost_by_cgroup.iter().map(|(group, count)| format!("{group} {count}"));
+        page.labelled("", &format!("lost on {cluster}/{name}: {}", groups.collect::<Vec<_>>().join(", ")));
+    }
     for cluster in &report.clusters {
         for (node, namespaces) in &cluster.limited {
             let name = &cluster.cluster;

@@ -1,6 +1,9 @@
 //! Verdicts in words.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
+};
 
 use crate::{
     flow::Outcomes,
@@ -82,7 +85,19 @@ pub(super) fn leg(leg: Leg) -> &'static str {
 }
 
 fn legs(evidence: &Evidence) -> String {
-    evidence.legs.iter().map(|one| leg(*one)).collect::<Vec<_>>().join("; ")
+    let legs = evidence.legs.iter().map(|one| leg(*one).to_owned());
+    legs.chain(translations(&evidence.translations)).collect::<Vec<_>>().join("; ")
+}
+
+/// `10.96.0.1:443 is translated to 10.2.0.9:6443`; a few of many.
+pub(super) fn translations(all: &BTreeSet<[(IpAddr, u16); 2]>) -> Vec<String> {
+    const MOST: usize = 4;
+    let shown = all.iter().take(MOST).map(|[told, behind]| {
+        let [told, behind] = [told, behind].map(|(address, port)| SocketAddr::new(*address, *port));
+        format!("{told} is translated to {behind}")
+    });
+    let more = (all.len() > MOST).then(|| format!("and {} more translations", all.len() - MOST));
+    shown.chain(more).collect()
 }
 
 /// Why a cell has its verdict.

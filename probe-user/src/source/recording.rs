@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::flow::{Coverage, Flow, Window};
+use crate::flow::{Coverage, Flow, Outcomes, Window};
 
 const MAGIC: [u8; 8] = *b"\x89FDR\r\n\x1a\n";
 /// The version that this build writes, and the only one it reads.
@@ -262,9 +262,20 @@ fn plausible(window: &Window) -> Result<(), Fault> {
     if window.start < 0 || window.end < window.start {
         return Err(Fault::Payload("the window ends before it begins, or before 1970".to_owned()));
     }
+    let Coverage { lost, lost_by_cgroup, recursion_misses, events, folded, callers_lost, .. } =
+        &window.coverage;
+    let connections = window.coverage.snapshot.as_ref().map(|snapshot| &snapshot.connections);
+    let counts = [recursion_misses, events, folded, callers_lost].into_iter().chain(connections);
+    if counts.chain(lost.values()).chain(lost_by_cgroup.values()).any(|count| *count > MOST) {
+        return Err(Fault::Payload("the coverage counts more facts than any node can see".to_owned()));
+    }
     for flow in &window.flows {
-        let counts = [flow.outcomes.succeeded(), flow.outcomes.unsuccessful(), flow.outcomes.pending];
-        if counts.iter().any(|count| *count > MOST) {
+        let Outcomes { pending, silent, datagrams_sent, datagrams_received, .. } = flow.outcomes;
+        let of_udp = [silent, datagrams_sent, datagrams_received];
+        let counts = [flow.outcomes.passed(), flow.outcomes.unsuccessful(), pending, flow.folded]
+            .into_iter()
+            .chain(of_udp);
+        if counts.into_iter().any(|count| count > MOST) {
             return Err(Fault::Payload("a flow counts more connections than any node can make".to_owned()));
         }
         if flow.first_seen < 0 || flow.last_seen < flow.first_seen {
@@ -289,6 +300,7 @@ mod tests {
     fn window(flows: u16) -> Window {
         let flow = |port| Flow {
             key: FlowKey {
+                translated: None,
                 workload: Workload::default(),
                 direction: Direction::Outbound,
                 local: "10.0.0.1".parse().expect("address"),
@@ -300,6 +312,7 @@ mod tests {
             first_seen: 1,
             last_seen: 2,
             processes: Vec::new(),
+            folded: 0,
         };
         Window {
             cluster: "run".into(),
@@ -347,6 +360,18 @@ mod tests {
         let mut countless = window(1);
         countless.flows[0].outcomes.connected = u64::MAX;
         assert!(matches!(fault(&bytes(&countless)), Fault::Payload(_)));
+        let changes: [fn(&mut Window); 5] = [
+            |window| window.flows[0].outcomes.unreplied = u64::MAX,
+            |window| window.flows[0].folded = u64::MAX,
+            |window| window.coverage.folded = u64::MAX,
+            |window| window.coverage.lost = [("unread".into(), u64::MAX)].into(),
+            |window| window.coverage.lost_by_cgroup = [("/".into(), u64::MAX)].into(),
+        ];
+        for change in changes {
+            let mut countless = window(1);
+            change(&mut countless);
+            assert!(matches!(fault(&bytes(&countless)), Fault::Payload(_)), "{countless:?}");
+        }
         let mut early = window(1);
         early.flows[0].first_seen = i64::MIN;
         assert!(matches!(fault(&bytes(&early)), Fault::Payload(_)));

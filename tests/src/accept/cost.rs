@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Line, Scale};
 use crate::{
-    generator::{Ending, Server, closed_loop},
+    generator::{Ending, Server, Target, closed_loop},
     kernel::{
         peers::{self, Bare, Empty},
         programs::{self, OURS, Reading},
@@ -343,7 +343,8 @@ pub(super) fn readings_of(holders: &[u32], work: impl FnOnce() -> u64) -> Result
 
 fn connect(count: u64, ending: Ending) -> u64 {
     let server = Server::start(Ipv4Addr::LOCALHOST.into(), 1).expect("loopback is up");
-    let mut generated = closed_loop(server.address(), count, ending).expect("sockets can be made");
+    let mut generated =
+        closed_loop(Target::One(server.address()), count, ending).expect("sockets can be made");
     server.finish(&mut generated);
     assert_eq!(generated.connected, generated.attempted, "{generated:?}");
     generated.connected

@@ -38,6 +38,17 @@ impl Line {
         Self { what, pass: false, skipped: Some(why), figures: Value::Null }
     }
 
+    /// Both must hold; what could not be tried does not excuse what failed.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let mut lines = [self, other];
+        let pass = lines.iter().all(|line| line.pass);
+        let has_failed = lines.iter().any(Self::is_failure);
+        let skipped = if has_failed { None } else { lines.iter_mut().find_map(|line| line.skipped.take()) };
+        let figures = lines.iter().map(|line| (line.what.to_owned(), line.figures.clone())).collect();
+        Self { what: lines[0].what, pass, skipped, figures: Value::Object(figures) }
+    }
+
     /// Whether it is a reason to fail: a line that could not be tried is none on a developer's machine.
     #[must_use]
     pub fn is_failure(&self) -> bool {

@@ -1,13 +1,17 @@
 //! A client or server in a process of its own, for tests that need one in another cgroup:
-//! `fdt-peer CGROUP-DIRECTORY NETNS serve ADDRESS:PORT` or `… connect ADDRESS:PORT COUNT`.
+//! `fdt-peer CGROUP-DIRECTORY NETNS` and then `serve ADDRESS:PORT`, `connect ADDRESS:PORT COUNT`, `take`, which accepts and
+//! closes all that comes to any address, or `dial PORT FIRST COUNT PAUSE`, which connects to `COUNT` addresses of the
+//! loopback from number `FIRST` on, `PAUSE` milliseconds after each other.
 
 use std::{
     error::Error,
     io::Read,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
+    time::Duration,
 };
 
+use flowdrift_tests::dial;
 use nix::sched::{CloneFlags, setns};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -22,7 +26,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             settle(group, netns)?;
             connect(address.parse()?, count.parse()?)
         }
-        _ => Err("usage: fdt-peer CGROUP NETNS (serve ADDRESS | connect ADDRESS COUNT)".into()),
+        [group, netns, "take"] => {
+            settle(group, netns)?;
+            take()
+        }
+        [group, netns, "dial", port, first, count, pause] => {
+            settle(group, netns)?;
+            dial_many(port.parse()?, first.parse()?, count.parse()?, pause.parse()?)
+        }
+        _ => Err("usage: fdt-peer CGROUP NETNS (serve ADDRESS | connect ADDRESS COUNT | take | dial PORT FIRST COUNT PAUSE)".into()),
     }
 }
 
@@ -44,5 +56,25 @@ fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
 fn connect(address: SocketAddr, count: usize) -> Result<(), Box<dyn Error>> {
     let streams = (0..count).map(|_| TcpStream::connect(address)).collect::<Result<Vec<_>, _>>()?;
     drop(streams);
+    Ok(())
+}
+
+/// Says at which port. Ends with its standard input.
+fn take() -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(4096)?)?;
+    println!("{}", listener.local_addr()?.port());
+    std::thread::spawn(move || while listener.accept().is_ok() {});
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+/// Closes each by RST, so that ports never run out.
+fn dial_many(port: u16, first: u32, count: u32, pause: u64) -> Result<(), Box<dyn Error>> {
+    for number in first..first + count {
+        let socket = dial::connect((dial::loopback(number), port).into())?;
+        socket.set_linger(Some(Duration::ZERO))?;
+        std::thread::sleep(Duration::from_millis(pause));
+    }
     Ok(())
 }

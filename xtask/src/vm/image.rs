@@ -18,7 +18,7 @@ use crate::process;
 pub(super) const BASELINE: &str = "tests/baseline/programs.json";
 
 /// Programs of this machine that the tests call.
-const TOOLS: [&str; 1] = ["ip"];
+const TOOLS: [&str; 2] = ["ip", "nft"];
 
 /// The test file with what may only run on a machine that is nobody's.
 const CLOCK: &str = "coverage";
@@ -55,7 +55,7 @@ pub(super) fn write(
         if program.is_test {
             let (only, how) = match program.name.as_str() {
                 // Their names say nothing of links.
-                "baseline" | "crowds" | "unroutable" => (None, "--test-threads=4"),
+                "baseline" | "crowds" | "translations" | "unroutable" => (None, "--test-threads=4"),
                 // It sets the clock, which nothing else that runs beside it should see.
                 CLOCK => (Some(CLOCK_TEST), "--ignored"),
                 _ => (only, "--test-threads=4"),

@@ -23,8 +23,18 @@ const SERIES: [&str; 2] = ["6.1", "6.12"];
 
 /// The tests whose rules hold on every kernel: they load and attach everything, make each kind of connection, and hold
 /// what was recorded against it.
-const TESTS: [&str; 9] =
-    ["baseline", "accepts", "coverage", "crowds", "datagrams", "failures", "identity", "older", "unroutable"];
+const TESTS: [&str; 10] = [
+    "baseline",
+    "accepts",
+    "coverage",
+    "crowds",
+    "datagrams",
+    "failures",
+    "identity",
+    "older",
+    "translations",
+    "unroutable",
+];
 
 /// Arguments of `cargo xtask vm`.
 #[derive(Args)]
@@ -70,7 +80,12 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let folder = root.join("target/vm");
     std::fs::create_dir_all(&folder)?;
     apt::ensure_programs(
-        &[("qemu-system-x86_64", "qemu-system-x86"), ("xz", "xz-utils"), ("ip", "iproute2")],
+        &[
+            ("qemu-system-x86_64", "qemu-system-x86"),
+            ("xz", "xz-utils"),
+            ("ip", "iproute2"),
+            ("nft", "nftables"),
+        ],
         "booting other kernels",
     )?;
     let kernels = options

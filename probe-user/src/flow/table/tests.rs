@@ -35,6 +35,7 @@ fn event(kind: Kind, socket: u64, time: u64) -> Event {
         netns: Some(2),
         local: end([10, 0, 0, 1], 40_000),
         remote: end([10, 0, 0, 2], 443),
+        translated: None,
         may_repeat: false,
         process,
     }
@@ -42,7 +43,7 @@ fn event(kind: Kind, socket: u64, time: u64) -> Event {
 
 fn older(socket: u64, direction: Direction) -> Older {
     let Event { cgroup, netns, local, remote, .. } = event(Kind::Connected, socket, 0);
-    Older { socket, cgroup, netns, local, remote, direction, time: 5 }
+    Older { socket, cgroup, netns, local, remote, direction, translated: None, time: 5 }
 }
 
 fn close(table: FlowTable) -> Vec<Flow> {

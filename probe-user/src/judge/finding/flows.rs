@@ -1,13 +1,16 @@
 //! Flows that no row allows: one finding for a workload, a peer and a port.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::{Finding, FindingKind, Severity};
 use crate::{
     event::Protocol,
     flow::{Direction, Outcomes},
     judge::{Case, Observation, ObservedEnd, verdict::FlowVerdict},
-    matching::{NearMiss, Placement},
+    matching::{NearMiss, Placed, Placement},
     workload,
 };
 
@@ -16,6 +19,8 @@ use crate::{
 pub struct UndeclaredFlow {
     /// Where both ends are.
     pub placement: Placement,
+    /// Where the server is behind a translation, if a watched node translates it.
+    pub behind: Option<Placed>,
     /// Stable name of the connecting workload, where its end was seen.
     pub workload: Option<String>,
     /// The server's port.
@@ -28,10 +33,14 @@ pub struct UndeclaredFlow {
     pub server: Outcomes,
     /// Connections that stood.
     pub connections: u64,
+    /// Servers' addresses and ports as their clients know them, and as they are behind a translation on a watched node.
+    pub translations: BTreeSet<[(IpAddr, u16); 2]>,
     /// Whether the same connections were seen at both ends.
     pub both_ends: bool,
     /// Names of the processes that connected.
     pub processes: BTreeSet<String>,
+    /// Connections whose process is not known, because they were folded while the rings to user space were full.
+    pub folded: u64,
     /// Nodes that reported it, `cluster/node`.
     pub nodes: BTreeSet<String>,
     /// Wall-clock time of the first and last fact, nanoseconds since the Unix epoch.
@@ -102,12 +111,16 @@ fn adopt_arrivals(
 
 fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> Option<UndeclaredFlow> {
     let end = observation.ends().next()?;
-    let tuple = end.tuple();
+    let tuple = end.as_its_client_came();
     let clients = || observation.clients.iter();
     let names = |end: &ObservedEnd<'_>| format!("{}/{}", end.window.cluster, end.window.node);
     let processes = clients().flat_map(|end| &end.flow.processes).map(|process| process.command.clone());
     Some(UndeclaredFlow {
         placement: case.declared.place(&tuple),
+        behind: observation
+            .clients
+            .iter()
+            .find_map(|end| Some(case.declared.place(&end.beyond().next()?).server)),
         workload: clients()
             .find_map(|end| end.flow.key.workload.cgroup.as_deref())
             .map(workload::stable_name),
@@ -116,8 +129,10 @@ fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> Option<Undeclar
         client: observation.client_outcomes(),
         server: observation.server_outcomes(),
         connections: observation.succeeded(),
+        translations: observation.ends().filter_map(ObservedEnd::translation).collect(),
         both_ends: observation.both_ends(),
         processes: processes.collect(),
+        folded: clients().map(|end| end.flow.folded).sum(),
         nodes: observation.ends().map(names).collect(),
         seen: observation.seen(),
         direction_unknown: observation.ends().all(|end| end.flow.key.direction == Direction::Unknown),
@@ -144,15 +159,27 @@ fn merge(known: &mut UndeclaredFlow, other: UndeclaredFlow) {
     // One end alone saw some of them, and the other end some: they may be the same.
     known.connections = known.client.succeeded().max(known.server.succeeded());
     known.both_ends |= other.both_ends;
+    known.translations.extend(other.translations);
     known.processes.extend(other.processes);
+    known.folded = known.folded.saturating_add(other.folded);
     known.nodes.extend(other.nodes);
     known.direction_unknown &= other.direction_unknown;
     known.seen = (known.seen.0.min(other.seen.0), known.seen.1.max(other.seen.1));
 }
 
+/// Whether no router passes it on: broadcast, and multicast of the link (RFC 919, 7; RFC 5771, 4; RFC 4291, 2.7).
+fn stays_on_link(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_broadcast() || matches!(address.octets(), [224, 0, 0, _]),
+        IpAddr::V6(address) => matches!(address.octets(), [0xff, flags, ..] if flags & 0xf <= 2),
+    }
+}
+
 fn severity(flow: &UndeclaredFlow) -> Severity {
     let Placement { client, server } = &flow.placement;
-    let inside = client.cluster.is_some() && client.cluster == server.cluster;
+    let server = flow.behind.as_ref().unwrap_or(server);
+    let inside =
+        (client.cluster.is_some() && client.cluster == server.cluster) || stays_on_link(server.address);
     match (flow.connections > 0 || flow.client.unreplied > 0, inside) {
         (false, _) => Severity::Low,
         (true, true) => Severity::Medium,

@@ -91,8 +91,13 @@ fn of_flow(rows: &Rows, flow: &UndeclaredFlow, finding: &mut Finding) {
         _ => None,
     };
     finding.remarks.extend(missing_end.map(str::to_owned));
+    finding.remarks.extend(words::translations(&flow.translations));
     if flow.direction_unknown {
         finding.remarks.push("older than the audit: which end connected is not known".to_owned());
+    }
+    if flow.folded > 0 {
+        let folded = words::plural(flow.folded, words::noun(flow.is_udp()));
+        finding.remarks.push(format!("{folded} folded while the rings were full: process not known"));
     }
     finding.cluster = client.cluster.clone();
     finding.source = Some(client.label.clone());
@@ -125,6 +130,7 @@ fn flow_evidence(flow: &UndeclaredFlow) -> Evidence {
         both_ends: flow.both_ends,
         behind_proxy: 0,
         legs: Vec::new(),
+        translations: words::translations(&flow.translations),
         processes: flow.processes.iter().cloned().collect(),
         nodes: flow.nodes.iter().cloned().collect(),
         first_seen,

@@ -1,0 +1,34 @@
+//! A hash of words that nobody outside can foresee, so that nobody can make two things share a place.
+
+use aya_ebpf::Global;
+
+/// Set by the loader, at random.
+#[unsafe(no_mangle)]
+static HASH_SEED: Global<u64> = Global::new(0);
+
+/// Of the words that were added so far.
+#[derive(Clone, Copy)]
+pub(crate) struct Hash(u64);
+
+impl Hash {
+    /// Odd, half of their bits set, without a pattern (the fractional parts of the golden ratio and of the root of 3).
+    const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
+    const SECOND: u64 = 0xbb67_ae85_84ca_a73b;
+
+    #[inline(always)]
+    pub(crate) fn of(word: u64) -> Self {
+        Self((word ^ HASH_SEED.load()).wrapping_mul(Self::FIRST))
+    }
+
+    /// With one more word.
+    #[inline(always)]
+    pub(crate) fn and(self, word: u64) -> Self {
+        Self((self.0 ^ self.0 >> 32 ^ word).wrapping_mul(Self::SECOND))
+    }
+
+    /// Of 62 bits; neither 0 nor [`crate::owned::BEING_WRITTEN`].
+    #[inline(always)]
+    pub(crate) fn finish(self) -> u64 {
+        (self.0 ^ self.0 >> 32) & !2 | 1
+    }
+}
