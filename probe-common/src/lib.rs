@@ -33,12 +33,17 @@ pub mod kind {
     pub const EXCHANGE_SENT_FIRST: u8 = 8;
     /// Likewise; the first was received.
     pub const EXCHANGE_RECEIVED_FIRST: u8 = 9;
+    /// The peer of an exchange is not the one that the application has named; in place of the own end stands that one.
+    pub const DIALLED: u8 = 10;
     /// The bits of one of these; the others are added.
     pub const BASIC: u8 = 0x0f;
     /// Added to an exchange's: the kernel tells whether the application chose the socket's port, and it did.
     pub const PORT_CHOSEN: u8 = 0x20;
     /// Added to an exchange's: likewise, and the kernel chose it.
     pub const PORT_GIVEN: u8 = 0x10;
+    /// Added to an attempt or its outcome: another program of the cgroup (a socket load-balancer) gave the socket another
+    /// peer than `connect()` was told. That one stands beside the record ([`Dialled`](super::Dialled)).
+    pub const REDIRECTED: u8 = 0x10;
     /// Added to one of the others: the record knows its caller. Without it the rest of the record is rubbish.
     pub const WITH_CALLER: u8 = 0x40;
     /// Added to one of the others: the record comes from the second program of the tracepoint, because the
@@ -159,10 +164,24 @@ pub struct RingPlace {
     pub claim: u64,
     /// The record.
     pub record: AttemptRecord,
-    /// In a common ring: how many places the CPU had claimed of its own until then. They come first.
-    pub after: u64,
-    /// How often, in an exchange; rubbish in every other kind.
+    /// In a common ring: how many places the CPU had claimed of its own until then, in its lower half. They come first.
+    pub after: u32,
+    /// What [`kind::REDIRECTED`] promises.
+    pub dialled_port: u32,
+    /// How often, in an exchange; the other part of what [`kind::REDIRECTED`] promises; rubbish in every other kind.
     pub datagrams: Datagrams,
+}
+
+/// Where `connect()` was to go, beside a record in a ring or a slot: the same place in both.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialled {
+    #[doc(hidden)]
+    pub rest_of_word: u32,
+    /// In host byte order.
+    pub port: u32,
+    /// Sixteen bytes in network byte order, as [`Record::remote`].
+    pub address: [u64; 2],
 }
 
 const _: () = {
@@ -176,7 +195,11 @@ const _: () = {
     assert!(offset_of!(RingPlace, claim) == 0);
     assert!(offset_of!(RingPlace, record) == 8);
     assert!(offset_of!(RingPlace, after) == 104);
+    assert!(offset_of!(RingPlace, dialled_port) == 108);
     assert!(offset_of!(RingPlace, datagrams) == 112);
+    assert!(size_of::<Dialled>() == 24);
+    assert!(offset_of!(Dialled, port) == 4);
+    assert!(offset_of!(Dialled, address) == 8);
     assert!(size_of::<Datagrams>() == 16);
     assert!(offset_of!(Datagrams, sent) == 0);
     assert!(offset_of!(Datagrams, received) == 4);
@@ -195,8 +218,8 @@ pub struct AttemptSlot {
     pub holder: u64,
     /// The attempt, of kind [`kind::BEGUN`] until its SYN and then [`kind::ATTEMPT`]; rubbish when the slot is free.
     pub record: AttemptRecord,
-    #[doc(hidden)]
-    pub rest_of_line: [u64; 3],
+    /// What [`kind::REDIRECTED`] promises.
+    pub dialled: Dialled,
 }
 
 impl AttemptSlot {
@@ -208,6 +231,7 @@ const _: () = {
     assert!(size_of::<AttemptSlot>() == 128);
     assert!(offset_of!(AttemptSlot, holder) == 0);
     assert!(offset_of!(AttemptSlot, record) == 8);
+    assert!(offset_of!(AttemptSlot, dialled) == 104);
 };
 
 /// How many slots there are for exchanges; a power of two. An exchange that loses its slot to another costs a record
@@ -224,10 +248,10 @@ pub struct ExchangeSlot {
     /// The exchange, of kind [`kind::EXCHANGE_SENT_FIRST`] or [`kind::EXCHANGE_RECEIVED_FIRST`], with its first caller;
     /// rubbish when the slot is free.
     pub record: AttemptRecord,
-    /// How often.
-    pub datagrams: Datagrams,
     /// When the latest datagram went, nanoseconds on `CLOCK_BOOTTIME`, true to a tick.
     pub last: u64,
+    /// How often.
+    pub datagrams: Datagrams,
 }
 
 impl ExchangeSlot {
@@ -240,8 +264,8 @@ const _: () = {
     assert!(size_of::<ExchangeSlot>() == 128);
     assert!(offset_of!(ExchangeSlot, holder) == 0);
     assert!(offset_of!(ExchangeSlot, record) == 8);
-    assert!(offset_of!(ExchangeSlot, datagrams) == 104);
-    assert!(offset_of!(ExchangeSlot, last) == 120);
+    assert!(offset_of!(ExchangeSlot, last) == 104);
+    assert!(offset_of!(ExchangeSlot, datagrams) == 112);
 };
 
 /// A place in the spill: what no ring could take, folded (`probe-ebpf/src/spill.rs`).

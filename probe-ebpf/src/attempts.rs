@@ -11,10 +11,12 @@
 
 use core::ptr;
 
-use probe_common::{ATTEMPTS, AttemptSlot, kind};
+use probe_common::{ATTEMPTS, AttemptSlot, Dialled, kind};
 
 use crate::{
-    emit, maps,
+    emit,
+    layout::rarely,
+    maps,
     owned::{BEING_WRITTEN, Owned},
     record::{self, AttemptWords},
     ring::Ring,
@@ -77,6 +79,20 @@ impl Slot {
         // SAFETY: whoever has a slot in hand owns it, or does not ask; words of eight bytes either way.
         unsafe { &mut *(&raw mut (*self.0).record).cast() }
     }
+
+    /// Where it was to go, likewise.
+    #[inline(always)]
+    fn dialled<'a>(self) -> &'a mut Dialled {
+        // SAFETY: as above; a map's value outlives every handler.
+        unsafe { &mut (*self.0).dialled }
+    }
+
+    /// Gives the attempt to a ring.
+    #[inline(always)]
+    fn hand_over(mut self, ring: Ring) {
+        let dialled = self.dialled();
+        emit::hand_over(ring, self.record(), dialled);
+    }
 }
 
 /// A slot for an attempt that begins, for the connect hook to write and to give to its cookie. `None` when another hook
@@ -98,13 +114,13 @@ fn begin_in_place_of_another(cookie: u64) -> *mut AttemptSlot {
     let holder = near.holder();
     // What a socket of an earlier batch has left in the near slot would stay for ever.
     let is_left = holder != BEING_WRITTEN && batch(holder) != batch(cookie);
-    let mut slot = if is_left || holder == cookie { near } else { far };
+    let slot = if is_left || holder == cookie { near } else { far };
     let before = slot.holder();
     if before == BEING_WRITTEN || !slot.take(before) {
         return ptr::null_mut();
     }
     if before != 0 {
-        hand_over_replaced(slot.record(), before == cookie);
+        hand_over_replaced(slot, before == cookie);
     }
     slot.0
 }
@@ -112,29 +128,42 @@ fn begin_in_place_of_another(cookie: u64) -> *mut AttemptSlot {
 /// Hands over an attempt that leaves its slot to another. The same socket's next `connect()` begins only after the one
 /// before has returned, so that one died on its route if it has shown no SYN; of another socket's nobody knows yet.
 #[inline(never)]
-fn hand_over_replaced(record: &mut AttemptWords, is_same_socket: bool) {
+fn hand_over_replaced(mut slot: Slot, is_same_socket: bool) {
+    let record = slot.record();
     if is_same_socket && record::is(record, kind::BEGUN) {
         record::set_kind(record, kind::UNROUTED);
     }
-    emit::hand_over(Ring::Common, record);
+    slot.hand_over(Ring::Common);
 }
 
-/// Lets `change` work on the attempt of a socket; whether it was in its slot.
+/// Lets `change` write the SYN of a socket's attempt over what the connect hook has noted; whether that was in its slot.
 #[inline(always)]
-pub(crate) fn update(cookie: u64, change: impl FnOnce(&mut AttemptWords)) -> bool {
+pub(crate) fn sent(cookie: u64, change: impl FnOnce(&mut AttemptWords)) -> bool {
     let Some(mut slot) = Slot::of(cookie) else { return false };
-    change(slot.record());
+    let record = slot.record();
+    let (address, port) = record::remote(record);
+    change(record);
+    if (address, port) != record::remote(record) {
+        rarely(());
+        redirected(slot, address, port);
+    }
     slot.give(cookie);
     true
+}
+
+/// Keeps where the attempt was to go: between the connect hook and the SYN another program has changed that.
+#[inline(always)]
+fn redirected(mut slot: Slot, address: [u64; 2], port: u16) {
+    record::set_redirected(slot.record());
+    *slot.dialled() = Dialled { rest_of_word: 0, port: port.into(), address };
 }
 
 /// Ends the attempt of a socket with what `change` makes of it; whether it was in its slot.
 #[inline(always)]
 pub(crate) fn conclude(cookie: u64, ring: Ring, change: impl FnOnce(&mut AttemptWords)) -> bool {
     let Some(mut slot) = Slot::of(cookie) else { return false };
-    let record = slot.record();
-    change(record);
-    emit::hand_over(ring, record);
+    change(slot.record());
+    slot.hand_over(ring);
     slot.give(0);
     true
 }

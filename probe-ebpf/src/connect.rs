@@ -19,6 +19,7 @@ use crate::{
     scope,
     socket::Socket,
     tuple::{self, Address, Tuple},
+    udp,
 };
 
 /// Notes an IPv4 `connect()`.
@@ -27,6 +28,7 @@ pub(crate) fn begun_v4(context: &SockAddrContext) {
     // SAFETY: the kernel's context, read at constant offsets.
     let remote = Address::v4(unsafe { (*context.sock_addr).user_ip4 });
     begun(context, remote, family::V4);
+    udp::connecting(context, udp::peer_v4);
 }
 
 /// Notes an IPv6 `connect()`.
@@ -36,6 +38,7 @@ pub(crate) fn begun_v6(context: &SockAddrContext) {
     // SAFETY: as above; word by word, since the context allows no wider load at a variable place.
     let remote = Address::v6(unsafe { [(*words)[0], (*words)[1], (*words)[2], (*words)[3]] });
     begun(context, remote, if remote.is_mapped() { family::V4_MAPPED } else { family::V6 });
+    udp::connecting(context, udp::peer_v6);
 }
 
 #[inline(always)]

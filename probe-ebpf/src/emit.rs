@@ -4,10 +4,11 @@ use aya_ebpf::helpers::{
     bpf_get_current_comm, bpf_get_current_pid_tgid, generated::bpf_get_current_task_btf,
 };
 use aya_log_ebpf::debug;
-use probe_common::{COMMAND_LENGTH, Loss};
+use probe_common::{COMMAND_LENGTH, Dialled, Loss};
 
 use crate::{
     groups,
+    layout::rarely,
     offsets::{OFFSET_TASK_COMMAND, OFFSET_TASK_PROCESS},
     record::{self, AttemptWords},
     ring::{Place, Ring},
@@ -48,12 +49,16 @@ impl Caller {
     }
 }
 
-/// Hands over a record that stands elsewhere.
+/// Hands over an attempt that stands elsewhere, or its outcome. Folded, it loses where it was to go.
 #[inline(always)]
-pub(crate) fn hand_over(ring: Ring, record: &AttemptWords) {
+pub(crate) fn hand_over(ring: Ring, record: &AttemptWords, dialled: &Dialled) {
     match Place::claim(ring) {
         Some(mut place) => {
             *place.record() = *record;
+            if record::is_redirected(record) {
+                rarely(());
+                place.set_dialled(dialled);
+            }
             place.publish();
         }
         None => overflow(record),

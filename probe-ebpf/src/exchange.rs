@@ -183,6 +183,14 @@ pub(crate) enum Context {
     Softirq,
 }
 
+/// Whether an exchange stands in its slot.
+#[inline(always)]
+pub(crate) fn is_known(cookie: u64, peer: &Peer) -> bool {
+    let hash = hash(cookie, peer);
+    let (Some(near), Some(far)) = (Slot::near(hash), Slot::far(hash)) else { return false };
+    near.holder() == hash || far.holder() == hash
+}
+
 /// Counts what a hook saw of a datagram. The socket has a cookie, this one.
 #[inline(always)]
 pub(crate) fn count(socket: &Socket<impl Access>, cookie: u64, peer: &Peer, call: Call, context: Context) {

@@ -2,6 +2,7 @@
 //!
 //! - `tcp.rs`: the TCP state machine (`tp_btf/inet_sock_set_state`)
 //! - `connect.rs`: `connect()` calls (`cgroup/connect4`, `cgroup/connect6`)
+//! - `dialled.rs`: whom an application named, where another program chooses the peer
 //! - `udp.rs`: datagrams (`cgroup/sendmsg4`, `sendmsg6`, `recvmsg4`, `recvmsg6`, `tp_btf/sock_send_length`,
 //!   `sock_recv_length`), and `packets.rs` where the kernel has no such tracepoints (`cgroup_skb/egress`, `ingress`)
 //!
@@ -24,6 +25,7 @@ mod attempts;
 mod clock;
 mod connect;
 mod cpu;
+mod dialled;
 mod emit;
 mod exchange;
 mod groups;
@@ -108,6 +110,21 @@ fn sendmsg4(context: SockAddrContext) -> i32 {
 #[cgroup_sock_addr(sendmsg6)]
 fn sendmsg6(context: SockAddrContext) -> i32 {
     udp::addressed_v6(&context);
+    ALLOW
+}
+
+/// The same hook as [`sendmsg4`]'s again, ahead of every other program of it: for whom the application has named.
+/// Only attached where there are other programs.
+#[cgroup_sock_addr(sendmsg4)]
+fn named4(context: SockAddrContext) -> i32 {
+    udp::named_v4(&context);
+    ALLOW
+}
+
+/// Likewise of [`sendmsg6`].
+#[cgroup_sock_addr(sendmsg6)]
+fn named6(context: SockAddrContext) -> i32 {
+    udp::named_v6(&context);
     ALLOW
 }
 

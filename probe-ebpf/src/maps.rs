@@ -2,7 +2,7 @@
 
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
-    btf_maps::{Array, HashMap, PerCpuArray},
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray},
     macros::btf_map,
 };
 use probe_common::{
@@ -11,6 +11,7 @@ use probe_common::{
 };
 
 use crate::{
+    dialled::{self, Named},
     notes::{self, Note},
     rescue,
 };
@@ -64,6 +65,12 @@ pub(crate) static EXCHANGES: Array<ExchangeSlot, PAIRS, SHARED> = Array::new();
 /// at the call's end; never read by user space. Two threads for one note: the first loses it.
 #[btf_map]
 pub(crate) static NOTES: Array<Note, { notes::LENGTH }> = Array::new();
+
+/// Whom connected UDP sockets were to reach, by their cookies (`dialled.rs`). Written by the connect hooks where other
+/// programs are there, too; read when an exchange begins; never read by user space. Full: the one that was not used for
+/// longest goes.
+#[btf_map]
+pub(crate) static DIALLED: LruHashMap<u64, Named, { dialled::LENGTH }> = LruHashMap::new();
 
 /// Network namespaces to watch, by cookie, when the user named any. Written before attaching, only read here.
 #[btf_map]

@@ -28,8 +28,12 @@ pub(crate) struct Note {
     socket: u64,
     /// The peer.
     address: [u64; 2],
+    /// Its port, in its lowest bits.
     port: u64,
-    rest_of_line: [u64; 3],
+    /// Whom the application named, before another program chose the peer (`dialled.rs`).
+    named: [u64; 2],
+    /// Likewise its port; 0 when nobody looked.
+    named_port: u64,
 }
 
 /// The running thread. By its address, since hooks for packets cannot ask for its number (before 6.10).
@@ -61,24 +65,62 @@ fn slots(thread: u64) -> Option<(Slot, Slot)> {
     Some((Slot(NOTES.get_ptr_mut(near as u32)?), Slot(NOTES.get_ptr_mut(far as u32)?)))
 }
 
-/// Leaves a note for the end of this call.
+/// Lets `write` leave a note for the end of this call; it is told whether the note is this thread's own from before.
 #[inline(always)]
-pub(crate) fn leave(context: &bpf_sock_addr, peer: &Peer) {
+fn write<T>(write: impl FnOnce(&mut Note, bool) -> T) -> Option<T> {
     let thread = current();
-    let Some((near, far)) = slots(thread) else { return };
+    let (near, far) = slots(thread)?;
     let of_near = near.holder();
     let slot = if of_near == 0 || of_near == thread { near } else { far };
     let found = slot.holder();
     if found == BEING_WRITTEN || !slot.take(found) {
-        return;
+        return None;
     }
     // SAFETY: a map's value that is ours.
-    let note = unsafe { &mut *slot.0 };
-    // SAFETY: the context's only pointer in that union.
-    note.socket = unsafe { context.__bindgen_anon_1.sk } as u64;
-    note.address = peer.address;
-    note.port = peer.port;
+    let result = write(unsafe { &mut *slot.0 }, found == thread);
     slot.give(thread);
+    Some(result)
+}
+
+#[inline(always)]
+fn socket_of(context: &bpf_sock_addr) -> u64 {
+    // SAFETY: the context's only pointer in that union.
+    unsafe { context.__bindgen_anon_1.sk as u64 }
+}
+
+/// Notes whom a datagram is for or from.
+#[inline(always)]
+pub(crate) fn leave(context: &bpf_sock_addr, peer: &Peer) {
+    write(|note, _| {
+        note.socket = socket_of(context);
+        note.address = peer.address;
+        note.port = peer.port;
+    });
+}
+
+/// Notes whom the application named.
+#[inline(always)]
+pub(crate) fn leave_named(context: &bpf_sock_addr, named: &Peer) {
+    write(|note, _| {
+        note.socket = socket_of(context);
+        note.named = named.address;
+        note.named_port = named.port;
+    });
+}
+
+/// Notes whom a datagram is for, as [`leave`]; whom the application had named, if that was noted in the same call.
+#[inline(always)]
+pub(crate) fn leave_chosen(context: &bpf_sock_addr, peer: &Peer) -> Option<Peer> {
+    write(|note, is_own| {
+        let socket = socket_of(context);
+        let (named, named_port) = (note.named, note.named_port);
+        let is_named = is_own && note.socket == socket && named_port != 0;
+        note.socket = socket;
+        note.address = peer.address;
+        note.port = peer.port;
+        note.named_port = 0;
+        is_named.then(|| Peer::new(named, named_port as u16))
+    })?
 }
 
 /// The note that this call has left, if `socket` is the one that it was left for; nobody finds it again.

@@ -87,6 +87,28 @@ pub(crate) fn addresses(words: &AttemptWords) -> [[u64; 2]; 2] {
     [[words[LOCAL], words[LOCAL + 1]], [words[REMOTE], words[REMOTE + 1]]]
 }
 
+/// The peer's address and port.
+#[inline(always)]
+pub(crate) fn remote(words: &AttemptWords) -> ([u64; 2], u16) {
+    let bytes = words[REST].to_ne_bytes();
+    let port = u16::from_ne_bytes([bytes[PORT + 2], bytes[PORT + 3]]);
+    ([words[REMOTE], words[REMOTE + 1]], port)
+}
+
+/// Notes that the socket has another peer than `connect()` was told.
+#[inline(always)]
+pub(crate) fn set_redirected(words: &mut AttemptWords) {
+    let mut bytes = words[REST].to_ne_bytes();
+    bytes[KIND] |= kind::REDIRECTED;
+    words[REST] = u64::from_ne_bytes(bytes);
+}
+
+/// Whether an attempt or its outcome is so noted.
+#[inline(always)]
+pub(crate) fn is_redirected(words: &AttemptWords) -> bool {
+    words[REST].to_ne_bytes()[KIND] & kind::REDIRECTED != 0
+}
+
 /// The kind without what is added to it.
 #[inline(always)]
 pub(crate) fn basic_kind(words: &AttemptWords) -> u8 {
@@ -120,12 +142,12 @@ pub(crate) fn set_kind(words: &mut AttemptWords, kind: u8) {
     words[REST] = u64::from_ne_bytes(bytes);
 }
 
-/// Makes it a success, now that the socket has its own port.
+/// Makes it a success, now that the socket has its own port. Whether it was redirected stays, here and below.
 #[inline(always)]
 pub(crate) fn set_success(words: &mut AttemptWords, kind: u8, local_port: u16) {
     let mut bytes = words[REST].to_ne_bytes();
     [bytes[PORT], bytes[PORT + 1]] = local_port.to_ne_bytes();
-    bytes[KIND] = kind | kind::WITH_CALLER;
+    bytes[KIND] = kind | kind::WITH_CALLER | (bytes[KIND] & kind::REDIRECTED);
     words[REST] = u64::from_ne_bytes(bytes);
 }
 
@@ -134,7 +156,7 @@ pub(crate) fn set_success(words: &mut AttemptWords, kind: u8, local_port: u16) {
 pub(crate) fn set_failure(words: &mut AttemptWords, kind: u8, error: u16, elapsed: u32) {
     let mut bytes = words[REST].to_ne_bytes();
     [bytes[ERROR], bytes[ERROR + 1]] = error.to_ne_bytes();
-    bytes[KIND] = kind | kind::WITH_CALLER;
+    bytes[KIND] = kind | kind::WITH_CALLER | (bytes[KIND] & kind::REDIRECTED);
     words[REST] = u64::from_ne_bytes(bytes);
     let [process, _] = halves(words[CALLER]);
     words[CALLER] = whole([process, elapsed]);

@@ -11,7 +11,7 @@
 //! rings when there are more of them, and have no own ones when there is too little memory.
 
 use aya_ebpf::Global;
-use probe_common::{Datagrams, RingPlace, RingState};
+use probe_common::{Datagrams, Dialled, RingPlace, RingState};
 
 use crate::{
     atomics::{exchange, publish},
@@ -84,7 +84,7 @@ impl Place {
         }
         let claimed = Self::of(ring, claim)?;
         // SAFETY: a map's value that is ours until it is published.
-        unsafe { (*claimed.place).after = after };
+        unsafe { (*claimed.place).after = after as u32 };
         Some(claimed)
     }
 
@@ -107,6 +107,16 @@ impl Place {
     pub(crate) fn datagrams(&mut self) -> &mut Datagrams {
         // SAFETY: as above.
         unsafe { &mut (*self.place).datagrams }
+    }
+
+    /// Where `connect()` was to go, likewise. What the ring keeps in the same word stays.
+    #[inline(always)]
+    pub(crate) fn set_dialled(&mut self, dialled: &Dialled) {
+        // SAFETY: as above.
+        unsafe {
+            (*self.place).dialled_port = dialled.port;
+            *(&raw mut (*self.place).datagrams).cast::<[u64; 2]>() = dialled.address;
+        }
     }
 
     /// Shows the record to user space.

@@ -132,7 +132,7 @@ fn report(change: Change, Seen { socket, cookie, cpu }: Seen, is_new: bool, by: 
 fn attempted(socket: Socket, cookie: u64, cpu: Cpu, by: Program) {
     // The own address was chosen since, and a socket load-balancer may have chosen another peer.
     let change = |attempt: &mut AttemptWords| write_attempt(attempt, &socket, kind::ATTEMPT);
-    if !attempts::update(cookie, change) {
+    if !attempts::sent(cookie, change) {
         attempted_alone(socket, cookie, cpu, by);
     }
 }

@@ -19,6 +19,7 @@ use aya_ebpf::{
 };
 
 use crate::{
+    dialled,
     exchange::{self, Call, Context, Peer},
     notes,
     offsets::{
@@ -57,6 +58,30 @@ pub(crate) fn connected_peer(socket: &Socket<impl Access>) -> Peer {
     Peer::new(address, port)
 }
 
+/// Notes whom an application has named for an IPv4 datagram.
+#[inline(always)]
+pub(crate) fn named_v4(context: &SockAddrContext) {
+    notes::leave_named(context_of(context), &peer_v4(context_of(context)));
+}
+
+/// Notes whom an application has named for an IPv6 datagram.
+#[inline(always)]
+pub(crate) fn named_v6(context: &SockAddrContext) {
+    notes::leave_named(context_of(context), &peer_v6(context_of(context)));
+}
+
+/// Remembers whom a UDP socket's `connect()` names, where another program may choose somebody else.
+#[inline(always)]
+pub(crate) fn connecting(context: &SockAddrContext, peer: impl FnOnce(&bpf_sock_addr) -> Peer) {
+    /// `IPPROTO_UDP`.
+    const PROTOCOL: u32 = UDP as u32;
+    if dialled::may_differ() && context_of(context).protocol == PROTOCOL {
+        // SAFETY: the helper takes the context itself.
+        let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
+        dialled::remember(cookie, &peer(context_of(context)));
+    }
+}
+
 /// Notes whom an IPv4 datagram is for.
 #[inline(always)]
 pub(crate) fn addressed_v4(context: &SockAddrContext) {
@@ -88,12 +113,12 @@ fn context_of(context: &SockAddrContext) -> &bpf_sock_addr {
 }
 
 #[inline(always)]
-fn peer_v4(context: &bpf_sock_addr) -> Peer {
+pub(crate) fn peer_v4(context: &bpf_sock_addr) -> Peer {
     Peer::new(Address::v4(context.user_ip4).words(), tuple::port(context.user_port as u16))
 }
 
 #[inline(always)]
-fn peer_v6(context: &bpf_sock_addr) -> Peer {
+pub(crate) fn peer_v6(context: &bpf_sock_addr) -> Peer {
     let words = &raw const context.user_ip6;
     // SAFETY: the kernel's context; word by word, since it allows no wider load at a variable place.
     let address = Address::v6(unsafe { [(*words)[0], (*words)[1], (*words)[2], (*words)[3]] });
@@ -103,17 +128,36 @@ fn peer_v6(context: &bpf_sock_addr) -> Peer {
 /// Where only packets show what was sent, a datagram that never becomes one is known from here.
 #[inline(always)]
 fn addressed(context: &SockAddrContext, peer: &Peer) {
-    notes::leave(context_of(context), peer);
-    if UDP_BY_PACKETS.load() == 0 {
-        return;
+    if dialled::may_differ() {
+        chosen(context, peer);
+    } else {
+        notes::leave(context_of(context), peer);
     }
+    if UDP_BY_PACKETS.load() != 0 {
+        with_socket(context, |socket, cookie| {
+            exchange::count(socket, cookie, peer, Call::BEGUN, Context::Task);
+        });
+    }
+}
+
+/// Notes it, and tells whom the application had named. Apart, for the sake of the stack.
+#[inline(never)]
+fn chosen(context: &SockAddrContext, peer: &Peer) {
+    if let Some(named) = notes::leave_chosen(context_of(context), peer) {
+        with_socket(context, |socket, cookie| dialled::tell(socket, cookie, peer, &named));
+    }
+}
+
+/// Gives the socket of a call and its cookie to `take`, if it is watched.
+#[inline(always)]
+fn with_socket(context: &SockAddrContext, take: impl FnOnce(&Socket<Untyped>, u64)) {
     // SAFETY: the context is a `struct bpf_sock_addr_kern`, of which the verifier shows no more than it must.
     let pointer: *const c_void = unsafe { Untyped::load(context.as_ptr(), OFFSET_SOCK_ADDR_SOCK.required()) };
     let socket = Socket::<Untyped>::new(pointer);
     if scope::watched(&socket) {
         // SAFETY: the helper takes the context itself.
         let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
-        exchange::count(&socket, cookie, peer, Call::BEGUN, Context::Task);
+        take(&socket, cookie);
     }
 }
 
@@ -165,6 +209,9 @@ fn count(socket: &Socket, noted: Option<Peer>, call: Call) {
     };
     // A failed call that named nobody was wrong in itself.
     if (peer.is_known() || !call.is_failed()) && scope::watched(socket) {
+        if dialled::may_differ() && noted.is_none() {
+            dialled::of_connected(socket, socket.cookie(), &peer);
+        }
         exchange::count(socket, socket.cookie(), &peer, call, Context::Task);
     }
 }

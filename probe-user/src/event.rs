@@ -74,6 +74,8 @@ pub enum Kind {
     Accepted,
     /// Datagrams went between a UDP socket and a peer, so many since the event before.
     Exchanged(Datagrams),
+    /// The application had named this one for the datagrams to the peer, and a socket load-balancer chose the peer.
+    Named(End),
 }
 
 impl Kind {
@@ -84,7 +86,7 @@ impl Kind {
             Self::Attempted | Self::Unrouted | Self::Connected | Self::Failed(_) | Self::Accepted => {
                 Protocol::Tcp
             }
-            Self::Exchanged(_) => Protocol::Udp,
+            Self::Exchanged(_) | Self::Named(_) => Protocol::Udp,
         }
     }
 }
@@ -142,8 +144,8 @@ pub struct Event {
     pub local: End,
     /// Its peer; without address and port where a datagram's is not known.
     pub remote: End,
-    /// How the connection looks beyond this node's translations, where it has any: nearer to its client, if the socket is
-    /// its server's, and nearer to its server otherwise.
+    /// How the connection looks beyond this node's translations, by a socket load-balancer or netfilter, where it has any:
+    /// nearer to its client, if the socket is its server's, and nearer to its server otherwise.
     pub translated: Option<Face>,
     /// The reporting hook cannot exclude that it repeats an earlier record of the same kind and socket.
     pub may_repeat: bool,
@@ -153,6 +155,12 @@ pub struct Event {
 }
 
 impl Event {
+    /// Learns that `connect()` was to go elsewhere: a socket load-balancer has chosen the peer.
+    pub(crate) fn redirect(&mut self, dialled: End) {
+        let End { address: server, port } = std::mem::replace(&mut self.remote, dialled);
+        self.translated = self.translated.or(Some(Face { client: self.local.address, server, port }));
+    }
+
     /// Whether this is how a connection came to stand or failed: a socket has one, once.
     #[must_use]
     pub fn is_outcome(&self) -> bool {

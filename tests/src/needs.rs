@@ -1,5 +1,7 @@
 //! Tests that need a right or a kernel feature: skipped with one line where it is missing, and a failure in CI.
 
+use nix::sys::utsname::uname;
+
 /// Whether the privileged tests can run here. Where they cannot, says so in one line; with `CI=true` that is a
 /// failure.
 ///
@@ -37,6 +39,18 @@ pub fn tool(test: &str, tool: &str) -> bool {
 #[must_use]
 pub fn feature(test: &str, feature: &str, path: &str) -> bool {
     met(test, (!std::path::Path::new(path).exists()).then_some(feature))
+}
+
+/// Whether this kernel runs a program ahead of others on a hook of the cgroup tree (6.17).
+///
+/// # Panics
+///
+/// When the kernel does not tell its release.
+#[must_use]
+pub fn first_place() -> bool {
+    let release = uname().expect("it always tells").release().to_string_lossy().into_owned();
+    let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(6), Some(17))
 }
 
 pub(crate) fn met(test: &str, missing: Option<&str>) -> bool {

@@ -1,6 +1,12 @@
 //! Which program goes where, and what is not seen where it cannot.
 
-use std::{fs::File, io, time::Duration};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
 
 use aya::{
     Btf, Ebpf,
@@ -10,7 +16,12 @@ use aya::{
     },
 };
 
-use super::{btf::KernelTypes, cgroups::CgroupTree, error::StartError};
+use super::{
+    btf::KernelTypes,
+    cgroups::CgroupTree,
+    error::StartError,
+    order::{Call, link_ahead},
+};
 use crate::event::Protocol;
 
 /// The TCP tracepoint's programs, in the order of their attachment (`probe-ebpf/src/rescue.rs`).
@@ -34,6 +45,8 @@ enum Point {
     Tracepoint(&'static str),
     /// The root of the cgroup-v2 tree, for calls; the program's own name says which.
     Cgroup,
+    /// Likewise, ahead of all other programs where the kernel can do that.
+    Ahead(Call),
     /// Likewise, for packets.
     Packets(CgroupSkbAttachType),
 }
@@ -66,27 +79,35 @@ const fn udp(program: &'static str, point: Point, cost: &'static str) -> Hook {
     Hook { program, point, protocol: Protocol::Udp, cost: Some(cost) }
 }
 
-const fn connect(program: &'static str, cost: &'static str) -> Hook {
-    Hook { program, point: Point::Cgroup, protocol: Protocol::Tcp, cost: Some(cost) }
+const fn connect(program: &'static str, call: Call, cost: &'static str) -> Hook {
+    Hook { program, point: Point::Ahead(call), protocol: Protocol::Tcp, cost: Some(cost) }
 }
 
+/// Only attached where other programs may choose peers, and never in their place.
+const NAMED: [&str; 2] = ["named4", "named6"];
+
 /// In the order of their attachment. TCP: the tracepoint first, so that no SYN goes past the slot that a connect hook has
-/// filled. UDP: the tracepoints last, so that each finds the note that a cgroup hook has left.
-const HOOKS: [Hook; 12] = [
+/// filled. UDP: the tracepoints last, so that each finds the note that a cgroup hook has left. What sees the address that
+/// an application named, or that a datagram came from, is ahead of all that changes it.
+const HOOKS: [Hook; 14] = [
     tcp_state(TCP_PROGRAMS[0]),
     tcp_state(TCP_PROGRAMS[1]),
     connect(
         "connect4",
+        Call::Connect4,
         "IPv4 attempts that die on their route (no route, prohibit, blackhole, a cgroup program that refuses)",
     ),
     connect(
         "connect6",
+        Call::Connect6,
         "IPv6 attempts that die on their route (no route, prohibit, blackhole, a cgroup program that refuses)",
     ),
     udp("sendmsg4", Point::Cgroup, "to whom unconnected UDP sockets send over IPv4"),
     udp("sendmsg6", Point::Cgroup, "to whom unconnected UDP sockets send over IPv6"),
-    udp("recvmsg4", Point::Cgroup, "from whom unconnected IPv4 UDP sockets receive"),
-    udp("recvmsg6", Point::Cgroup, "from whom unconnected IPv6 UDP sockets receive"),
+    udp(NAMED[0], Point::Ahead(Call::SendMessage4), "which services unconnected UDP sockets name over IPv4"),
+    udp(NAMED[1], Point::Ahead(Call::SendMessage6), "which services unconnected UDP sockets name over IPv6"),
+    udp("recvmsg4", Point::Ahead(Call::ReceiveMessage4), "from whom unconnected IPv4 UDP sockets receive"),
+    udp("recvmsg6", Point::Ahead(Call::ReceiveMessage6), "from whom unconnected IPv6 UDP sockets receive"),
     udp("udp_sent", Point::Tracepoint(SENT), "all UDP that is sent"),
     udp("udp_received", Point::Tracepoint(RECEIVED), "all UDP that is received"),
     udp("udp_left", Point::Packets(CgroupSkbAttachType::Egress), "all UDP that is sent"),
@@ -120,15 +141,50 @@ pub struct HookState {
     pub cost: String,
 }
 
+/// The links that aya does not hold, by program.
+pub(super) type Links = HashMap<&'static str, OwnedFd>;
+
+/// What is attached.
+pub(super) struct Attached {
+    pub(super) hooks: Vec<HookState>,
+    pub(super) links: Links,
+    /// Which services are not known, and why.
+    pub(super) blind: Vec<String>,
+}
+
 /// Attaches everything.
 pub(super) fn attach_all(
     ebpf: &mut Ebpf,
-    datagrams: Datagrams,
+    (datagrams, peers_are_chosen): (Datagrams, bool),
     tree: Result<&CgroupTree, &io::Error>,
-) -> Result<Vec<HookState>, StartError> {
+) -> Result<Attached, StartError> {
     let types = Btf::from_sys_fs().map_err(|cause| StartError::Load(Box::new(cause.into())))?;
-    let attach = |hook: &Hook| hook.state(hook.attach(ebpf, &types, tree));
-    HOOKS.iter().filter(|hook| hook.serves(datagrams)).map(attach).collect()
+    let mut attached = Attached { hooks: Vec::new(), links: Links::new(), blind: Vec::new() };
+    for hook in HOOKS.iter().filter(|hook| hook.serves(datagrams)) {
+        let is_for_names = NAMED.contains(&hook.program);
+        if is_for_names && !peers_are_chosen {
+            continue;
+        }
+        let result = hook.attach(ebpf, &types, tree);
+        let is_behind = matches!((hook.point, &result), (Point::Ahead(_), Ok(None)));
+        if peers_are_chosen && (is_behind || (is_for_names && result.is_err())) {
+            attached.blind.push(format!(
+                "another program may choose peers before cgroup/{} is run (this kernel runs ours last; 6.17 can run it \
+                 first)",
+                hook.program
+            ));
+        }
+        match result {
+            // It only says what is told above.
+            Err(_) if is_for_names => continue,
+            Ok(Some(link)) => {
+                attached.links.insert(hook.program, link);
+                attached.hooks.push(hook.state(Ok(()))?);
+            }
+            result => attached.hooks.push(hook.state(result.map(drop))?),
+        }
+    }
+    Ok(attached)
 }
 
 impl Hook {
@@ -136,7 +192,7 @@ impl Hook {
         let Self { program, point, protocol, cost } = *self;
         let name = match point {
             Point::Tracepoint(name) => format!("tp_btf/{name} ({program})"),
-            Point::Cgroup => format!("cgroup/{program}"),
+            Point::Cgroup | Point::Ahead(_) => format!("cgroup/{program}"),
             Point::Packets(_) => format!("cgroup_skb ({program})"),
         };
         match (attached, cost) {
@@ -156,6 +212,7 @@ impl Hook {
 enum Refusal {
     NotInObject(&'static str),
     NoTree(String),
+    Order(io::Error),
     Program(ProgramError),
 }
 
@@ -172,6 +229,7 @@ impl Refusal {
             Self::NoTree(cause) => {
                 StartError::System { doing: format!("attaching {program}"), cause: io::Error::other(cause) }
             }
+            Self::Order(cause) => StartError::System { doing: format!("attaching {program}"), cause },
             Self::Program(cause) => StartError::Program { program, cause: Box::new(cause) },
         }
     }
@@ -180,6 +238,7 @@ impl Refusal {
         match self {
             Self::NotInObject(_) => "not in the embedded probe".to_owned(),
             Self::NoTree(cause) => format!("no cgroup-v2 tree: {cause}"),
+            Self::Order(cause) => format!("not ahead of other programs: {cause}"),
             Self::Program(cause) => told_by_verifier(&format!("{:#}", anyhow::Error::from(cause))),
         }
     }
@@ -197,11 +256,14 @@ fn told_by_verifier(words: &str) -> String {
 
 /// Detaches everything in the reverse order: a `connect()` that a hook has noted must still show its SYN, and the
 /// second program must not be there without the first.
-pub(super) fn detach_all(ebpf: &mut Ebpf) {
+pub(super) fn detach_all(ebpf: &mut Ebpf, mut links: Links) {
     /// From the connect hook to the SYN is one system call.
     const UNDER_WAY: Duration = Duration::from_millis(20);
     let is_state = |hook: &&Hook| TCP_PROGRAMS.contains(&hook.program);
-    HOOKS.iter().rev().filter(|hook| !is_state(hook)).for_each(|hook| hook.detach(ebpf));
+    HOOKS.iter().rev().filter(|hook| !is_state(hook)).for_each(|hook| {
+        links.remove(hook.program);
+        hook.detach(ebpf);
+    });
     std::thread::sleep(UNDER_WAY);
     HOOKS.iter().rev().filter(is_state).for_each(|hook| hook.detach(ebpf));
 }
@@ -210,7 +272,9 @@ impl Hook {
     fn detach(&self, ebpf: &mut Ebpf) {
         match self.point {
             Point::Tracepoint(_) => unload::<BtfTracePoint>(ebpf, self.program, BtfTracePoint::unload),
-            Point::Cgroup => unload::<CgroupSockAddr>(ebpf, self.program, CgroupSockAddr::unload),
+            Point::Cgroup | Point::Ahead(_) => {
+                unload::<CgroupSockAddr>(ebpf, self.program, CgroupSockAddr::unload)
+            }
             Point::Packets(_) => unload::<CgroupSkb>(ebpf, self.program, CgroupSkb::unload),
         }
     }
@@ -246,12 +310,13 @@ fn root(tree: Result<&CgroupTree, &io::Error>) -> Result<File, Refusal> {
 }
 
 impl Hook {
+    /// Attaches it; the link, where aya does not hold that.
     fn attach(
         &self,
         ebpf: &mut Ebpf,
         types: &Btf,
         tree: Result<&CgroupTree, &io::Error>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<OwnedFd>, Refusal> {
         match self.point {
             Point::Tracepoint(name) => {
                 let program: &mut BtfTracePoint = program(ebpf, self.program)?;
@@ -264,6 +329,21 @@ impl Hook {
                 program.load()?;
                 program.attach(root, CgroupAttachMode::Single)?;
             }
+            Point::Ahead(call) => {
+                let root = root(tree)?;
+                let program: &mut CgroupSockAddr = program(ebpf, self.program)?;
+                program.load()?;
+                match link_ahead(program.fd()?.as_fd(), &root, call) {
+                    Ok(link) => return Ok(Some(link)),
+                    // Behind the others what they choose is all that it would see.
+                    Err(cause) if NAMED.contains(&self.program) => {
+                        return Err(Refusal::Order(cause));
+                    }
+                    Err(_) => {
+                        program.attach(root, CgroupAttachMode::Single)?;
+                    }
+                }
+            }
             Point::Packets(way) => {
                 let root = root(tree)?;
                 let program: &mut CgroupSkb = program(ebpf, self.program)?;
@@ -271,7 +351,7 @@ impl Hook {
                 program.attach(root, way, CgroupAttachMode::Single)?;
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -119,14 +119,30 @@ impl CgroupTree {
         if let Ok(root) = std::fs::metadata(&self.root) {
             self.names.insert(root.ino(), "/".to_owned());
         }
+        let mut names = std::mem::take(&mut self.names);
+        self.walk(|path, id| {
+            if let Ok(below) = path.strip_prefix(&self.root) {
+                names.insert(id, format!("/{}", below.display()));
+            }
+        });
+        self.names = names;
+    }
+
+    /// Every group now, the root first; those that go meanwhile may be among them.
+    pub(super) fn groups(&self) -> Vec<PathBuf> {
+        let mut groups = vec![self.root.clone()];
+        self.walk(|path, _| groups.push(path.to_owned()));
+        groups
+    }
+
+    /// Shows every group below the root, with its id.
+    fn walk(&self, mut show: impl FnMut(&Path, u64)) {
         let mut waiting = vec![self.root.clone()];
         while let Some(directory) = waiting.pop() {
             let Ok(entries) = std::fs::read_dir(&directory) else { continue };
             for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
                 let path = entry.path();
-                if let Ok(below) = path.strip_prefix(&self.root) {
-                    self.names.insert(entry.ino(), format!("/{}", below.display()));
-                }
+                show(&path, entry.ino());
                 waiting.push(path);
             }
         }

@@ -169,12 +169,16 @@ impl Translations {
         if self.known.order.is_empty() {
             return;
         }
+        // Where a socket load-balancer sent it is where it goes on from.
+        let remote =
+            event.translated.map_or(event.remote, |face| End { address: face.server, port: face.port });
         let is_server = match event.kind {
             Kind::Accepted => true,
             Kind::Exchanged(datagrams) => datagrams.first == Way::Received,
             _ => false,
         };
-        event.translated = self.of(event.kind.protocol(), (event.local, event.remote), is_server);
+        let beyond = self.of(event.kind.protocol(), (event.local, remote), is_server);
+        event.translated = beyond.or(event.translated);
     }
 
     /// How a connection looks beyond all translations of this node: nearer to its client, if the socket is its server's,

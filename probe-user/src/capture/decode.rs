@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use bytes::Buf;
-use probe_common::{AttemptRecord, COMMAND_LENGTH, Datagrams as Counts, kind};
+use probe_common::{AttemptRecord, COMMAND_LENGTH, Dialled, kind};
 
 use crate::event::{Datagrams, End, Event, Kind, Process, Way};
 
@@ -48,9 +48,10 @@ impl Decoded {
 /// Length of a record.
 pub(super) const RECORD: usize = size_of::<AttemptRecord>();
 
-/// A `probe_common::AttemptRecord` and what an exchange counts beside it (`probe_common::Datagrams`; rubbish in every other
-/// kind), in this machine's byte order.
-pub type Bytes = [u8; RECORD + size_of::<Counts>()];
+/// A `probe_common::AttemptRecord` and what stands beside it, in this machine's byte order: where an attempt was to go
+/// (`probe_common::Dialled`), or, after eight bytes, what an exchange counts (`probe_common::Datagrams`); rubbish in every
+/// other kind.
+pub type Bytes = [u8; RECORD + size_of::<Dialled>()];
 
 /// Reads one record.
 ///
@@ -84,12 +85,19 @@ pub fn decode(bytes: &Bytes) -> Result<Decoded, DecodeError> {
     } else {
         MICROSECOND
     };
+    let beside = bytes;
+    bytes.advance(size_of::<u64>());
     let event_kind = match basic {
         kind::EXCHANGE_SENT_FIRST => Kind::Exchanged(datagrams(&mut bytes, Way::Sent, kind, error)),
         kind::EXCHANGE_RECEIVED_FIRST => Kind::Exchanged(datagrams(&mut bytes, Way::Received, kind, error)),
+        kind::DIALLED => Kind::Named(local),
         _ => kind_of(basic, error)?,
     };
-    Ok(certainty(Event {
+    let is_exchange = matches!(event_kind, Kind::Exchanged(_));
+    let dialled = (!is_exchange && kind & kind::REDIRECTED != 0).then(|| dialled(beside));
+    // The kernel itself takes the unspecified address for this node (tcp_v4_connect, tcp_v6_connect).
+    let dialled = dialled.filter(|dialled| !dialled.address.is_unspecified());
+    let mut event = Event {
         kind: event_kind,
         time,
         elapsed: if has_caller { u64::from(elapsed) * unit } else { 0 },
@@ -101,7 +109,11 @@ pub fn decode(bytes: &Bytes) -> Result<Decoded, DecodeError> {
         translated: None,
         may_repeat,
         process: has_caller.then_some(process),
-    }))
+    };
+    if let Some(dialled) = dialled {
+        event.redirect(dialled);
+    }
+    Ok(certainty(event))
 }
 
 /// Nanoseconds.
@@ -118,6 +130,13 @@ fn datagrams(bytes: &mut &[u8], first: Way, kind: u8, error: u16) -> Datagrams {
         _ => None,
     };
     Datagrams { first, port_is_chosen, sent, received, failed, error }
+}
+
+/// Where `connect()` was to go.
+fn dialled(mut bytes: &[u8]) -> End {
+    bytes.advance(size_of::<u32>());
+    let port = bytes.get_u32_ne() as u16;
+    End { address: address(&mut bytes), port }
 }
 
 fn known(id: u64) -> Option<u64> {
@@ -154,6 +173,7 @@ fn caller(bytes: &mut &[u8]) -> (Process, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Face;
 
     fn failed_attempt() -> Bytes {
         let mut bytes = Vec::new();
@@ -169,7 +189,7 @@ mod tests {
         bytes.extend(12u32.to_ne_bytes());
         bytes.extend(13u32.to_ne_bytes());
         bytes.extend(*b"ba\xffd\0tail of old");
-        for number in [3u32, 2, 1, 0] {
+        for number in [0u32, 8_443, 3, 2, 1, 0] {
             bytes.extend(number.to_ne_bytes());
         }
         bytes.try_into().expect("a record's length")
@@ -226,6 +246,23 @@ mod tests {
         };
         assert_eq!(decoded.event().kind, Kind::Exchanged(counts));
         assert_eq!(decoded.event().elapsed, 13_000_000);
+    }
+
+    #[test]
+    fn a_redirected_attempt_has_both_of_its_peers() {
+        let mut bytes = failed_attempt();
+        bytes[70] = kind::CONNECTED | kind::REDIRECTED | kind::WITH_CALLER;
+        let service = "2001:db8::7".parse::<Ipv6Addr>().expect("IPv6");
+        bytes[RECORD + 8..].copy_from_slice(&service.octets());
+        let event = decode(&bytes).expect("well-formed").event().clone();
+        assert_eq!(event.remote, End { address: service.into(), port: 8_443 });
+        let client = "10.0.0.1".parse().expect("IPv4");
+        let beyond = Face { client, server: Ipv6Addr::LOCALHOST.into(), port: 443 };
+        assert_eq!(event.translated, Some(beyond));
+        // `connect()` to no address in particular is for this node.
+        bytes[RECORD + 8..].fill(0);
+        let event = decode(&bytes).expect("well-formed").event().clone();
+        assert_eq!((event.remote.port, event.translated), (443, None));
     }
 
     #[test]

@@ -90,7 +90,7 @@ const STORES_IN_ORDER: u8 = cfg!(any(target_arch = "x86_64", target_arch = "x86"
 pub(super) fn load(
     options: &Options,
     (shape, sets): (Shape, u32),
-    datagrams: Datagrams,
+    (datagrams, peers_are_chosen): (Datagrams, bool),
     offsets: &[fields::Offset],
     scope: &Scope,
 ) -> Result<Ebpf, StartError> {
@@ -99,6 +99,7 @@ pub(super) fn load(
     let (last_common_ring, last_place) = (shape.common - 1, shape.places - 1);
     let last_spill_set = sets - 1;
     let udp_by_packets = u8::from(datagrams == Datagrams::Packets);
+    let peers_are_chosen = u8::from(peers_are_chosen);
     // Nobody can foresee it, and make exchanges share a slot.
     let hash_seed = RandomState::new().hash_one(());
     // Level 0 removes the diagnostics from the loaded programs: the verifier sees a constant.
@@ -113,6 +114,7 @@ pub(super) fn load(
         .override_global("OWN_CGROUP", &scope.own_group, true)
         .override_global("AYA_LOG_LEVEL", &log_level, true)
         .override_global("UDP_BY_PACKETS", &udp_by_packets, true)
+        .override_global("PEERS_ARE_CHOSEN", &peers_are_chosen, true)
         .override_global("HASH_SEED", &hash_seed, true)
         .override_global("STORES_IN_ORDER", &STORES_IN_ORDER, true)
         .override_global("LAST_COMMON_RING", &last_common_ring, true)

@@ -11,7 +11,7 @@ use std::{
 use aya::maps::Map;
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::decode::{Bytes, RECORD};
+use super::decode::Bytes;
 
 /// The values of an array, which hooks may write at any time.
 pub(super) struct Shared(MmapRaw);
@@ -54,24 +54,17 @@ impl Shared {
         u32::from_ne_bytes([first, second, third, fourth])
     }
 
-    /// A copy of the record at an offset, with the counts at another, word by word.
-    pub(super) fn record(&self, record: usize, counts: usize) -> Bytes {
+    /// A copy of the record at an offset, with what stands beside it, word by word.
+    pub(super) fn record(&self, offset: usize) -> Bytes {
         let mut bytes: Bytes = [0; _];
-        let (first, second) = bytes.split_at_mut(RECORD);
-        self.copy(record, first);
-        self.copy(counts, second);
-        bytes
-    }
-
-    fn copy(&self, offset: usize, bytes: &mut [u8]) {
         for (index, chunk) in bytes.chunks_exact_mut(size_of::<u64>()).enumerate() {
             let word = self.word(offset + index * size_of::<u64>());
             chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
         }
+        bytes
     }
 }
 
-const _: () = assert!(RECORD.is_multiple_of(size_of::<u64>()));
 const _: () = assert!(size_of::<Bytes>().is_multiple_of(size_of::<u64>()));
 
 #[cfg(test)]

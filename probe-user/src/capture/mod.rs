@@ -19,6 +19,7 @@ pub mod lockdown;
 mod memory;
 pub mod namespaces;
 mod object;
+mod order;
 pub mod probe;
 mod recursion;
 pub mod rights;

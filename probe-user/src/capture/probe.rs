@@ -7,7 +7,7 @@ use aya_log::EbpfLogger;
 use probe_common::Loss;
 
 use super::{
-    attach::{Datagrams, HookState, TCP_PROGRAMS, attach_all, detach_all},
+    attach::{Attached, Datagrams, HookState, Links, TCP_PROGRAMS, attach_all, detach_all},
     btf::KernelTypes,
     cgroups::CgroupTree,
     decode::{Decoded, decode},
@@ -17,6 +17,7 @@ use super::{
     links,
     load::{Scope, load, map},
     namespaces::Namespace,
+    order,
     recursion::{Recursion, handlers_can_nest},
     rights::Rights,
     rings::{Drained, Rings},
@@ -70,8 +71,10 @@ pub struct Probe {
     missing_fields: Vec<MissingField>,
     programs: Vec<(String, File)>,
     logger: Option<EbpfLogger<Diagnostics>>,
+    /// Which services are not known, and why.
+    untranslated: Vec<String>,
     /// Holds the links; gone once detached.
-    ebpf: Option<Ebpf>,
+    attached: Option<(Ebpf, Links)>,
 }
 
 impl Probe {
@@ -95,7 +98,10 @@ impl Probe {
             Shape::of_this_machine(options.ring_bytes).map_err(StartError::system("counting CPUs"))?;
         let sets = spill::sets(options.spill_bytes);
         let datagrams = if options.udp_by_packets { Datagrams::Packets } else { Datagrams::of(&types) };
-        let mut ebpf = load(options, (shape, sets), datagrams, &offsets, &scope)?;
+        let peers_are_chosen = tree.map_or(Ok(false), order::are_peers_chosen);
+        let peers_are_chosen =
+            peers_are_chosen.map_err(StartError::system("asking for other programs of the cgroups"))?;
+        let mut ebpf = load(options, (shape, sets), (datagrams, peers_are_chosen), &offsets, &scope)?;
         scope.apply(&mut ebpf)?;
         let logger = match options.diagnostics {
             true => {
@@ -107,7 +113,7 @@ impl Probe {
             .map_err(StartError::system("mapping the rings"))?;
         let spill = Spill::new(sets, map(&ebpf, "SPILL")?, map(&ebpf, "SPILL_STATE")?, map(&ebpf, "GROUPS")?)
             .map_err(StartError::system("mapping the spill"))?;
-        let hooks = attach_all(&mut ebpf, datagrams, tree)?;
+        let Attached { hooks, links, blind } = attach_all(&mut ebpf, (datagrams, peers_are_chosen), tree)?;
         Ok(Self {
             rings,
             spill,
@@ -119,8 +125,9 @@ impl Probe {
             programs: program_files(&ebpf)?,
             hooks,
             missing_fields,
+            untranslated: blind,
             logger,
-            ebpf: Some(ebpf),
+            attached: Some((ebpf, links)),
         })
     }
 
@@ -143,8 +150,8 @@ impl Probe {
                 unrouted.clear(&event);
                 take(event);
             }
-            Ok(Decoded::Sent(event)) => {
-                unrouted.sent(&event);
+            Ok(Decoded::Sent(mut event)) => {
+                unrouted.sent(&mut event);
                 take(event);
             }
         })
@@ -203,8 +210,8 @@ impl Probe {
 
     /// Detaches every hook; what the rings still hold can be drained.
     pub fn detach(&mut self) {
-        if let Some(mut ebpf) = self.ebpf.take() {
-            detach_all(&mut ebpf);
+        if let Some((mut ebpf, links)) = self.attached.take() {
+            detach_all(&mut ebpf, links);
         }
     }
 
@@ -287,6 +294,12 @@ impl Probe {
     #[must_use]
     pub fn hooks(&self) -> &[HookState] {
         &self.hooks
+    }
+
+    /// Why a service may be known by its backend only, one phrase each.
+    #[must_use]
+    pub fn untranslated(&self) -> &[String] {
+        &self.untranslated
     }
 
     /// Fields that this kernel lacks.

@@ -107,7 +107,10 @@ impl Rings {
             let (own_head, common_head) = (*own_head, *common_head);
             let mut pass = Pass { memory, take: &mut take, drained: &mut drained };
             if let Some(own) = own {
-                let is_all = pass.read(common, common_head, |pass, after| pass.read(own, after, |_, _| true));
+                let is_all = pass.read(common, common_head, |pass, place| {
+                    let after = pass.memory.after(own, place);
+                    pass.read(own, after, |_, _| true)
+                });
                 let limit = if is_all { own_head } else { memory.limit(own, own_head, common, common_head) };
                 pass.read(own, limit, |_, _| true);
             } else {
@@ -136,14 +139,19 @@ struct Pass<'a, Take> {
 }
 
 impl<Take: FnMut(&Bytes)> Pass<'_, Take> {
-    /// Reads a ring up to `head`; whether that was possible. `may_read` is told what each record comes after.
-    fn read(&mut self, ring: &mut Ring, head: u64, mut may_read: impl FnMut(&mut Self, u64) -> bool) -> bool {
+    /// Reads a ring up to `head`; whether that was possible. `may_read` is told the place of each record.
+    fn read(
+        &mut self,
+        ring: &mut Ring,
+        head: u64,
+        mut may_read: impl FnMut(&mut Self, usize) -> bool,
+    ) -> bool {
         /// So often the producers hear of places that are free again.
         const PACE: u64 = 64;
         let began = ring.tail;
         while ring.tail < head
             && let Some(place) = self.memory.written(ring)
-            && may_read(self, self.memory.after(place))
+            && may_read(self, place)
         {
             (self.take)(&self.memory.record(place));
             self.drained.records += 1;
@@ -189,15 +197,19 @@ impl Memory {
         }
         let behind = (common.tail..common_head).map(|claim| (claim, self.place(common, claim)));
         let written = behind.filter(|(claim, place)| self.claim(*place).load(Ordering::Acquire) == claim + 1);
-        written.map(|(_, place)| self.after(place)).min().map_or(own_head, |after| own_head.min(after))
+        written.map(|(_, place)| self.after(own, place)).min().map_or(own_head, |after| own_head.min(after))
     }
 
     fn record(&self, place: usize) -> Bytes {
-        self.places.record(place + offset_of!(RingPlace, record), place + offset_of!(RingPlace, datagrams))
+        self.places.record(place + offset_of!(RingPlace, record))
     }
 
-    fn after(&self, place: usize) -> u64 {
-        self.places.word(place + offset_of!(RingPlace, after)).load(Ordering::Relaxed)
+    /// Up to which claim the own ring comes before a place of the common one.
+    fn after(&self, own: &Ring, place: usize) -> u64 {
+        let after = self.places.half(place + offset_of!(RingPlace, after));
+        // It is less than half of all the halves away from what was read already.
+        let ahead = after.wrapping_sub(own.tail as u32).cast_signed();
+        own.tail.saturating_add_signed(ahead.into())
     }
 
     /// The offset of the place for a claim.
@@ -289,6 +301,8 @@ mod tests {
             let place = rings.memory.place(self.ring(rings), claim);
             let word = |field| rings.memory.places.word(place + field);
             word(offset_of!(RingPlace, record)).store(value, Ordering::Relaxed);
+            let [first, second, third, fourth] = (after as u32).to_ne_bytes();
+            let after = u64::from_ne_bytes([first, second, third, fourth, 0, 0, 0, 0]);
             word(offset_of!(RingPlace, after)).store(after, Ordering::Relaxed);
             rings.memory.claim(place).store(claim + 1, Ordering::Release);
         }
@@ -346,6 +360,23 @@ mod tests {
         assert_eq!(drained(&mut rings), (vec![12], false));
         common.publish(&rings, eleven, 11, 5);
         assert_eq!(drained(&mut rings), (vec![11], true));
+    }
+
+    #[test]
+    fn half_a_number_tells_the_order_for_as_long_as_anybody_records() {
+        let mut rings = rings(shape(1, 1, 1, 32));
+        let [own, common] = [true, false].map(|is_own| Producer { cpu: 0, is_own });
+        let claimed = u64::from(u32::MAX) - 1;
+        rings.lanes[0].own.as_mut().expect("it has one").tail = claimed;
+        let head = rings.memory.state(own.ring(&rings).state, offset_of!(RingState, head));
+        head.store(claimed, Ordering::Release);
+        for round in 0..4 {
+            own.write(&rings, 2 * round, 0);
+            common.write(&rings, 2 * round + 1, claimed + round + 1);
+        }
+        common.write(&rings, 8, claimed + 4);
+        own.write(&rings, 9, 0);
+        assert_eq!(drained(&mut rings), ((0..10).collect(), true));
     }
 
     #[test]

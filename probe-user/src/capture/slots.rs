@@ -21,23 +21,20 @@ struct Layout {
     /// Bytes from one slot to the next.
     size: usize,
     holder: usize,
+    /// The record, with what stands beside it in a ring as well.
     record: usize,
-    /// What follows the record in a ring; rubbish for attempts.
-    counts: usize,
 }
 
 const ATTEMPT: Layout = Layout {
     size: size_of::<AttemptSlot>(),
     holder: offset_of!(AttemptSlot, holder),
     record: offset_of!(AttemptSlot, record),
-    counts: offset_of!(AttemptSlot, rest_of_line),
 };
 
 const EXCHANGE: Layout = Layout {
     size: size_of::<ExchangeSlot>(),
     holder: offset_of!(ExchangeSlot, holder),
     record: offset_of!(ExchangeSlot, record),
-    counts: offset_of!(ExchangeSlot, datagrams),
 };
 
 /// In both kinds: a hook owns the slot.
@@ -52,7 +49,7 @@ impl Layout {
         if matches!(holder, 0 | BEING_WRITTEN) {
             return None;
         }
-        let bytes = memory.record(offset + self.record, offset + self.counts);
+        let bytes = memory.record(offset + self.record);
         fence(Ordering::Acquire);
         let is_still_its = memory.word(offset + self.holder).load(Ordering::Relaxed) == holder;
         is_still_its.then_some((holder, bytes))

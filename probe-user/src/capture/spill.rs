@@ -12,7 +12,7 @@ use aya::maps::Map;
 use probe_common::{GROUPS, GroupSlot, Loss, SpillSlot, SpillState};
 
 use super::{
-    decode::{Decoded, decode},
+    decode::{Decoded, RECORD, decode},
     memory::Shared,
 };
 use crate::event::{Kind, Spilled};
@@ -112,9 +112,10 @@ impl Spill {
     /// What stands in a slot that is ours.
     fn read(&self, offset: usize) -> Option<(Decoded, Spilled)> {
         let field = |field| self.slots.half(offset + field);
-        // The counts have another order than in a ring, so they are put in afterwards.
-        let bytes =
-            self.slots.record(offset + offset_of!(SpillSlot, record), offset + offset_of!(SpillSlot, last));
+        let mut bytes = self.slots.record(offset + offset_of!(SpillSlot, record));
+        // Beside it stands something else than in a ring: the counts are put in afterwards, and where a redirected attempt
+        // was to go is lost.
+        bytes[RECORD..].fill(0);
         let mut decoded = decode(&bytes).ok()?;
         let count = u64::from(field(offset_of!(SpillSlot, count)));
         let answered = u64::from(field(offset_of!(SpillSlot, answered)));

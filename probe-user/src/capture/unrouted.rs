@@ -47,11 +47,17 @@ impl Unrouted {
         self.counted.values().any(|counted| *counted == attempt(event))
     }
 
-    /// Clears the suspect whose SYN is sent, whether it has come or comes yet.
-    pub(super) fn sent(&mut self, event: &Event) {
+    /// Clears the suspect whose SYN is sent, whether it has come or comes yet. If it has, it knows where it was to go.
+    pub(super) fn sent(&mut self, event: &mut Event) {
         // A tick may put the SYN before its `connect()`; the socket's first suspect is its own.
-        if !self.take(event.socket, u64::MAX) {
-            self.sent.insert(event.socket, event.time);
+        match self.take(event.socket, u64::MAX) {
+            Some(begun) if begun.remote != event.remote && !begun.remote.address.is_unspecified() => {
+                event.redirect(begun.remote);
+            }
+            Some(_) => {}
+            None => {
+                self.sent.insert(event.socket, event.time);
+            }
         }
     }
 
@@ -63,10 +69,10 @@ impl Unrouted {
         }
     }
 
-    /// Whether the socket had a suspect until then; forgets the first of them.
-    fn take(&mut self, socket: u64, until: u64) -> bool {
+    /// The first suspect that the socket had until then; nobody finds it again.
+    fn take(&mut self, socket: u64, until: u64) -> Option<Event> {
         let found = self.suspects.iter().position(|one| one.socket == socket && one.time <= until);
-        found.map(|index| self.suspects.remove(index)).is_some()
+        found.map(|index| self.suspects.remove(index))
     }
 
     /// Whether an attempt waits for its verdict.
@@ -129,13 +135,13 @@ mod tests {
     fn a_syn_clears_the_suspect_whichever_comes_first() {
         for syn_first in [false, true] {
             let mut unrouted = Unrouted::default();
-            let (begun, sent) = (event(Kind::Unrouted, SECOND), event(Kind::Attempted, SECOND + 1));
+            let (begun, mut sent) = (event(Kind::Unrouted, SECOND), event(Kind::Attempted, SECOND + 1));
             if syn_first {
-                unrouted.sent(&sent);
+                unrouted.sent(&mut sent);
                 unrouted.suspect(begun);
             } else {
                 unrouted.suspect(begun);
-                unrouted.sent(&sent);
+                unrouted.sent(&mut sent);
             }
             assert!(unrouted.suspects.is_empty(), "SYN first: {syn_first}");
         }
@@ -145,7 +151,7 @@ mod tests {
     fn the_socket_s_next_connect_is_a_suspect_of_its_own() {
         let mut unrouted = Unrouted::default();
         unrouted.suspect(event(Kind::Unrouted, SECOND));
-        unrouted.sent(&event(Kind::Attempted, SECOND + 1));
+        unrouted.sent(&mut event(Kind::Attempted, SECOND + 1));
         unrouted.clear(&event(Kind::Connected, SECOND + 2));
         // One that was noted in its slot and has left it says nothing of another.
         unrouted.clear(&event(Kind::Attempted, SECOND + 2));
@@ -153,8 +159,8 @@ mod tests {
         assert_eq!(unrouted.suspects.len(), 1);
         unrouted.clear(&event(Kind::Connected, SECOND + 2));
         assert_eq!(unrouted.suspects.len(), 1, "the outcome is the first one's");
-        unrouted.sent(&event(Kind::Attempted, SECOND + 4));
-        unrouted.sent(&event(Kind::Attempted, SECOND + 5));
+        unrouted.sent(&mut event(Kind::Attempted, SECOND + 4));
+        unrouted.sent(&mut event(Kind::Attempted, SECOND + 5));
         unrouted.suspect(event(Kind::Unrouted, SECOND + 6 + TICKS));
         assert_eq!(unrouted.suspects.len(), 1, "the SYN was long before");
     }

@@ -29,6 +29,8 @@ type Pair = (u64, End);
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
     known: HashMap<Pair, Exchange>,
+    /// Whom the application named, where a socket load-balancer chose the peer.
+    named: HashMap<Pair, End>,
     /// Sockets that are older than the hooks.
     older: HashMap<u64, OlderSocket>,
     /// Sockets that a peer began with, whose exchanges are counted.
@@ -139,6 +141,16 @@ impl Exchanges {
         self.known.entry(pair).or_insert_with(|| Exchange::new(event, datagrams)).add(event, datagrams);
     }
 
+    /// Learns whom the application named for the datagrams to a peer, before or after these.
+    pub(super) fn name(&mut self, event: &Event, named: End) {
+        // The datagram of some has never gone.
+        if self.named.len() >= MOST {
+            let known = &self.known;
+            self.named.retain(|pair, _| known.contains_key(pair));
+        }
+        self.named.insert((event.socket, event.remote), named);
+    }
+
     /// How exchanges went that were folded, and in which direction. An answer may have come later, and then looks as if it
     /// began another exchange.
     pub(super) fn of_spilled(&mut self, spilled: &Spilled, datagrams: Datagrams) -> (Direction, Outcomes) {
@@ -239,7 +251,10 @@ impl Exchanges {
         let begun_with = |exchange: &&Exchange| exchange.first == Way::Received;
         self.listening.extend(exchanges.values().filter(begun_with).map(|exchange| exchange.event.socket));
         let mut directions = Vec::with_capacity(exchanges.len());
-        for (pair, exchange) in exchanges {
+        for (pair, mut exchange) in exchanges {
+            if let Some(named) = self.named.remove(&pair) {
+                exchange.event.redirect(named);
+            }
             let before = self.counted.get(&pair).copied();
             let direction = before.map_or_else(|| self.direction(&exchange), |(direction, _)| direction);
             let mut outcomes = exchange.outcomes(direction, now);

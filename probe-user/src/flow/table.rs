@@ -94,6 +94,9 @@ impl FlowTable {
         {
             return;
         }
+        if let Kind::Named(named) = event.kind {
+            return self.exchanges.name(&event, named);
+        }
         self.events += 1;
         match event.kind {
             Kind::Attempted => self.attempt(event),
@@ -108,6 +111,8 @@ impl FlowTable {
                 self.flows.fold(key, (event.time, event.time), process).outcomes.unrouted += 1;
             }
             Kind::Exchanged(datagrams) => self.exchanges.add(&event, datagrams, &mut self.flows),
+            // See above.
+            Kind::Named(_) => {}
         }
     }
 
@@ -124,7 +129,7 @@ impl FlowTable {
             }
             Kind::Unrouted => (Direction::Outbound, Outcomes { unrouted: *count, ..Outcomes::default() }),
             // These never go there.
-            Kind::Attempted => return,
+            Kind::Attempted | Kind::Named(_) => return,
         };
         if matches!(event.kind, Kind::Connected | Kind::Failed(_)) {
             self.spilled_outcomes += count;
@@ -234,10 +239,12 @@ impl FlowTable {
             self.orphan(event);
         }
         let mut key = RawKey::outbound(event);
-        if let (Kind::Failed(_), Some(attempt)) = (event.kind, &attempt) {
-            // A failed socket may have lost its destination already; the attempt has it for certain.
+        if let Some(attempt) = &attempt {
+            // A failed socket may have lost its destination already; the attempt has it for certain, and it knows where it
+            // was to go before a socket load-balancer chose.
             key.remote = attempt.remote.address;
             key.port = attempt.remote.port;
+            key.translated = key.translated.or(attempt.translated);
         }
         count(&mut self.flows.fold(key, (began, event.time + event.elapsed), process).outcomes);
     }

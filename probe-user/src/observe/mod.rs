@@ -165,10 +165,16 @@ impl Watch {
             1 => "translated addresses are known in 1 namespace".to_owned(),
             many => format!("translated addresses are known in {many} namespaces"),
         };
-        let gaps = self.translations.gaps();
-        let unknown =
-            gaps.into_iter().map(|gap| format!("{gap}; a service is known there by one address only"));
+        let unknown = self
+            .untranslated()
+            .into_iter()
+            .map(|gap| format!("{gap}; a service is known there by one address only"));
         std::iter::once(namespaces).chain(unknown).collect()
+    }
+
+    /// Why a translation may not be known, one phrase each.
+    fn untranslated(&self) -> Vec<String> {
+        self.translations.gaps().into_iter().chain(self.probe.untranslated().iter().cloned()).collect()
     }
 
     /// The kernel's statistics of the probe's programs.
@@ -416,7 +422,7 @@ impl Watch {
             clock_moved: self.steady.clock_moved,
             stood_still: self.steady.stood_still,
             deaf_to: self.deaf_to.iter().copied().collect(),
-            untranslated: self.translations.gaps(),
+            untranslated: self.untranslated(),
             limited_to: limits.chain(groups).collect(),
             blind: BLIND.iter().map(|&words| words.to_owned()).chain(fields).collect(),
         })

@@ -1,8 +1,9 @@
 //! What reaches below the tests' usual tools: BPF objects of other processes, handlers to measure against, a traced
-//! process, io_uring.
+//! process, io_uring, a socket load-balancer.
 //!
 //! The only room of the tests that knows aya, or holds unsafe code.
 
+pub mod balancer;
 pub mod oldkernel;
 pub mod peers;
 pub mod programs;

@@ -11,13 +11,15 @@ use probe_common::RingState;
 use serde::Serialize;
 
 /// Names of the probe's programs, as the kernel keeps them.
-pub const OURS: [&str; 12] = [
+pub const OURS: [&str; 14] = [
     "tcp_state",
     "tcp_rescue",
     "connect4",
     "connect6",
     "sendmsg4",
     "sendmsg6",
+    "named4",
+    "named6",
     "recvmsg4",
     "recvmsg6",
     "udp_sent",

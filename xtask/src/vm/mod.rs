@@ -23,9 +23,10 @@ const SERIES: [&str; 2] = ["6.1", "6.12"];
 
 /// The tests whose rules hold on every kernel: they load and attach everything, make each kind of connection, and hold
 /// what was recorded against it.
-const TESTS: [&str; 10] = [
+const TESTS: [&str; 11] = [
     "baseline",
     "accepts",
+    "balancers",
     "coverage",
     "crowds",
     "datagrams",
