@@ -9,6 +9,7 @@ pub mod documents;
 pub mod exact;
 pub mod folder;
 pub mod generator;
+pub mod golden;
 pub mod group;
 pub mod kernel;
 pub mod live;

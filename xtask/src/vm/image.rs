@@ -55,7 +55,9 @@ pub(super) fn write(
         if program.is_test {
             let (only, how) = match program.name.as_str() {
                 // Their names say nothing of links.
-                "baseline" | "crowds" | "translations" | "unroutable" => (None, "--test-threads=4"),
+                "balancers" | "baseline" | "crowds" | "golden" | "translations" | "unroutable" => {
+                    (None, "--test-threads=4")
+                }
                 // It sets the clock, which nothing else that runs beside it should see.
                 CLOCK => (Some(CLOCK_TEST), "--ignored"),
                 _ => (only, "--test-threads=4"),

@@ -23,7 +23,7 @@ const SERIES: [&str; 2] = ["6.1", "6.12"];
 
 /// The tests whose rules hold on every kernel: they load and attach everything, make each kind of connection, and hold
 /// what was recorded against it.
-const TESTS: [&str; 11] = [
+const TESTS: [&str; 12] = [
     "baseline",
     "accepts",
     "balancers",
@@ -31,6 +31,7 @@ const TESTS: [&str; 11] = [
     "crowds",
     "datagrams",
     "failures",
+    "golden",
     "identity",
     "older",
     "translations",
