@@ -52,17 +52,21 @@ pub fn build(root: &Path) -> Result<PathBuf> {
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("Cargo.toml"), MANIFEST)?;
     fs::copy(source(root), folder.join("main.rs")).context("copying the handlers")?;
-    let debian = compile(Command::new("/usr/bin/cargo").env("PATH", tools()?), &folder);
-    let built = debian.or_else(|_| compile(Command::new("cargo").arg("+nightly"), &folder));
+    let tools = tools(root)?;
+    let built = compile(Command::new("/usr/bin/cargo").env("PATH", &tools), &folder).or_else(|debian| {
+        let nightly = compile(Command::new("cargo").arg("+nightly"), &folder);
+        nightly.with_context(|| format!("Debian's cargo: {debian:#}"))
+    });
     built.context("neither Debian's cargo nor a rustup nightly with rust-src builds for BPF")?;
     Ok(folder.join("target/bpfel-unknown-none/release/peers"))
 }
 
-/// Debian's compiler first, then wherever bpf-linker is.
-fn tools() -> Result<std::ffi::OsString> {
+/// Debian's compiler first, then wherever bpf-linker is: `cargo xtask ebpf` puts its own below `target`.
+fn tools(root: &Path) -> Result<std::ffi::OsString> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let paths = [PathBuf::from("/usr/bin")].into_iter().chain(home.map(|home| home.join("bin")));
+    let own = [PathBuf::from("/usr/bin"), root.join("target/tools/bin")];
+    let paths = own.into_iter().chain(home.map(|home| home.join("bin")));
     let known = std::env::var_os("PATH").unwrap_or_default();
     Ok(std::env::join_paths(paths.chain(std::env::split_paths(&known)))?)
 }
