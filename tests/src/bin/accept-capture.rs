@@ -9,7 +9,8 @@ use flowdrift_tests::accept::{
 };
 
 /// The rules that every kernel must keep, each over every link and family.
-const TABLE: [&str; 7] = ["accepts", "crowds", "datagrams", "failures", "identity", "older", "unroutable"];
+const TABLE: [&str; 8] =
+    ["accepts", "crowds", "datagrams", "failures", "golden", "identity", "older", "unroutable"];
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project root")?;
@@ -22,10 +23,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         3 => older::line(runs),
         4 => spill::line(&spilled),
         5 => fairness::line(flows),
-        6 => suites::line("translation", root, &["translations", "cases"]).and(docker::line()),
+        6 => suites::line("translation", root, &["balancers", "translations", "cases"]).and(docker::line()),
         // The clock is set on emulated machines: `cargo xtask vm`.
         8 => suites::line("coverage", root, &["coverage", "cases"]),
-        7 => suites::line("rights", root, &["rights"]),
+        7 => suites::line("rights", root, &["rights", "audit"]),
         9 => cost::line(rounds, root),
         line => unreachable!("{line} is no line of it"),
     })

@@ -11,6 +11,8 @@ use std::{
 
 use nix::libc;
 
+use crate::group;
+
 /// `enum bpf_attach_type` (linux/bpf.h) of the hooks for IPv4 and IPv6.
 const CONNECT: [u32; 2] = [10, 11];
 const SEND: [u32; 2] = [14, 15];
@@ -30,7 +32,7 @@ impl Balancer {
     #[must_use]
     pub fn new(service: SocketAddr, backend: SocketAddr) -> Self {
         let family = usize::from(service.is_ipv6());
-        let root = File::open(root()).expect("the root of the cgroup tree");
+        let root = File::open(group::root()).expect("the root of the cgroup tree");
         let hooks = [(CONNECT, service, backend), (SEND, service, backend), (RECEIVE, backend, service)];
         let link = |(kinds, from, to): ([u32; 2], SocketAddr, SocketAddr)| {
             let kind = kinds[family];
@@ -39,13 +41,6 @@ impl Balancer {
         };
         Self { _links: hooks.map(link).into() }
     }
-}
-
-/// Where the cgroup-v2 tree is mounted (`man 5 proc_pid_mountinfo`).
-fn root() -> String {
-    let table = std::fs::read_to_string("/proc/self/mountinfo").expect("/proc");
-    let line = table.lines().find(|line| line.contains(" - cgroup2 ")).expect("a cgroup-v2 tree is mounted");
-    line.split(' ').nth(4).expect("a mount point").to_owned()
 }
 
 /// `struct bpf_insn`.
