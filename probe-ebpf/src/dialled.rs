@@ -5,11 +5,12 @@
 //! meet here, and what was named goes to user space in a record of its own, once for each exchange that begins.
 
 use aya_ebpf::{Global, bindings::BPF_ANY};
-use probe_common::kind;
+use probe_common::{Loss, kind};
 
 use crate::{
     clock,
     cpu::Cpu,
+    emit,
     exchange::{self, Peer},
     maps::DIALLED,
     record,
@@ -69,8 +70,9 @@ pub(crate) fn tell<A: Access>(socket: &Socket<A>, cookie: u64, peer: &Peer, name
         return;
     }
     let Some(cpu) = Cpu::current() else { return };
-    // What finds no room costs the exchange its name, as a lost attempt costs an outcome its process.
-    let Some(mut place) = Place::claim(Ring::Common) else { return };
+    let Some(mut place) = Place::claim(Ring::Common) else {
+        return emit::lost(socket.cgroup(), Loss::Datagram);
+    };
     let words = place.record();
     record::write_socket(words, clock::now(cpu), cookie, socket);
     Tuple::with(socket, peer, |tuple| {

@@ -52,6 +52,9 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, SkBuffContext, SockAddrContext},
 };
 
+// What can stand beside programs that choose peers is named so that another recorder knows it for one of ours
+// (`capture/order.rs`); a name has 15 bytes.
+
 /// A cgroup hook's answer that lets the call go on (`man 2 connect` is none of our business).
 const ALLOW: i32 = 1;
 
@@ -71,7 +74,7 @@ fn tcp_rescue(context: BtfTracePointContext) -> i32 {
 
 /// `BPF_CGROUP_RUN_PROG_INET4_CONNECT` in `tcp_v4_pre_connect` (net/ipv4/tcp_ipv4.c): before the route lookup.
 #[cgroup_sock_addr(connect4)]
-fn connect4(context: SockAddrContext) -> i32 {
+fn flowdrift_conn4(context: SockAddrContext) -> i32 {
     connect::begun_v4(&context);
     ALLOW
 }
@@ -79,7 +82,7 @@ fn connect4(context: SockAddrContext) -> i32 {
 /// `BPF_CGROUP_RUN_PROG_INET6_CONNECT` in `tcp_v6_pre_connect` (net/ipv6/tcp_ipv6.c): before the route lookup,
 /// for IPv4-mapped destinations too.
 #[cgroup_sock_addr(connect6)]
-fn connect6(context: SockAddrContext) -> i32 {
+fn flowdrift_conn6(context: SockAddrContext) -> i32 {
     connect::begun_v6(&context);
     ALLOW
 }
@@ -101,29 +104,29 @@ fn udp_received(context: BtfTracePointContext) -> i32 {
 /// `BPF_CGROUP_RUN_PROG_UDP4_SENDMSG_LOCK` in `udp_sendmsg` (net/ipv4/udp.c), when the call names a peer: for IPv4-mapped
 /// ones of an IPv6 socket too.
 #[cgroup_sock_addr(sendmsg4)]
-fn sendmsg4(context: SockAddrContext) -> i32 {
+fn flowdrift_send4(context: SockAddrContext) -> i32 {
     udp::addressed_v4(&context);
     ALLOW
 }
 
 /// `BPF_CGROUP_RUN_PROG_UDP6_SENDMSG_LOCK` in `udpv6_sendmsg` (net/ipv6/udp.c), likewise.
 #[cgroup_sock_addr(sendmsg6)]
-fn sendmsg6(context: SockAddrContext) -> i32 {
+fn flowdrift_send6(context: SockAddrContext) -> i32 {
     udp::addressed_v6(&context);
     ALLOW
 }
 
-/// The same hook as [`sendmsg4`]'s again, ahead of every other program of it: for whom the application has named.
+/// The same hook as [`flowdrift_send4`]'s again, ahead of every other program of it: for whom the application has named.
 /// Only attached where there are other programs.
 #[cgroup_sock_addr(sendmsg4)]
-fn named4(context: SockAddrContext) -> i32 {
+fn flowdrift_name4(context: SockAddrContext) -> i32 {
     udp::named_v4(&context);
     ALLOW
 }
 
-/// Likewise of [`sendmsg6`].
+/// Likewise of [`flowdrift_send6`].
 #[cgroup_sock_addr(sendmsg6)]
-fn named6(context: SockAddrContext) -> i32 {
+fn flowdrift_name6(context: SockAddrContext) -> i32 {
     udp::named_v6(&context);
     ALLOW
 }

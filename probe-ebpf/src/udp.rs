@@ -209,7 +209,7 @@ fn count(socket: &Socket, noted: Option<Peer>, call: Call) {
     };
     // A failed call that named nobody was wrong in itself.
     if (peer.is_known() || !call.is_failed()) && scope::watched(socket) {
-        if dialled::may_differ() && noted.is_none() {
+        if dialled::may_differ() && noted.is_none() && peer.is_known() {
             dialled::of_connected(socket, socket.cookie(), &peer);
         }
         exchange::count(socket, socket.cookie(), &peer, call, Context::Task);

@@ -40,14 +40,16 @@ fn a_hook_that_is_detached_from_outside_is_told() {
     if !needs::root(TEST) || !needs::tool(TEST, "bpftool") {
         return;
     }
-    for (program, protocol) in [("connect4", Protocol::Tcp), ("sendmsg6", Protocol::Udp)] {
+    for (program, hook, protocol) in
+        [("flowdrift_conn4", "connect4", Protocol::Tcp), ("flowdrift_send6", "sendmsg6", Protocol::Udp)]
+    {
         let recorder = Recorder::start(&[]);
         detach(&recorder, program);
         let window = recorder.finish();
         let gaps = window.coverage.gaps();
         let [gap] = gaps.as_slice() else { panic!("one gap: {gaps:?}") };
         let expected =
-            format!("cgroup/{program} not attached (detached from outside while the window was open)");
+            format!("cgroup/{hook} not attached (detached from outside while the window was open)");
         assert!(gap.words.starts_with(&expected), "{gap:?}");
         assert_eq!(gap.protocol, Some(protocol));
     }

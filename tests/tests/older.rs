@@ -14,6 +14,7 @@ use flowdrift_tests::{
     dial, everywhere,
     namespace::TestNamespace,
     needs,
+    recorder::Recorder,
     site::{Expected, Site},
 };
 use nix::mount::{MntFlags, umount2};
@@ -23,6 +24,7 @@ everywhere!(
     a_thousand_open_connections_are_found_once_each,
     connections_made_while_the_recorder_starts_count_once,
     an_older_attempt_that_fails_later_is_a_failure,
+    another_recorder_chooses_no_peers,
     an_older_attempt_that_succeeds_later_is_a_success,
     an_older_attempt_that_still_waits_is_unanswered,
     without_a_listener_the_direction_is_unknown,
@@ -40,6 +42,17 @@ fn a_namespace_that_goes_while_all_are_read_is_no_gap() {
     for gone in [listed.enter(|| Ok(())).map(|()| listed), Namespace::at(&going.path())] {
         assert_eq!(gone.expect_err("it is gone").kind(), ErrorKind::NotFound);
     }
+}
+
+/// It has programs on the same hooks as a socket load-balancer would.
+fn another_recorder_chooses_no_peers(site: &Site) {
+    let (listener, port) = site.listen();
+    let _clients = connect(site, port, 1);
+    let _servers = accept(&listener, 1);
+    let first = Recorder::start(&[]);
+    let second = site.record();
+    let gaps = second.finish().coverage.gaps();
+    assert_eq!(gaps, Vec::new(), "{:?}", first.id());
 }
 
 fn connect(site: &Site, port: u16, count: usize) -> Vec<Socket> {

@@ -20,7 +20,7 @@ use super::{
     btf::KernelTypes,
     cgroups::CgroupTree,
     error::StartError,
-    order::{Call, link_ahead},
+    order::{Call, can_be_first, link_first},
 };
 use crate::event::Protocol;
 
@@ -43,10 +43,10 @@ struct Hook {
 enum Point {
     /// A tracepoint of the kernel, by BTF.
     Tracepoint(&'static str),
-    /// The root of the cgroup-v2 tree, for calls; the program's own name says which.
-    Cgroup,
-    /// Likewise, ahead of all other programs where the kernel can do that.
-    Ahead(Call),
+    /// The root of the cgroup-v2 tree, for calls.
+    Cgroup(Call),
+    /// Likewise, as the first program there where the kernel can do that.
+    First(Call),
     /// Likewise, for packets.
     Packets(CgroupSkbAttachType),
 }
@@ -80,11 +80,11 @@ const fn udp(program: &'static str, point: Point, cost: &'static str) -> Hook {
 }
 
 const fn connect(program: &'static str, call: Call, cost: &'static str) -> Hook {
-    Hook { program, point: Point::Ahead(call), protocol: Protocol::Tcp, cost: Some(cost) }
+    Hook { program, point: Point::First(call), protocol: Protocol::Tcp, cost: Some(cost) }
 }
 
 /// Only attached where other programs may choose peers, and never in their place.
-const NAMED: [&str; 2] = ["named4", "named6"];
+const NAMED: [&str; 2] = ["flowdrift_name4", "flowdrift_name6"];
 
 /// In the order of their attachment. TCP: the tracepoint first, so that no SYN goes past the slot that a connect hook has
 /// filled. UDP: the tracepoints last, so that each finds the note that a cgroup hook has left. What sees the address that
@@ -93,21 +93,29 @@ const HOOKS: [Hook; 14] = [
     tcp_state(TCP_PROGRAMS[0]),
     tcp_state(TCP_PROGRAMS[1]),
     connect(
-        "connect4",
+        "flowdrift_conn4",
         Call::Connect4,
         "IPv4 attempts that die on their route (no route, prohibit, blackhole, a cgroup program that refuses)",
     ),
     connect(
-        "connect6",
+        "flowdrift_conn6",
         Call::Connect6,
         "IPv6 attempts that die on their route (no route, prohibit, blackhole, a cgroup program that refuses)",
     ),
-    udp("sendmsg4", Point::Cgroup, "to whom unconnected UDP sockets send over IPv4"),
-    udp("sendmsg6", Point::Cgroup, "to whom unconnected UDP sockets send over IPv6"),
-    udp(NAMED[0], Point::Ahead(Call::SendMessage4), "which services unconnected UDP sockets name over IPv4"),
-    udp(NAMED[1], Point::Ahead(Call::SendMessage6), "which services unconnected UDP sockets name over IPv6"),
-    udp("recvmsg4", Point::Ahead(Call::ReceiveMessage4), "from whom unconnected IPv4 UDP sockets receive"),
-    udp("recvmsg6", Point::Ahead(Call::ReceiveMessage6), "from whom unconnected IPv6 UDP sockets receive"),
+    udp(
+        "flowdrift_send4",
+        Point::Cgroup(Call::SendMessage4),
+        "to whom unconnected UDP sockets send over IPv4",
+    ),
+    udp(
+        "flowdrift_send6",
+        Point::Cgroup(Call::SendMessage6),
+        "to whom unconnected UDP sockets send over IPv6",
+    ),
+    udp(NAMED[0], Point::First(Call::SendMessage4), "which services unconnected UDP sockets name over IPv4"),
+    udp(NAMED[1], Point::First(Call::SendMessage6), "which services unconnected UDP sockets name over IPv6"),
+    udp("recvmsg4", Point::First(Call::ReceiveMessage4), "from whom unconnected IPv4 UDP sockets receive"),
+    udp("recvmsg6", Point::First(Call::ReceiveMessage6), "from whom unconnected IPv6 UDP sockets receive"),
     udp("udp_sent", Point::Tracepoint(SENT), "all UDP that is sent"),
     udp("udp_received", Point::Tracepoint(RECEIVED), "all UDP that is received"),
     udp("udp_left", Point::Packets(CgroupSkbAttachType::Egress), "all UDP that is sent"),
@@ -115,13 +123,19 @@ const HOOKS: [Hook; 14] = [
 ];
 
 impl Hook {
-    /// Whether it is one of those that show datagrams so, or has nothing to do with them.
-    fn serves(&self, datagrams: Datagrams) -> bool {
+    /// Whether it is one of those that show datagrams so, or has nothing to do with them; and whether it is of use where
+    /// others choose peers, or do not.
+    fn serves(&self, datagrams: Datagrams, peers_are_chosen: bool) -> bool {
+        // Behind the others it would see what they chose.
+        if NAMED.contains(&self.program) && !(peers_are_chosen && can_be_first()) {
+            return false;
+        }
         match (self.protocol, self.point) {
             (Protocol::Udp, Point::Tracepoint(_)) => datagrams == Datagrams::Calls,
             (_, Point::Packets(_)) => datagrams == Datagrams::Packets,
             // A packet tells itself from whom it came.
-            _ => datagrams == Datagrams::Calls || !self.program.starts_with("recvmsg"),
+            (_, Point::First(Call::ReceiveMessage4 | Call::ReceiveMessage6)) => datagrams == Datagrams::Calls,
+            _ => true,
         }
     }
 }
@@ -148,8 +162,8 @@ pub(super) type Links = HashMap<&'static str, OwnedFd>;
 pub(super) struct Attached {
     pub(super) hooks: Vec<HookState>,
     pub(super) links: Links,
-    /// Which services are not known, and why.
-    pub(super) blind: Vec<String>,
+    /// Why a program that should be the first of its hook is not, where the kernel could do it.
+    pub(super) not_first: Vec<String>,
 }
 
 /// Attaches everything.
@@ -159,32 +173,30 @@ pub(super) fn attach_all(
     tree: Result<&CgroupTree, &io::Error>,
 ) -> Result<Attached, StartError> {
     let types = Btf::from_sys_fs().map_err(|cause| StartError::Load(Box::new(cause.into())))?;
-    let mut attached = Attached { hooks: Vec::new(), links: Links::new(), blind: Vec::new() };
-    for hook in HOOKS.iter().filter(|hook| hook.serves(datagrams)) {
-        let is_for_names = NAMED.contains(&hook.program);
-        if is_for_names && !peers_are_chosen {
-            continue;
-        }
+    let mut attached = Attached { hooks: Vec::new(), links: Links::new(), not_first: Vec::new() };
+    for hook in HOOKS.iter().filter(|hook| hook.serves(datagrams, peers_are_chosen)) {
         let result = hook.attach(ebpf, &types, tree);
-        let is_behind = matches!((hook.point, &result), (Point::Ahead(_), Ok(None)));
-        if peers_are_chosen && (is_behind || (is_for_names && result.is_err())) {
-            attached.blind.push(format!(
-                "another program may choose peers before cgroup/{} is run (this kernel runs ours last; 6.17 can run it \
-                 first)",
-                hook.program
-            ));
-        }
-        match result {
-            // It only says what is told above.
-            Err(_) if is_for_names => continue,
-            Ok(Some(link)) => {
-                attached.links.insert(hook.program, link);
-                attached.hooks.push(hook.state(Ok(()))?);
+        let result = result.map(|way| match way {
+            Way::Aya => {}
+            Way::First(link) => drop(attached.links.insert(hook.program, link)),
+            Way::Behind(cause) if can_be_first() => {
+                attached.not_first.push(format!("cgroup/{} is not the first: {cause}", hook.program));
             }
-            result => attached.hooks.push(hook.state(result.map(drop))?),
-        }
+            Way::Behind(_) => {}
+        });
+        attached.hooks.push(hook.state(result)?);
     }
     Ok(attached)
+}
+
+/// How a program is attached.
+enum Way {
+    /// Aya holds the link.
+    Aya,
+    /// As the first of its hook, by this link.
+    First(OwnedFd),
+    /// Aya holds the link, behind all others for this reason.
+    Behind(io::Error),
 }
 
 impl Hook {
@@ -192,7 +204,8 @@ impl Hook {
         let Self { program, point, protocol, cost } = *self;
         let name = match point {
             Point::Tracepoint(name) => format!("tp_btf/{name} ({program})"),
-            Point::Cgroup | Point::Ahead(_) => format!("cgroup/{program}"),
+            Point::First(call) if NAMED.contains(&program) => format!("cgroup/{} ({program})", call.name()),
+            Point::Cgroup(call) | Point::First(call) => format!("cgroup/{}", call.name()),
             Point::Packets(_) => format!("cgroup_skb ({program})"),
         };
         match (attached, cost) {
@@ -212,7 +225,6 @@ impl Hook {
 enum Refusal {
     NotInObject(&'static str),
     NoTree(String),
-    Order(io::Error),
     Program(ProgramError),
 }
 
@@ -229,7 +241,6 @@ impl Refusal {
             Self::NoTree(cause) => {
                 StartError::System { doing: format!("attaching {program}"), cause: io::Error::other(cause) }
             }
-            Self::Order(cause) => StartError::System { doing: format!("attaching {program}"), cause },
             Self::Program(cause) => StartError::Program { program, cause: Box::new(cause) },
         }
     }
@@ -238,7 +249,6 @@ impl Refusal {
         match self {
             Self::NotInObject(_) => "not in the embedded probe".to_owned(),
             Self::NoTree(cause) => format!("no cgroup-v2 tree: {cause}"),
-            Self::Order(cause) => format!("not ahead of other programs: {cause}"),
             Self::Program(cause) => told_by_verifier(&format!("{:#}", anyhow::Error::from(cause))),
         }
     }
@@ -272,7 +282,7 @@ impl Hook {
     fn detach(&self, ebpf: &mut Ebpf) {
         match self.point {
             Point::Tracepoint(_) => unload::<BtfTracePoint>(ebpf, self.program, BtfTracePoint::unload),
-            Point::Cgroup | Point::Ahead(_) => {
+            Point::Cgroup(_) | Point::First(_) => {
                 unload::<CgroupSockAddr>(ebpf, self.program, CgroupSockAddr::unload)
             }
             Point::Packets(_) => unload::<CgroupSkb>(ebpf, self.program, CgroupSkb::unload),
@@ -310,37 +320,33 @@ fn root(tree: Result<&CgroupTree, &io::Error>) -> Result<File, Refusal> {
 }
 
 impl Hook {
-    /// Attaches it; the link, where aya does not hold that.
     fn attach(
         &self,
         ebpf: &mut Ebpf,
         types: &Btf,
         tree: Result<&CgroupTree, &io::Error>,
-    ) -> Result<Option<OwnedFd>, Refusal> {
+    ) -> Result<Way, Refusal> {
         match self.point {
             Point::Tracepoint(name) => {
                 let program: &mut BtfTracePoint = program(ebpf, self.program)?;
                 program.load(name, types)?;
                 program.attach()?;
             }
-            Point::Cgroup => {
+            Point::Cgroup(_) => {
                 let root = root(tree)?;
                 let program: &mut CgroupSockAddr = program(ebpf, self.program)?;
                 program.load()?;
                 program.attach(root, CgroupAttachMode::Single)?;
             }
-            Point::Ahead(call) => {
+            Point::First(call) => {
                 let root = root(tree)?;
                 let program: &mut CgroupSockAddr = program(ebpf, self.program)?;
                 program.load()?;
-                match link_ahead(program.fd()?.as_fd(), &root, call) {
-                    Ok(link) => return Ok(Some(link)),
-                    // Behind the others what they choose is all that it would see.
-                    Err(cause) if NAMED.contains(&self.program) => {
-                        return Err(Refusal::Order(cause));
-                    }
-                    Err(_) => {
+                match link_first(program.fd()?.as_fd(), &root, call) {
+                    Ok(link) => return Ok(Way::First(link)),
+                    Err(cause) => {
                         program.attach(root, CgroupAttachMode::Single)?;
+                        return Ok(Way::Behind(cause));
                     }
                 }
             }
@@ -351,7 +357,7 @@ impl Hook {
                 program.attach(root, way, CgroupAttachMode::Single)?;
             }
         }
-        Ok(None)
+        Ok(Way::Aya)
     }
 }
 

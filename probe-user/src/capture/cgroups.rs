@@ -120,7 +120,8 @@ impl CgroupTree {
             self.names.insert(root.ino(), "/".to_owned());
         }
         let mut names = std::mem::take(&mut self.names);
-        self.walk(|path, id| {
+        // What cannot be read has no name.
+        let _ = self.walk(|path, id| {
             if let Ok(below) = path.strip_prefix(&self.root) {
                 names.insert(id, format!("/{}", below.display()));
             }
@@ -128,24 +129,35 @@ impl CgroupTree {
         self.names = names;
     }
 
-    /// Every group now, the root first; those that go meanwhile may be among them.
-    pub(super) fn groups(&self) -> Vec<PathBuf> {
+    /// Every group now, the root first; those that go meanwhile may be among them. With the reason, if some could not be
+    /// read.
+    pub(super) fn groups(&self) -> (Vec<PathBuf>, Option<io::Error>) {
         let mut groups = vec![self.root.clone()];
-        self.walk(|path, _| groups.push(path.to_owned()));
-        groups
+        let unread = self.walk(|path, _| groups.push(path.to_owned()));
+        (groups, unread)
     }
 
-    /// Shows every group below the root, with its id.
-    fn walk(&self, mut show: impl FnMut(&Path, u64)) {
+    /// Shows every group below the root, with its id; why it could not show all.
+    fn walk(&self, mut show: impl FnMut(&Path, u64)) -> Option<io::Error> {
+        let mut unread = None;
         let mut waiting = vec![self.root.clone()];
         while let Some(directory) = waiting.pop() {
-            let Ok(entries) = std::fs::read_dir(&directory) else { continue };
+            let entries = match std::fs::read_dir(&directory) {
+                Ok(entries) => entries,
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
+                Err(cause) => {
+                    let told = format!("{}: {cause}", directory.display());
+                    unread = unread.or(Some(io::Error::new(cause.kind(), told)));
+                    continue;
+                }
+            };
             for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
                 let path = entry.path();
                 show(&path, entry.ino());
                 waiting.push(path);
             }
         }
+        unread
     }
 }
 

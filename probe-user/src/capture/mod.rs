@@ -20,6 +20,7 @@ mod memory;
 pub mod namespaces;
 mod object;
 mod order;
+pub mod owners;
 pub mod probe;
 mod recursion;
 pub mod rights;

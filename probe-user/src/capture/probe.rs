@@ -17,7 +17,7 @@ use super::{
     links,
     load::{Scope, load, map},
     namespaces::Namespace,
-    order,
+    order::{Choosers, can_be_first},
     recursion::{Recursion, handlers_can_nest},
     rights::Rights,
     rings::{Drained, Rings},
@@ -59,6 +59,38 @@ impl Default for Options {
     }
 }
 
+/// What runs before our programs.
+struct Behind {
+    choosers: Choosers,
+    not_first: Vec<String>,
+    by_packets: bool,
+}
+
+impl Behind {
+    /// Why services may be known by their backends only.
+    fn in_words(&self) -> Vec<String> {
+        const LAST: &str =
+            "this kernel runs programs that choose peers before ours (6.17 lets ours be first)";
+        const BELOW: &str =
+            "a group below the root has a program that chooses peers, and that runs before ours";
+        const PACKETS: &str = "of connected UDP sockets packets show the backend alone";
+        let Self { choosers: Choosers { at_root, below, unknown }, not_first, by_packets } = self;
+        let unknown = unknown.iter().map(|why| format!("nobody knows who chooses peers: {why}"));
+        let mut words: Vec<String> = unknown.collect();
+        if *at_root || *below {
+            words.extend(not_first.iter().cloned());
+        }
+        match (can_be_first(), at_root, below) {
+            (_, false, false) => {}
+            (false, ..) => words.push(LAST.to_owned()),
+            (true, _, true) => words.push(BELOW.to_owned()),
+            (true, ..) if *by_packets => words.push(PACKETS.to_owned()),
+            (true, ..) => {}
+        }
+        words
+    }
+}
+
 /// An attached probe. Dropping it detaches everything.
 pub struct Probe {
     rings: Rings,
@@ -71,8 +103,9 @@ pub struct Probe {
     missing_fields: Vec<MissingField>,
     programs: Vec<(String, File)>,
     logger: Option<EbpfLogger<Diagnostics>>,
-    /// Which services are not known, and why.
-    untranslated: Vec<String>,
+    behind: Behind,
+    /// Facts of which others have chosen the peer.
+    redirected: u64,
     /// Holds the links; gone once detached.
     attached: Option<(Ebpf, Links)>,
 }
@@ -97,11 +130,11 @@ impl Probe {
         let shape =
             Shape::of_this_machine(options.ring_bytes).map_err(StartError::system("counting CPUs"))?;
         let sets = spill::sets(options.spill_bytes);
-        let datagrams = if options.udp_by_packets { Datagrams::Packets } else { Datagrams::of(&types) };
-        let peers_are_chosen = tree.map_or(Ok(false), order::are_peers_chosen);
-        let peers_are_chosen =
-            peers_are_chosen.map_err(StartError::system("asking for other programs of the cgroups"))?;
-        let mut ebpf = load(options, (shape, sets), (datagrams, peers_are_chosen), &offsets, &scope)?;
+        let choosers = tree.map_or_else(|_| Choosers::default(), Choosers::of);
+        // Behind them the calls that send show a backend, and those that receive its service; packets show the backend.
+        let by_packets = options.udp_by_packets || (choosers.may_be() && !can_be_first());
+        let datagrams = if by_packets { Datagrams::Packets } else { Datagrams::of(&types) };
+        let mut ebpf = load(options, (shape, sets), (datagrams, choosers.may_be()), &offsets, &scope)?;
         scope.apply(&mut ebpf)?;
         let logger = match options.diagnostics {
             true => {
@@ -113,7 +146,8 @@ impl Probe {
             .map_err(StartError::system("mapping the rings"))?;
         let spill = Spill::new(sets, map(&ebpf, "SPILL")?, map(&ebpf, "SPILL_STATE")?, map(&ebpf, "GROUPS")?)
             .map_err(StartError::system("mapping the spill"))?;
-        let Attached { hooks, links, blind } = attach_all(&mut ebpf, (datagrams, peers_are_chosen), tree)?;
+        let Attached { hooks, links, not_first } =
+            attach_all(&mut ebpf, (datagrams, choosers.may_be()), tree)?;
         Ok(Self {
             rings,
             spill,
@@ -125,7 +159,8 @@ impl Probe {
             programs: program_files(&ebpf)?,
             hooks,
             missing_fields,
-            untranslated: blind,
+            behind: Behind { choosers, not_first, by_packets: datagrams == Datagrams::Packets },
+            redirected: 0,
             logger,
             attached: Some((ebpf, links)),
         })
@@ -141,7 +176,11 @@ impl Probe {
     /// What happened on one CPU comes in order; an attempt that went to a ring by itself may come after its outcome, by
     /// another CPU's. Attempts that died on their route are held back until [`Self::settle`] knows that they did.
     pub fn drain(&mut self, mut take: impl FnMut(Event)) -> Drained {
-        let Self { rings, unrouted, undecodable, .. } = self;
+        let Self { rings, unrouted, undecodable, redirected, .. } = self;
+        let mut take = |event: Event| {
+            *redirected += u64::from(event.translated.is_some() || matches!(event.kind, Kind::Named(_)));
+            take(event);
+        };
         rings.drain(|record| match decode(record) {
             Err(_) => *undecodable += 1,
             Ok(Decoded::Begun(event)) => unrouted.suspect(event),
@@ -296,10 +335,18 @@ impl Probe {
         &self.hooks
     }
 
+    /// Whether others may choose the peers of calls.
+    #[must_use]
+    pub fn may_be_redirected(&self) -> bool {
+        self.behind.choosers.may_be()
+    }
+
     /// Why a service may be known by its backend only, one phrase each.
     #[must_use]
-    pub fn untranslated(&self) -> &[String] {
-        &self.untranslated
+    pub fn services_unknown(&self) -> Vec<String> {
+        const LATE: &str = "a program that chooses peers came while the window was open";
+        let late = (self.redirected > 0 && !self.may_be_redirected()).then(|| LATE.to_owned());
+        self.behind.in_words().into_iter().chain(late).collect()
     }
 
     /// Fields that this kernel lacks.

@@ -35,6 +35,8 @@ pub struct ListedSocket {
     pub state: State,
     /// The cookie that the hooks report too.
     pub socket: u64,
+    /// Its inode, by which descriptors of processes name it.
+    pub inode: u32,
     /// cgroup-v2 id, where the kernel says it.
     pub cgroup: Option<u64>,
     /// The socket's own end.
@@ -109,6 +111,7 @@ fn listed(response: &InetResponse, state: State) -> ListedSocket {
     ListedSocket {
         state,
         socket: u64::from_ne_bytes(id.cookie),
+        inode: response.header.inode,
         cgroup: cgroup(response),
         local: End { address: id.source_address.to_canonical(), port: id.source_port },
         remote: End { address: id.destination_address.to_canonical(), port: id.destination_port },

@@ -50,8 +50,12 @@ impl Unrouted {
     /// Clears the suspect whose SYN is sent, whether it has come or comes yet. If it has, it knows where it was to go.
     pub(super) fn sent(&mut self, event: &mut Event) {
         // A tick may put the SYN before its `connect()`; the socket's first suspect is its own.
+        // Of several nobody can tell which one's SYN it is.
+        let is_alone = self.suspects.iter().filter(|one| one.socket == event.socket).count() == 1;
         match self.take(event.socket, u64::MAX) {
-            Some(begun) if begun.remote != event.remote && !begun.remote.address.is_unspecified() => {
+            Some(begun)
+                if is_alone && begun.remote != event.remote && !begun.remote.address.is_unspecified() =>
+            {
                 event.redirect(begun.remote);
             }
             Some(_) => {}

@@ -63,6 +63,13 @@ pub struct Coverage {
     /// Why translations of addresses (NAT) by this node may not be known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untranslated: Vec<String>,
+    /// Why services behind a socket load-balancer may be known by their backends only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services_unknown: Vec<String>,
+    /// UDP ports that were the kernel's own when the window began: its tunnels send and receive there without a socket call,
+    /// and no hook shows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kernel_ports: Vec<u16>,
     /// How often the wall clock was set while the window was open. All times are by the clock as it was at the end.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub clock_steps: u64,
@@ -138,6 +145,11 @@ impl Coverage {
         gaps.extend(
             untranslated.map(|why| CoverageGap::of_all(&format!("translated addresses not known: {why}"))),
         );
+        gaps.extend(self.services_unknown.iter().map(|why| CoverageGap {
+            words: format!("services may be known by their backends only: {why}"),
+            protocol: None,
+            end: Some(End::Client),
+        }));
         gaps.extend(self.deaf_to.iter().map(|protocol| CoverageGap {
             words: format!("the probe's own {protocol} exchange was not seen"),
             protocol: Some(*protocol),

@@ -143,6 +143,10 @@ impl Exchanges {
 
     /// Learns whom the application named for the datagrams to a peer, before or after these.
     pub(super) fn name(&mut self, event: &Event, named: End) {
+        // The kernel itself takes the unspecified address for this node.
+        if named.address.is_unspecified() {
+            return;
+        }
         // The datagram of some has never gone.
         if self.named.len() >= MOST {
             let known = &self.known;

@@ -239,7 +239,8 @@ impl FlowTable {
             self.orphan(event);
         }
         let mut key = RawKey::outbound(event);
-        if let Some(attempt) = &attempt {
+        // One that has its caller comes from its slot, and knows where it was to go.
+        if let Some(attempt) = attempt.as_ref().filter(|_| event.process.is_none()) {
             // A failed socket may have lost its destination already; the attempt has it for certain, and it knows where it
             // was to go before a socket load-balancer chose.
             key.remote = attempt.remote.address;

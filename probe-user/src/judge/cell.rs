@@ -8,6 +8,7 @@ use super::{
     watch::{Asked, ClusterWatch, Watches},
 };
 use crate::{
+    event::Protocol,
     flow::Outcomes,
     matching::{Binding, Cell, Leg, Matcher, Rows},
     matrix::Expect,
@@ -193,8 +194,26 @@ impl Judging<'_> {
         let acknowledged = source.acknowledged.clone().or_else(|| destination.acknowledged.clone());
         let unbound = source.unbound.clone().or_else(|| destination.unbound.clone());
         let protocol = self.rows.unseen_protocol(self.cell).map(str::to_owned);
-        let reason = protocol.or(unbound).or_else(|| self.out_of_sight(source, destination))?;
+        let reason = protocol
+            .or(unbound)
+            .or_else(|| self.out_of_sight(source, destination))
+            .or_else(|| self.of_the_kernel(source, destination))?;
         Some(Verdict::Unobservable { reason, acknowledged })
+    }
+
+    /// A tunnel's datagrams pass no hook at either end.
+    fn of_the_kernel(&self, source: &Binding, destination: &Binding) -> Option<String> {
+        if !self.cell.port.carries(Protocol::Udp) {
+            return None;
+        }
+        let clusters = source.clusters.iter().chain(&destination.clusters);
+        let found = clusters.filter_map(|cluster| Some((cluster, self.watches.clusters.get(cluster)?)));
+        let (cluster, (port, node)) = found
+            .filter_map(|(cluster, watch)| Some((cluster, watch.kernel_port(self.cell.port.ports)?)))
+            .next()?;
+        Some(format!(
+            "{port}/udp is the kernel's own on {cluster}/{node}, a tunnel: no hook sees its datagrams"
+        ))
     }
 
     /// No watched node can be at an end that would show it.

@@ -6,7 +6,10 @@ use super::verdict::Gap;
 use crate::{
     event::Protocol,
     flow::{CoverageGap, Window, coverage::End},
-    matrix::inventory::{Cluster, Inventory},
+    matrix::{
+        Ports,
+        inventory::{Cluster, Inventory},
+    },
 };
 
 /// Recorders of many nodes are not started in one instant: this much may be unwatched without a word,
@@ -52,6 +55,8 @@ pub struct ClusterWatch {
     pub acknowledged: Option<String>,
     /// Nodes of which only namespaces were watched: each stands for the whole node.
     pub limits: BTreeMap<String, BTreeSet<String>>,
+    /// UDP ports where no hook sees anything, with the nodes: the kernel itself has them.
+    kernel_ports: BTreeMap<u16, BTreeSet<String>>,
     /// For how long each of its recorded nodes was watched at the least, nanoseconds; `None` without any.
     length: Option<i64>,
 }
@@ -61,6 +66,12 @@ impl ClusterWatch {
     pub(super) fn gaps(&self, asked: Asked, protocol: Option<Protocol>) -> impl Iterator<Item = &Gap> {
         let partial = self.partial.iter().filter(move |(gap, _)| gap.hides(protocol, asked.end()));
         self.open.iter().chain(partial.map(|(_, gap)| gap))
+    }
+
+    /// The first of some UDP ports that a node's kernel has itself, and the node.
+    pub(super) fn kernel_port(&self, ports: Ports) -> Option<(u16, &str)> {
+        let (port, nodes) = self.kernel_ports.iter().find(|(port, _)| ports.hold(**port))?;
+        nodes.first().map(|node| (*port, node.as_str()))
     }
 
     /// For how long every node was watched, nanoseconds.
@@ -147,6 +158,9 @@ impl ClusterWatch {
             self.tolerated.push(short());
         }
         self.length = Some(self.length.map_or(watched, |length| length.min(watched)));
+        for port in windows.iter().flat_map(|window| &window.coverage.kernel_ports) {
+            self.kernel_ports.entry(*port).or_default().insert(node.to_owned());
+        }
         let namespaces = windows.iter().flat_map(|window| window.coverage.namespaces());
         let namespaces: BTreeSet<String> = namespaces.map(str::to_owned).collect();
         if !namespaces.is_empty() {

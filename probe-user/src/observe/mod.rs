@@ -22,7 +22,7 @@ use crate::{
         CgroupTree, Drained, HookState, Namespace, Options, Perch, Probe, ProgramStatistics, Recursion,
         StartError, Translations, clock::Anchor, namespaces, sockets::State,
     },
-    event::{Event, Protocol, TICKS},
+    event::{Event, Kind, Protocol, TICKS},
     flow::{Coverage, Direction, FlowTable, Hook, Older, Snapshot, Window},
 };
 use alive::CanaryWatch;
@@ -54,6 +54,10 @@ pub(crate) const BLIND: [&str; 8] = [
     "attempts that a security module or seccomp refuses before any socket hook",
 ];
 
+/// Likewise where no other processes may be looked into.
+const UNKNOWN_PORTS: &str =
+    "which UDP ports are the kernel's own (that takes looking into every process: CAP_SYS_PTRACE)";
+
 /// Whose window this is, and what to watch.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -74,6 +78,10 @@ pub struct Watch {
     inquiries: Inquiries,
     translations: Translations,
     snapshot: Snapshot,
+    /// Connections older than the hooks whose client is here, as far as anybody knows.
+    older_clients: u64,
+    /// UDP ports that the kernel itself has; `None` when nobody could tell.
+    kernel_ports: Option<BTreeSet<u16>>,
     /// Where known connections are made.
     perches: Vec<Perch>,
     /// Connections of our own that are still under way.
@@ -117,6 +125,8 @@ impl Watch {
             inquiries,
             translations,
             snapshot: Snapshot::default(),
+            older_clients: 0,
+            kernel_ports: None,
             perches,
             canaries: Vec::new(),
             own_sockets: HashSet::new(),
@@ -165,16 +175,21 @@ impl Watch {
             1 => "translated addresses are known in 1 namespace".to_owned(),
             many => format!("translated addresses are known in {many} namespaces"),
         };
-        let unknown = self
-            .untranslated()
-            .into_iter()
-            .map(|gap| format!("{gap}; a service is known there by one address only"));
-        std::iter::once(namespaces).chain(unknown).collect()
+        let gaps = self.translations.gaps().into_iter();
+        let unknown = gaps.map(|gap| format!("{gap}; a service is known there by one address only"));
+        let behind = self.services_unknown().into_iter();
+        let behind = behind.map(|why| format!("services may be known by their backends only: {why}"));
+        std::iter::once(namespaces).chain(unknown).chain(behind).collect()
     }
 
-    /// Why a translation may not be known, one phrase each.
-    fn untranslated(&self) -> Vec<String> {
-        self.translations.gaps().into_iter().chain(self.probe.untranslated().iter().cloned()).collect()
+    /// Why services may be known by their backends only, one phrase each.
+    fn services_unknown(&self) -> Vec<String> {
+        let chosen = self.probe.may_be_redirected();
+        let older = (chosen && self.older_clients > 0)
+            .then(|| format!("of {} connections older than the audit", self.older_clients));
+        let folded = (chosen && self.folded > 0)
+            .then(|| format!("of {} facts that were folded while the rings were full", self.folded));
+        self.probe.services_unknown().into_iter().chain(older).chain(folded).collect()
     }
 
     /// The kernel's statistics of the probe's programs.
@@ -351,6 +366,7 @@ impl Watch {
         let read = self.inquiries.read(now.boot());
         // Whatever became established before it was listed has its record in a ring by now.
         self.drain_all();
+        self.kernel_ports = self.inquiries.kernel_ports(&read);
         let names = &mut self.names;
         let in_scope = read.found.iter().filter(|one| {
             names.is_in_scope(one.older.cgroup) && !self.own_sockets.contains(&one.older.socket)
@@ -365,6 +381,8 @@ impl Watch {
         };
         let standing: Vec<Older> = of(State::Established).map(|one| translated(one, Protocol::Tcp)).collect();
         let datagrams: Vec<Older> = of(State::Datagram).map(|one| translated(one, Protocol::Udp)).collect();
+        let is_client = |older: &&Older| older.direction != Direction::Inbound && older.remote.port != 0;
+        self.older_clients = standing.iter().chain(&datagrams).filter(is_client).count() as u64;
         let connected = self.table.merge_older(&standing);
         self.snapshot = Snapshot {
             namespaces: read.cookies.len() as u64,
@@ -408,6 +426,7 @@ impl Watch {
         let groups = self.settings.probe.cgroups.iter().map(|path| format!("cgroup {}", path.display()));
         let fields =
             self.probe.missing_fields().iter().map(|field| format!("{} ({})", field.loses, field.cause));
+        let unknown_ports = self.kernel_ports.is_none().then(|| UNKNOWN_PORTS.to_owned());
         Ok(Coverage {
             hooks: self.probe.hooks().iter().map(hook).collect(),
             lost,
@@ -422,9 +441,11 @@ impl Watch {
             clock_moved: self.steady.clock_moved,
             stood_still: self.steady.stood_still,
             deaf_to: self.deaf_to.iter().copied().collect(),
-            untranslated: self.untranslated(),
+            untranslated: self.translations.gaps(),
+            services_unknown: self.services_unknown(),
+            kernel_ports: self.kernel_ports.iter().flatten().copied().collect(),
             limited_to: limits.chain(groups).collect(),
-            blind: BLIND.iter().map(|&words| words.to_owned()).chain(fields).collect(),
+            blind: BLIND.iter().map(|&words| words.to_owned()).chain(unknown_ports).chain(fields).collect(),
         })
     }
 }
@@ -446,8 +467,11 @@ fn take(
         return;
     }
     if names.note(&event) {
-        names.place(&mut event);
-        translations.apply(&mut event);
+        // Its own end is no address of the socket's.
+        if !matches!(event.kind, Kind::Named(_)) {
+            names.place(&mut event);
+            translations.apply(&mut event);
+        }
         table.observe(event);
     }
 }

@@ -1,11 +1,15 @@
 //! The sockets that exist now, in every watched namespace.
 
-use std::{collections::HashSet, io};
+use std::{
+    collections::{BTreeSet, HashSet},
+    io,
+};
 
 use crate::{
     capture::{
         Namespace,
         namespaces::current_cookie,
+        owners,
         rights::Rights,
         sockets::{Inquiry, ListedSocket, Listing, State},
     },
@@ -16,6 +20,7 @@ use crate::{
 pub(super) struct Found {
     pub(super) older: Older,
     pub(super) state: State,
+    inode: u32,
 }
 
 /// What could be read.
@@ -26,6 +31,26 @@ pub(super) struct Read {
     pub(super) cookies: HashSet<u64>,
     /// Namespaces that could not be read, with the reason.
     pub(super) unread: Vec<String>,
+}
+
+impl Read {
+    /// UDP ports where anybody may send to a socket that no process has: the kernel's own. `None` when nobody could tell.
+    /// A socket that `again` does not show any more was about to be closed.
+    fn kernel_ports(&self, again: impl FnOnce() -> Self) -> Option<BTreeSet<u16>> {
+        let is_open = |one: &&Found| one.state == State::Datagram && one.older.remote.port == 0;
+        if !self.found.iter().any(|one| is_open(&one)) {
+            return Some(BTreeSet::new());
+        }
+        let held = owners::held_by_processes().ok()?;
+        let unheld = self.found.iter().filter(is_open).filter(|one| !held.contains(&one.inode));
+        let unheld: Vec<&Found> = unheld.filter(|one| one.older.local.port != 0).collect();
+        if unheld.is_empty() {
+            return Some(BTreeSet::new());
+        }
+        let again: HashSet<u64> = again().found.iter().map(|one| one.older.socket).collect();
+        let stays = |one: &&Found| again.contains(&one.older.socket);
+        Some(unheld.into_iter().filter(stays).map(|one| one.older.local.port).collect())
+    }
 }
 
 /// Ways to ask each namespace for its sockets.
@@ -58,6 +83,11 @@ impl Inquiries {
             }
         }
         inquiries
+    }
+
+    /// UDP ports of the kernel's own sockets, among what was `read`; `None` when nobody could tell.
+    pub(super) fn kernel_ports(&self, read: &Read) -> Option<BTreeSet<u16>> {
+        read.kernel_ports(|| self.read(0))
     }
 
     /// Lists the sockets of every namespace; `time` is now, on `CLOCK_BOOTTIME`.
@@ -95,5 +125,5 @@ fn found(socket: &ListedSocket, listing: &Listing, (cookie, time): (u64, u64)) -
         direction,
         time,
     };
-    Found { older, state: socket.state }
+    Found { older, state: socket.state, inode: socket.inode }
 }

@@ -14,12 +14,12 @@ use serde::Serialize;
 pub const OURS: [&str; 14] = [
     "tcp_state",
     "tcp_rescue",
-    "connect4",
-    "connect6",
-    "sendmsg4",
-    "sendmsg6",
-    "named4",
-    "named6",
+    "flowdrift_conn4",
+    "flowdrift_conn6",
+    "flowdrift_send4",
+    "flowdrift_send6",
+    "flowdrift_name4",
+    "flowdrift_name6",
     "recvmsg4",
     "recvmsg6",
     "udp_sent",
@@ -29,7 +29,8 @@ pub const OURS: [&str; 14] = [
 ];
 
 /// Those of them that every recorder has.
-pub const ALWAYS: [&str; 6] = ["tcp_state", "tcp_rescue", "connect4", "connect6", "sendmsg4", "sendmsg6"];
+pub const ALWAYS: [&str; 6] =
+    ["tcp_state", "tcp_rescue", "flowdrift_conn4", "flowdrift_conn6", "flowdrift_send4", "flowdrift_send6"];
 
 /// What the kernel says of one program (kernel/bpf/syscall.c, bpf_prog_show_fdinfo).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

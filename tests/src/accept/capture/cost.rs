@@ -84,7 +84,7 @@ fn round(object: &Path, connected: bool) -> Result<Round> {
     let net = |names: &[&str]| names.iter().map(|name| of(name) - empty).sum::<f64>();
     let [sent, received]: [&[&str]; 2] = match connected {
         true => [&["udp_sent"], &["udp_received"]],
-        false => [&["udp_sent", "sendmsg4"], &["udp_received", "recvmsg4"]],
+        false => [&["udp_sent", "flowdrift_send4"], &["udp_received", "recvmsg4"]],
     };
     let round =
         Round { connected, empty_nanoseconds_per_run: empty, sent: net(sent), received: net(received) };
