@@ -67,7 +67,7 @@ pub struct Coverage {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services_unknown: Vec<String>,
     /// UDP ports that were the kernel's own when the window began: its tunnels send and receive there without a socket call,
-    /// and no hook shows them.
+    /// and no hook shows them. Also those of processes that the recorder may not look into.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kernel_ports: Vec<u16>,
     /// How often the wall clock was set while the window was open. All times are by the clock as it was at the end.

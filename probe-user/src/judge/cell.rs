@@ -212,7 +212,8 @@ impl Judging<'_> {
             .filter_map(|(cluster, watch)| Some((cluster, watch.kernel_port(self.cell.port.ports)?)))
             .next()?;
         Some(format!(
-            "{port}/udp is the kernel's own on {cluster}/{node}, a tunnel: no hook sees its datagrams"
+            "{port}/udp belongs to no process on {cluster}/{node} that may be looked into: as a rule a tunnel of the \
+             kernel, whose datagrams no hook sees"
         ))
     }
 

@@ -54,10 +54,6 @@ pub(crate) const BLIND: [&str; 8] = [
     "attempts that a security module or seccomp refuses before any socket hook",
 ];
 
-/// Likewise where no other processes may be looked into.
-const UNKNOWN_PORTS: &str =
-    "which UDP ports are the kernel's own (that takes looking into every process: CAP_SYS_PTRACE)";
-
 /// Whose window this is, and what to watch.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -80,8 +76,8 @@ pub struct Watch {
     snapshot: Snapshot,
     /// Connections older than the hooks whose client is here, as far as anybody knows.
     older_clients: u64,
-    /// UDP ports that the kernel itself has; `None` when nobody could tell.
-    kernel_ports: Option<BTreeSet<u16>>,
+    /// UDP ports that the kernel itself has.
+    kernel_ports: BTreeSet<u16>,
     /// Where known connections are made.
     perches: Vec<Perch>,
     /// Connections of our own that are still under way.
@@ -126,7 +122,7 @@ impl Watch {
             translations,
             snapshot: Snapshot::default(),
             older_clients: 0,
-            kernel_ports: None,
+            kernel_ports: BTreeSet::new(),
             perches,
             canaries: Vec::new(),
             own_sockets: HashSet::new(),
@@ -426,7 +422,6 @@ impl Watch {
         let groups = self.settings.probe.cgroups.iter().map(|path| format!("cgroup {}", path.display()));
         let fields =
             self.probe.missing_fields().iter().map(|field| format!("{} ({})", field.loses, field.cause));
-        let unknown_ports = self.kernel_ports.is_none().then(|| UNKNOWN_PORTS.to_owned());
         Ok(Coverage {
             hooks: self.probe.hooks().iter().map(hook).collect(),
             lost,
@@ -443,9 +438,9 @@ impl Watch {
             deaf_to: self.deaf_to.iter().copied().collect(),
             untranslated: self.translations.gaps(),
             services_unknown: self.services_unknown(),
-            kernel_ports: self.kernel_ports.iter().flatten().copied().collect(),
+            kernel_ports: self.kernel_ports.iter().copied().collect(),
             limited_to: limits.chain(groups).collect(),
-            blind: BLIND.iter().map(|&words| words.to_owned()).chain(unknown_ports).chain(fields).collect(),
+            blind: BLIND.iter().map(|&words| words.to_owned()).chain(fields).collect(),
         })
     }
 }

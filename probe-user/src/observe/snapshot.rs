@@ -34,22 +34,23 @@ pub(super) struct Read {
 }
 
 impl Read {
-    /// UDP ports where anybody may send to a socket that no process has: the kernel's own. `None` when nobody could tell.
-    /// A socket that `again` does not show any more was about to be closed.
-    fn kernel_ports(&self, again: impl FnOnce() -> Self) -> Option<BTreeSet<u16>> {
-        let is_open = |one: &&Found| one.state == State::Datagram && one.older.remote.port == 0;
-        if !self.found.iter().any(|one| is_open(&one)) {
-            return Some(BTreeSet::new());
+    /// UDP ports where anybody may send to a socket that no process is known to have: the kernel's own. A socket that `again`
+    /// does not show any more was about to be closed.
+    fn kernel_ports(&self, again: impl FnOnce() -> Self) -> BTreeSet<u16> {
+        let of_datagrams = self.found.iter().filter(|one| one.state == State::Datagram);
+        let is_open = |one: &&Found| one.older.remote.port == 0 && one.older.local.port != 0;
+        let open: Vec<&Found> = of_datagrams.filter(is_open).collect();
+        if open.is_empty() {
+            return BTreeSet::new();
         }
-        let held = owners::held_by_processes().ok()?;
-        let unheld = self.found.iter().filter(is_open).filter(|one| !held.contains(&one.inode));
-        let unheld: Vec<&Found> = unheld.filter(|one| one.older.local.port != 0).collect();
+        let held = owners::held_by_processes();
+        let unheld: Vec<&Found> = open.into_iter().filter(|one| !held.contains(&one.inode)).collect();
         if unheld.is_empty() {
-            return Some(BTreeSet::new());
+            return BTreeSet::new();
         }
         let again: HashSet<u64> = again().found.iter().map(|one| one.older.socket).collect();
         let stays = |one: &&Found| again.contains(&one.older.socket);
-        Some(unheld.into_iter().filter(stays).map(|one| one.older.local.port).collect())
+        unheld.into_iter().filter(stays).map(|one| one.older.local.port).collect()
     }
 }
 
@@ -85,8 +86,8 @@ impl Inquiries {
         inquiries
     }
 
-    /// UDP ports of the kernel's own sockets, among what was `read`; `None` when nobody could tell.
-    pub(super) fn kernel_ports(&self, read: &Read) -> Option<BTreeSet<u16>> {
+    /// UDP ports of the kernel's own sockets, among what was `read`.
+    pub(super) fn kernel_ports(&self, read: &Read) -> BTreeSet<u16> {
         read.kernel_ports(|| self.read(0))
     }
 
