@@ -38,7 +38,17 @@ pub fn tool(test: &str, tool: &str) -> bool {
 /// With `CI=true`, when the kernel lacks it.
 #[must_use]
 pub fn feature(test: &str, feature: &str, path: &str) -> bool {
-    met(test, (!std::path::Path::new(path).exists()).then_some(feature))
+    found(test, feature, std::path::Path::new(path).exists())
+}
+
+/// Like [`root`], for a kernel feature that the test has tried.
+///
+/// # Panics
+///
+/// With `CI=true`, when the kernel lacks it.
+#[must_use]
+pub fn found(test: &str, feature: &str, is_there: bool) -> bool {
+    met(test, (!is_there).then_some(feature))
 }
 
 /// Whether this kernel runs a program ahead of others on a hook of the cgroup tree (6.17).

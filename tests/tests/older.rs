@@ -49,10 +49,9 @@ fn another_recorder_chooses_no_peers(site: &Site) {
     let (listener, port) = site.listen();
     let _clients = connect(site, port, 1);
     let _servers = accept(&listener, 1);
-    let first = Recorder::start(&[]);
+    let _first = Recorder::start(&[]);
     let second = site.record();
-    let gaps = second.finish().coverage.gaps();
-    assert_eq!(gaps, Vec::new(), "{:?}", first.id());
+    assert_eq!(second.finish().coverage.gaps(), Vec::new());
 }
 
 fn connect(site: &Site, port: u16, count: usize) -> Vec<Socket> {

@@ -129,6 +129,40 @@ impl Choosers {
     }
 }
 
+/// What runs before our programs.
+pub(super) struct Behind {
+    pub(super) choosers: Choosers,
+    /// Why a program of ours is not the first, where the kernel could do it.
+    pub(super) not_first: Vec<String>,
+    /// Whether packets show UDP.
+    pub(super) by_packets: bool,
+}
+
+impl Behind {
+    /// Why services may be known by their backends only.
+    pub(super) fn in_words(&self) -> Vec<String> {
+        const LAST: &str =
+            "this kernel runs programs that choose peers before ours (6.17 lets ours be first)";
+        const BELOW: &str =
+            "a group below the root has a program that chooses peers, and that runs before ours";
+        const PACKETS: &str = "of connected UDP sockets packets show the backend alone";
+        let Self { choosers: Choosers { at_root, below, unknown }, not_first, by_packets } = self;
+        let unknown = unknown.iter().map(|why| format!("nobody knows who chooses peers: {why}"));
+        let mut words: Vec<String> = unknown.collect();
+        if *at_root || *below {
+            words.extend(not_first.iter().cloned());
+        }
+        match (can_be_first(), at_root, below) {
+            (_, false, false) => {}
+            (false, ..) => words.push(LAST.to_owned()),
+            (true, _, true) => words.push(BELOW.to_owned()),
+            (true, ..) if *by_packets => words.push(PACKETS.to_owned()),
+            (true, ..) => {}
+        }
+        words
+    }
+}
+
 /// Whether a group has such programs that no recorder has attached.
 fn has_others(group: &Path) -> io::Result<bool> {
     let group = File::open(group)?;

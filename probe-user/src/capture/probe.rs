@@ -17,7 +17,7 @@ use super::{
     links,
     load::{Scope, load, map},
     namespaces::Namespace,
-    order::{Choosers, can_be_first},
+    order::{Behind, Choosers, can_be_first},
     recursion::{Recursion, handlers_can_nest},
     rights::Rights,
     rings::{Drained, Rings},
@@ -56,38 +56,6 @@ impl Default for Options {
             udp_by_packets: false,
             diagnostics: false,
         }
-    }
-}
-
-/// What runs before our programs.
-struct Behind {
-    choosers: Choosers,
-    not_first: Vec<String>,
-    by_packets: bool,
-}
-
-impl Behind {
-    /// Why services may be known by their backends only.
-    fn in_words(&self) -> Vec<String> {
-        const LAST: &str =
-            "this kernel runs programs that choose peers before ours (6.17 lets ours be first)";
-        const BELOW: &str =
-            "a group below the root has a program that chooses peers, and that runs before ours";
-        const PACKETS: &str = "of connected UDP sockets packets show the backend alone";
-        let Self { choosers: Choosers { at_root, below, unknown }, not_first, by_packets } = self;
-        let unknown = unknown.iter().map(|why| format!("nobody knows who chooses peers: {why}"));
-        let mut words: Vec<String> = unknown.collect();
-        if *at_root || *below {
-            words.extend(not_first.iter().cloned());
-        }
-        match (can_be_first(), at_root, below) {
-            (_, false, false) => {}
-            (false, ..) => words.push(LAST.to_owned()),
-            (true, _, true) => words.push(BELOW.to_owned()),
-            (true, ..) if *by_packets => words.push(PACKETS.to_owned()),
-            (true, ..) => {}
-        }
-        words
     }
 }
 

@@ -146,7 +146,7 @@ impl Coverage {
             untranslated.map(|why| CoverageGap::of_all(&format!("translated addresses not known: {why}"))),
         );
         gaps.extend(self.services_unknown.iter().map(|why| CoverageGap {
-            words: format!("services may be known by their backends only: {why}"),
+            words: services_unknown(why),
             protocol: None,
             end: Some(End::Client),
         }));
@@ -166,6 +166,11 @@ impl Hook {
         let words = format!("{name} not attached ({why}): {cost}");
         Some(CoverageGap { words, protocol: Some(*protocol), end: None })
     }
+}
+
+/// What it costs that another program of the cgroups may choose peers.
+pub(crate) fn services_unknown(why: &str) -> String {
+    format!("services may be known by their backends only: {why}")
 }
 
 /// Something that a window may not have seen.

@@ -23,7 +23,7 @@ use crate::{
         StartError, Translations, clock::Anchor, namespaces, sockets::State,
     },
     event::{Event, Kind, Protocol, TICKS},
-    flow::{Coverage, Direction, FlowTable, Hook, Older, Snapshot, Window},
+    flow::{Coverage, Direction, FlowTable, Hook, Older, Snapshot, Window, coverage::services_unknown},
 };
 use alive::CanaryWatch;
 use names::NameBook;
@@ -174,7 +174,7 @@ impl Watch {
         let gaps = self.translations.gaps().into_iter();
         let unknown = gaps.map(|gap| format!("{gap}; a service is known there by one address only"));
         let behind = self.services_unknown().into_iter();
-        let behind = behind.map(|why| format!("services may be known by their backends only: {why}"));
+        let behind = behind.map(|why| services_unknown(&why));
         std::iter::once(namespaces).chain(unknown).chain(behind).collect()
     }
 
