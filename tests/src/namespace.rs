@@ -1,9 +1,9 @@
 //! Network namespaces of a test, gone with it.
 
 use std::{
-    io,
+    io::{self, Write},
     path::PathBuf,
-    process::Command,
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -50,6 +50,21 @@ impl TestNamespace {
     /// When `ip` fails.
     pub fn ip(&self, arguments: &[&str]) -> String {
         ip(&[&["-n", &self.name], arguments].concat())
+    }
+
+    /// Loads a script of nftables inside of it.
+    ///
+    /// # Panics
+    ///
+    /// When there is no `nft`, or when it refuses the script.
+    pub fn nft(&self, script: &str) {
+        let mut nft = Command::new("ip")
+            .args(["netns", "exec", &self.name, "nft", "-f", "-"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("ip is installed");
+        nft.stdin.take().expect("it is piped").write_all(script.as_bytes()).expect("it reads");
+        assert!(nft.wait().expect("it is our child").success(), "{script}");
     }
 
     /// Runs `work` on a thread inside of it.

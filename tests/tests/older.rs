@@ -44,6 +44,25 @@ fn a_namespace_that_goes_while_all_are_read_is_no_gap() {
     }
 }
 
+/// Where a FIN goes astray it is still among the sockets when these are listed.
+#[test]
+fn the_known_connection_is_nobodys_however_slowly_it_closes() {
+    const TEST: &str = "the_known_connection_is_nobodys_however_slowly_it_closes";
+    if !(needs::root(TEST) && needs::tool(TEST, "nft")) {
+        return;
+    }
+    let alone = TestNamespace::new("alone");
+    alone.nft(
+        "add table ip test\n\
+         add chain ip test in { type filter hook input priority 0; }\n\
+         add rule ip test in tcp flags & fin == fin drop\n",
+    );
+    let window = Recorder::of_namespace(&alone.path()).finish();
+    assert_eq!(window.coverage.gaps(), Vec::new());
+    assert_eq!(window.flows, Vec::new());
+    assert_eq!(window.coverage.snapshot.expect("it was taken").connections, 0);
+}
+
 /// It has programs on the same hooks as a socket load-balancer would.
 fn another_recorder_chooses_no_peers(site: &Site) {
     let (listener, port) = site.listen();

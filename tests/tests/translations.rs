@@ -4,9 +4,7 @@
 //! own as it leaves, and a published port of its own to the pod's.
 
 use std::{
-    io::Write,
     net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
-    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -104,13 +102,7 @@ impl Lab {
              add chain {table} nat post {{ type nat hook postrouting priority 100; }}\n\
              {rules}add rule {table} nat post oifname \"s0\" {table} saddr {pod} masquerade\n"
         );
-        let mut nft = Command::new("ip")
-            .args(["netns", "exec", self.node.name(), "nft", "-f", "-"])
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("nftables is installed");
-        nft.stdin.take().expect("it is piped").write_all(script.as_bytes()).expect("it reads");
-        assert!(nft.wait().expect("it is our child").success(), "{script}");
+        self.node.nft(&script);
     }
 
     /// A recorder of the node, with its pod, and one of the server.

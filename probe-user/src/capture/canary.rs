@@ -66,8 +66,8 @@ impl Perch {
 /// A connection of our own, told apart by its two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Canary {
-    client: SocketAddr,
-    server: SocketAddr,
+    client: (u64, SocketAddr),
+    server: (u64, SocketAddr),
 }
 
 impl Canary {
@@ -75,16 +75,21 @@ impl Canary {
     fn sing() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let server = listener.local_addr()?;
-        let stream = TcpStream::connect_timeout(&server, PATIENCE)?;
-        let client = stream.local_addr()?;
-        listener.accept()?;
-        Ok(Self { client, server })
+        let client = TcpStream::connect_timeout(&server, PATIENCE)?;
+        let (accepted, address) = listener.accept()?;
+        Ok(Self { client: (socket_cookie(&client)?, address), server: (socket_cookie(&accepted)?, server) })
+    }
+
+    /// The cookies of both ends: what is being closed is still among the sockets for a while.
+    #[must_use]
+    pub fn sockets(&self) -> [u64; 2] {
+        [self.client.0, self.server.0]
     }
 
     /// Whether the event is about this connection, either end.
     #[must_use]
     pub fn is(&self, event: &Event) -> bool {
-        let (client, server) = (end(self.client), end(self.server));
+        let (client, server) = (end(self.client.1), end(self.server.1));
         // The attempt has no port of its own yet.
         let from_client = event.remote == server && (event.local == client || event.local.port == 0);
         let is_between = from_client || (event.local == server && event.remote == client);

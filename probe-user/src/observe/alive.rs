@@ -70,6 +70,7 @@ pub(super) fn prove(watch: &mut Watch) -> Result<(), StartError> {
                 doing: format!("a known loopback connection in {}", perch.label()),
                 cause,
             })?;
+            watch.own_sockets.extend(canary.sockets());
             watch.own_sockets.extend(datagram.iter().flat_map(DatagramCanary::sockets));
             watch.canaries.push(CanaryWatch::new(canary, datagram, index));
         }

@@ -82,7 +82,7 @@ pub struct Watch {
     perches: Vec<Perch>,
     /// Connections of our own that are still under way.
     canaries: Vec<CanaryWatch>,
-    /// Cookies of UDP sockets of our own.
+    /// Cookies of sockets of our own.
     own_sockets: HashSet<u64>,
     /// Transports of which a known exchange was not seen.
     deaf_to: BTreeSet<Protocol>,
