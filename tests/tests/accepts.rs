@@ -161,16 +161,20 @@ fn shared_by_two_listeners(site: &Site) {
     site.dial(|| {
         (0..CONNECTIONS).for_each(|_| dial::reset(dial::connect(site.to(port)).expect("it listens")))
     });
-    let taken = [first, second].map(count_waiting);
+    let listeners = [first, second].map(|listener| {
+        listener.set_nonblocking(true).expect("a listener");
+        TcpListener::from(listener)
+    });
+    let mut taken = [0, 0];
+    // The last packet of a handshake may still be on its way.
+    dial::wait_for("every connection waits to be accepted", || {
+        for (taken, listener) in taken.iter_mut().zip(&listeners) {
+            *taken += std::iter::from_fn(|| listener.accept().ok()).count();
+        }
+        taken.iter().sum::<usize>() == CONNECTIONS
+    });
     assert!(taken.iter().all(|count| *count > 0), "both took some: {taken:?}");
-    assert_eq!(taken.iter().sum::<usize>(), CONNECTIONS);
     assert_caller(&site.check(recorder, port, &Expected::standing(200)), 200);
-}
-
-fn count_waiting(listener: Socket) -> usize {
-    listener.set_nonblocking(true).expect("a listener");
-    let listener = TcpListener::from(listener);
-    std::iter::from_fn(|| listener.accept().ok()).count()
 }
 
 /// An MPTCP connection is an MPTCP socket and a TCP subflow at each end: one fact each.
