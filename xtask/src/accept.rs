@@ -58,6 +58,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     }
     let figures = root.join("target/accept").join(format!("{name}.json"));
     fs::create_dir_all(root.join("target/accept"))?;
+    // The programmes run the flowdrift beside them: not an older one.
+    process::run(process::cargo().current_dir(root).args(["build", "--release", "-p", "flowdrift"]))?;
     let mut command = process::cargo();
     command.current_dir(root).args(["run", "--release", "-p", "flowdrift-tests", "--bin"]);
     command.arg(format!("accept-{name}")).args(["--", "--json"]).arg(&figures);
