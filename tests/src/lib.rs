@@ -21,3 +21,4 @@ pub mod recorder;
 pub mod site;
 pub mod stack;
 pub mod table;
+pub mod unseen;

@@ -17,6 +17,7 @@ use crate::{
     dial,
     namespace::{TestNamespace, bridge, join},
     recorder::Recorder,
+    unseen,
 };
 
 /// The name of the thread that connects; at most 15 bytes, as the kernel keeps them.
@@ -312,6 +313,7 @@ impl Site {
     /// When it holds anything else.
     pub fn check(&self, recorder: Recorder, port: u16, expected: &Expected) -> Vec<ProcessSeen> {
         let window = recorder.finish();
+        unseen::must_be_told(&window);
         assert_eq!(window.coverage.lost_total(), 0, "{window:#?}");
         assert_eq!(window.coverage.gaps(), Vec::new());
         self.check_window(&window, port, expected)

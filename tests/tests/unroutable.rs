@@ -7,6 +7,7 @@ use flowdrift_tests::{
     needs,
     recorder::Recorder,
     site::CLIENT,
+    unseen,
 };
 use nix::libc;
 
@@ -43,37 +44,21 @@ const MAPPED: Net = Net { dialled: "::ffff:192.0.2.7", ..V4 };
 
 const PORT: u16 = 4711;
 
-/// Dials from `client`, recorded; the error that `connect()` gave, and how the one flow stands.
-///
-/// Some outcomes come a second later, in a softirq over whichever task runs then, and a hardened kernel runs no tracing
-/// program over a task that it hides: seen with 6.18, where no program on the tracepoint was called and no miss counted,
-/// though ftrace had the change. The window must tell of it; then it is tried again.
+/// Dials once from `client`, recorded; the error that `connect()` gave, and how the one flow stands.
 fn attempt(client: &TestNamespace, net: Net) -> (Option<i32>, Outcomes) {
-    const TRIES: usize = 3;
-    let seen = (0..TRIES).find_map(|_| attempt_once(client, net));
-    seen.unwrap_or_else(|| panic!("no outcome in {TRIES} tries"))
-}
-
-/// `None` when the window tells that it has missed the outcome, and only that.
-fn attempt_once(client: &TestNamespace, net: Net) -> Option<(Option<i32>, Outcomes)> {
     let recorder = Recorder::of_namespace(&client.path());
     let to = std::net::SocketAddr::new(net.dialled.parse().expect("an address"), PORT);
     let error = client.run(|| dial::named(CLIENT, || dial::connect(to))).err();
     let window = recorder.finish();
-    let gaps = window.coverage.gaps();
-    if gaps.iter().map(|gap| gap.words.as_str()).eq(["1 lost: outcome-unseen"]) {
-        assert_eq!(window.flows, Vec::new(), "{error:?}: {window:#?}");
-        eprintln!("the kernel kept the outcome of {to} to itself ({error:?})");
-        return None;
-    }
-    assert_eq!(gaps, Vec::new(), "{error:?}: {window:#?}");
+    unseen::must_be_told(&window);
+    assert_eq!(window.coverage.gaps(), Vec::new(), "{error:?}: {window:#?}");
     assert_eq!(window.flows.len(), 1, "{error:?}: {:#?}", window.flows);
     let flow = &window.flows[0];
     assert_eq!(flow.key.remote, to.ip().to_canonical(), "{flow:?}");
     assert_eq!(flow.key.port, PORT, "{flow:?}");
     let caller = ProcessSeen { command: CLIENT.into(), id: std::process::id(), attempts: 1 };
     assert_eq!(flow.processes, [caller], "{flow:?}");
-    Some((error.and_then(|error| error.raw_os_error()), flow.outcomes.clone()))
+    (error.and_then(|error| error.raw_os_error()), flow.outcomes.clone())
 }
 
 fn unrouted() -> Outcomes {
@@ -124,7 +109,7 @@ macro_rules! cases {
                 #[test]
                 fn $test() {
                     if needs::root(concat!(stringify!($rule), "::", stringify!($test))) {
-                        $check;
+                        unseen::tried(|| $check);
                     }
                 }
             )*
