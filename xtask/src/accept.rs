@@ -30,6 +30,8 @@ enum Programme {
     Declared,
     /// Capture: UDP, older sockets, rights, kernel cost
     Capture,
+    /// Line rate: the matcher beside DPDK's, and held against the plain one
+    Rate,
 }
 
 impl Programme {
@@ -38,6 +40,7 @@ impl Programme {
             Self::Live => "live",
             Self::Declared => "declared",
             Self::Capture => "capture",
+            Self::Rate => "rate",
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     flow::Direction,
-    matching::{self, Leg, Match, Matcher, Rows},
+    matching::{Leg, Match, Matcher, Rows},
     matrix::Ports,
 };
 
@@ -21,7 +21,7 @@ pub(super) fn give(case: &Case<'_>, observation: &Observation<'_>, evidence: &mu
     let (hidden, shown): (Vec<Match>, Vec<Match>) = found.into_iter().partition(|one| one.source_hidden);
     doubt(case.declared, observation, &hidden, evidence);
     let mut credited = shown.clone();
-    matching::credit(&mut credited);
+    case.declared.credit(&mut credited);
     // A row as wide as the Internet is no reason to take from the baseline what every cluster does by itself.
     let is_wide = |one: &Match| case.declared.is_wide_destination(one.cell);
     if credited.iter().all(is_wide)

@@ -6,6 +6,7 @@
 
 mod binding;
 mod cell;
+mod compiled;
 pub mod draft;
 mod exempt;
 mod hidden;
@@ -19,12 +20,13 @@ mod width;
 
 pub use binding::Binding;
 pub use cell::{Cell, LocalKind, Place};
+pub use compiled::{Compiled, Found, Question, Reader, Reporter, TooManyClasses};
 pub use leg::Leg;
 pub use near::{Field, NearMiss};
 pub use placement::{Placed, Placement};
 pub use rows::{Match, Matcher, Rows};
 pub use tuple::Tuple;
-pub use width::{Width, credit};
+pub use width::Width;
 
 #[cfg(test)]
 mod tests;

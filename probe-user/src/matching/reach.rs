@@ -154,10 +154,7 @@ impl<'a> Reach<'a> {
 
     /// Whether the socket's cgroup is one of `prefixes` or below one.
     fn in_cgroup(&self, prefixes: &[String]) -> bool {
-        let Some(cgroup) = self.tuple.cgroup else { return false };
-        let cgroup = cgroup.trim_matches('/');
-        let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
-        prefixes.iter().any(|prefix| cgroup.strip_prefix(prefix.trim_matches('/')).is_some_and(below))
+        self.tuple.cgroup.is_some_and(|cgroup| is_below(cgroup, prefixes))
     }
 
     fn at_local(&self, kind: LocalKind, side: Side) -> bool {
@@ -184,6 +181,13 @@ impl<'a> Reach<'a> {
 fn hold_beyond(blocks: &[IpNet], address: IpAddr) -> bool {
     let means = |block: &&IpNet| !address.is_loopback() || block.network().is_loopback();
     blocks.iter().filter(means).any(|block| block.contains(&address))
+}
+
+/// Whether a cgroup is one of `prefixes` or below one.
+pub(super) fn is_below(cgroup: &str, prefixes: &[String]) -> bool {
+    let cgroup = cgroup.trim_matches('/');
+    let is_whole = |rest: &str| rest.is_empty() || rest.starts_with('/');
+    prefixes.iter().any(|prefix| cgroup.strip_prefix(prefix.trim_matches('/')).is_some_and(is_whole))
 }
 
 /// Whether the roster has the address.

@@ -17,8 +17,6 @@ pub struct Match {
     pub leg: Leg,
     /// Whether a proxy hides who the client was, so that any declared source could be.
     pub source_hidden: bool,
-    /// How much the cell admits.
-    pub width: Width,
 }
 
 /// Finds the cells that a tuple fits.
@@ -124,9 +122,9 @@ impl Matcher for Rows {
     fn matches(&self, tuple: &Tuple<'_>, found: &mut Vec<Match>) {
         found.clear();
         let reach = self.reach(tuple);
-        let fits = self.cells.iter().zip(&self.widths).enumerate().filter_map(|(cell, (declared, width))| {
+        let fits = self.cells.iter().enumerate().filter_map(|(cell, declared)| {
             let (leg, source_hidden) = leg::fit(reach, declared)?;
-            Some(Match { cell, leg, source_hidden, width: *width })
+            Some(Match { cell, leg, source_hidden })
         });
         found.extend(fits);
     }

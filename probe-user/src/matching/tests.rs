@@ -249,7 +249,7 @@ fn the_narrower_row_takes_the_credit() {
     );
     let mut found = matches(&rows, out("view", "192.168.0.7", "192.0.2.2", 443));
     assert_eq!(found.len(), 3);
-    credit(&mut found);
+    rows.credit(&mut found);
     assert_eq!(found.iter().map(|one| one.cell).collect::<Vec<_>>(), [0]);
 }
 
@@ -258,7 +258,7 @@ fn exact_port_beats_range() {
     let rows =
         rows("from: [view], to: [git], ports: [1-1024/tcp]\nfrom: [view], to: [git], ports: [443/tcp]");
     let mut found = matches(&rows, out("view", "192.168.0.7", "192.0.2.2", 443));
-    credit(&mut found);
+    rows.credit(&mut found);
     assert_eq!(found.iter().map(|one| one.cell).collect::<Vec<_>>(), [1]);
 }
 
@@ -266,7 +266,7 @@ fn exact_port_beats_range() {
 fn rows_that_fit_equally_share() {
     let rows = rows("from: [view], to: [git], ports: [443/tcp]\nfrom: [view], to: [git], ports: [443/tcp]");
     let mut found = matches(&rows, out("view", "192.168.0.7", "192.0.2.2", 443));
-    credit(&mut found);
+    rows.credit(&mut found);
     assert_eq!(found.len(), 2);
 }
 
@@ -284,7 +284,7 @@ fn a_hidden_source_earns_no_credit_and_costs_none() {
         "from: [load-balancer], to: [view], ports: [any/tcp]\nfrom: [run-eu], to: [view], ports: [443/tcp]",
     );
     let mut found = matches(&rows, seen("view", "10.10.0.11", "10.10.0.9", 8443));
-    credit(&mut found);
+    rows.credit(&mut found);
     assert_eq!(
         found.iter().map(|one| (one.cell, one.source_hidden)).collect::<Vec<_>>(),
         [(0, false), (1, true)]
@@ -416,7 +416,7 @@ fn the_baseline_covers_what_a_cluster_does_by_itself() {
     let rows = compile(&read_matrix(text, "baseline.yaml").unwrap_or_else(|faults| panic!("{faults}")));
     let row = |tuple: Tuple<'_>| {
         let mut found = matches(&rows, tuple);
-        credit(&mut found);
+        rows.credit(&mut found);
         found.first().map(|one| rows.row(rows.cells()[one.cell].row).id.clone())
     };
     let is = |name: &str| Some(name.to_owned());

@@ -60,6 +60,20 @@ impl Rows {
     }
 }
 
+impl Rows {
+    /// Leaves the credit with those who earn it: of the matches that show their source, only those than which none
+    /// is narrower. What is left of them shares it. Matches whose source is hidden earn none and stay, as
+    /// evidence that the destination was reached.
+    ///
+    /// # Panics
+    /// When a match is not one of these rows'.
+    pub fn credit(&self, found: &mut Vec<Match>) {
+        let width = |one: &Match| self.width(one.cell);
+        let shown: Vec<Width> = found.iter().filter(|one| !one.source_hidden).map(width).collect();
+        found.retain(|one| one.source_hidden || !shown.iter().any(|other| other.narrower(&width(one))));
+    }
+}
+
 fn is_wide(place: &Place, inventory: &Inventory) -> bool {
     const WIDE_V4: u8 = 8;
     const WIDE_V6: u8 = 32;
@@ -74,14 +88,6 @@ fn is_wide(place: &Place, inventory: &Inventory) -> bool {
         }
         _ => false,
     }
-}
-
-/// Leaves the credit with those who earn it: of the matches that show their source, only those than which none
-/// is narrower. What is left of them shares it. Matches whose source is hidden earn none and stay, as
-/// evidence that the destination was reached.
-pub fn credit(found: &mut Vec<Match>) {
-    let shown: Vec<Width> = found.iter().filter(|one| !one.source_hidden).map(|one| one.width).collect();
-    found.retain(|one| one.source_hidden || !shown.iter().any(|width| width.narrower(&one.width)));
 }
 
 fn ports(cell: &Cell, inventory: &Inventory) -> u32 {

@@ -5,6 +5,7 @@ pub mod cost;
 pub mod declared;
 pub mod exactness;
 pub mod programme;
+pub mod rate;
 pub mod replay;
 pub mod suites;
 

@@ -1,6 +1,6 @@
 //! What every `accept-…` programme does: arguments, the lines one after the other, their figures as JSON.
 
-use std::{collections::BTreeMap, error::Error, ops::RangeInclusive, process::ExitCode};
+use std::{collections::BTreeMap, error::Error, process::ExitCode};
 
 use super::Line;
 
@@ -20,7 +20,8 @@ pub struct Arguments {
 /// # Errors
 ///
 /// What was found and what was expected.
-pub fn arguments(lines: RangeInclusive<u8>) -> Result<Arguments, Box<dyn Error>> {
+pub fn arguments(lines: impl IntoIterator<Item = u8>) -> Result<Arguments, Box<dyn Error>> {
+    let lines: Vec<u8> = lines.into_iter().collect();
     let mut parsed = Arguments::default();
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -29,16 +30,12 @@ pub fn arguments(lines: RangeInclusive<u8>) -> Result<Arguments, Box<dyn Error>>
             "--json" => parsed.json = Some(words.next().ok_or("--json needs a path")?),
             line => match line.parse() {
                 Ok(line) if lines.contains(&line) => parsed.lines.push(line),
-                _ => {
-                    return Err(
-                        format!("{line}: not a line from {} to {}", lines.start(), lines.end()).into()
-                    );
-                }
+                _ => return Err(format!("{line}: not one of the lines {lines:?}").into()),
             },
         }
     }
     if parsed.lines.is_empty() {
-        parsed.lines = lines.collect();
+        parsed.lines = lines;
     }
     Ok(parsed)
 }

@@ -1,0 +1,89 @@
+//! Ends that are one to the rows: their numbers.
+//!
+//! Classes that differ only in endpoints of which no row speaks at this end need no memory of their own. An end of which
+//! none speaks at all has the number [`NOTHING`], and whatever goes there fits no cell.
+
+use hashbrown::HashMap;
+
+use super::classes::ClassId;
+
+/// An end's number.
+pub(super) type EndId = u32;
+
+/// The end that no cell has.
+pub(super) const NOTHING: EndId = 0;
+
+/// Nobody asked for it yet.
+const UNKNOWN: EndId = EndId::MAX;
+
+/// What the rows know of an end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct End {
+    /// The places of this end's cells that may hold it, ascending.
+    pub(super) places: Box<[u32]>,
+    /// The atoms that hold it, as far as the rules ask for them in cells of these places, ascending.
+    pub(super) atoms: Box<[u32]>,
+}
+
+/// Every end that was asked for. Forgotten together with the memo, whose keys these numbers are.
+#[derive(Debug)]
+pub(super) struct Ends {
+    ends: Vec<End>,
+    known: HashMap<End, EndId>,
+    /// By [`view`], by class.
+    views: Vec<Box<[EndId]>>,
+    classes: usize,
+    /// What all of it occupies, bytes.
+    size: usize,
+}
+
+/// As whom one reporter shows an end: its own or its peer's, connecting or listening.
+#[inline]
+pub(super) fn view(reporter: u32, is_local: bool, is_client: bool) -> usize {
+    (reporter << 2 | u32::from(is_local) << 1 | u32::from(is_client)) as usize
+}
+
+impl Ends {
+    pub(super) fn of(classes: usize) -> Self {
+        let nothing = End { places: Box::default(), atoms: Box::default() };
+        Self { ends: vec![nothing], known: HashMap::new(), views: Vec::new(), classes, size: 0 }
+    }
+
+    /// What they occupy, bytes.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    #[inline]
+    pub(super) fn find(&self, view: usize, class: ClassId) -> Option<EndId> {
+        let end = *self.views.get(view)?.get(class as usize)?;
+        (end != UNKNOWN).then_some(end)
+    }
+
+    /// `end` is `None` if no cell has it.
+    pub(super) fn put(&mut self, view: usize, class: ClassId, end: Option<End>) -> EndId {
+        let next = self.ends.len() as EndId;
+        let id = end.map_or(NOTHING, |end| {
+            *self.known.entry(end).or_insert_with_key(|end| {
+                // It stands there twice.
+                let lists = (end.places.len() + end.atoms.len()) * size_of::<u32>();
+                self.size += 2 * (lists + size_of::<End>()) + size_of::<EndId>();
+                self.ends.push(end.clone());
+                next
+            })
+        });
+        if self.views.len() <= view {
+            self.views.resize_with(view + 1, Box::default);
+        }
+        if self.views[view].is_empty() {
+            self.views[view] = vec![UNKNOWN; self.classes].into();
+            self.size += self.classes * size_of::<EndId>();
+        }
+        self.views[view][class as usize] = id;
+        id
+    }
+
+    pub(super) fn end(&self, end: EndId) -> &End {
+        &self.ends[end as usize]
+    }
+}

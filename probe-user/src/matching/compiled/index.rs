@@ -1,0 +1,246 @@
+//! Which cells a pair of ends may fit at all, without looking at each.
+//!
+//! For each end the places that may hold it, then the cells between two such places. What is left is held against the
+//! rules themselves (`leg.rs`), so too many only cost time.
+
+use hashbrown::{HashMap, HashSet};
+
+use super::super::{
+    cell::{Cell, LocalKind, Place},
+    reach::{Reach, hold, is_inner},
+    rows::Rows,
+    tuple::Side,
+};
+use super::{
+    blocks::{Blocks, Owner},
+    classes::Class,
+    ends::End,
+};
+use crate::matrix::{EndpointName, inventory::Inventory};
+
+/// A place's number.
+type PlaceId = u32;
+
+#[derive(Debug)]
+pub(super) struct Index {
+    places: Vec<Place>,
+    /// Cells by their source and destination, ascending.
+    between: HashMap<(PlaceId, PlaceId), Vec<u32>>,
+    /// Cells by their destination where that is a cluster: of some legs to it nobody sees the source.
+    to_cluster: HashMap<PlaceId, Vec<u32>>,
+    /// By an atom's index, to which endpoint it belongs.
+    of_atom: Vec<OfAtom>,
+    /// Whether some cell has a place as its source, and as its destination.
+    roles: Vec<[bool; 2]>,
+    /// Places of which an address's atoms do not tell.
+    general: Vec<PlaceId>,
+    /// Endpoints that are registries, too, where some row speaks of registries.
+    registries: Vec<PlaceId>,
+    /// Endpoints that cgroups bind.
+    by_cgroup: Vec<PlaceId>,
+    /// Endpoints that a listener may not know by their address.
+    concealed: Vec<PlaceId>,
+    /// Every endpoint.
+    endpoints: Vec<PlaceId>,
+}
+
+impl Index {
+    pub(super) fn of(rows: &Rows, blocks: &Blocks) -> Self {
+        let mut numbers: HashMap<Place, PlaceId> = HashMap::new();
+        let mut places = Vec::new();
+        let mut number = |place: &Place| {
+            *numbers.entry_ref(place).or_insert_with(|| {
+                places.push(place.clone());
+                places.len() as PlaceId - 1
+            })
+        };
+        let (mut between, mut to_cluster) = (HashMap::<_, Vec<u32>>::new(), HashMap::<_, Vec<u32>>::new());
+        for (index, cell) in rows.cells.iter().enumerate() {
+            let (source, destination) = (number(&cell.source), number(&cell.destination));
+            between.entry((source, destination)).or_default().push(index as u32);
+            if matches!(cell.destination, Place::Cluster(_)) {
+                to_cluster.entry(destination).or_default().push(index as u32);
+            }
+        }
+        let inventory = rows.inventory();
+        let all = |test: &dyn Fn(&Place) -> bool| -> Vec<PlaceId> {
+            (0..).zip(&places).filter(|(_, place)| test(place)).map(|(id, _)| id).collect()
+        };
+        let of_atom = of_atoms(inventory, blocks, &places);
+        let mut roles = vec![[false; 2]; places.len()];
+        for (source, destination) in between.keys() {
+            roles[*source as usize][0] = true;
+            roles[*destination as usize][1] = true;
+        }
+        Self {
+            between,
+            to_cluster,
+            of_atom,
+            roles,
+            general: all(&|place| !matches!(place, Place::Endpoint { .. })),
+            registries: all(&|place| is_registry(inventory, place)),
+            by_cgroup: all(&|place| has_cgroups(inventory, place)),
+            concealed: all(&|place| may_be_concealed(inventory, place)),
+            endpoints: all(&|place| matches!(place, Place::Endpoint { .. })),
+            places,
+        }
+    }
+
+    /// What the rows know of `side`, an address of `class`, unless that is nothing; `reach` knows the reporter, and the other
+    /// end need not be right.
+    pub(super) fn end(&self, reach: Reach<'_>, side: Side, class: &Class) -> Option<End> {
+        let places = self.places(reach, side, class);
+        let mut clusters = reach.inventory.clusters.keys();
+        // A proxy's address shows no source, and may stand for any.
+        let is_nothing =
+            places.is_empty() && !(side.client && clusters.any(|cluster| is_behind_proxy(reach, cluster)));
+        let matters = |atom: &&u32| match self.of_atom[**atom as usize] {
+            OfAtom::Endpoint(place) => places.binary_search(&place).is_ok(),
+            OfAtom::General => true,
+            OfAtom::Unnamed => false,
+        };
+        let atoms = class.atoms.iter().filter(matters).copied().collect();
+        (!is_nothing).then_some(End { places, atoms })
+    }
+
+    fn places(&self, reach: Reach<'_>, side: Side, class: &Class) -> Box<[PlaceId]> {
+        let mut found = HashSet::new();
+        let role = usize::from(!side.client);
+        let mut note = |candidates: &[PlaceId]| {
+            let may = |id: &&PlaceId| {
+                self.roles[**id as usize][role] && may_hold(reach, &self.places[**id as usize], side)
+            };
+            found.extend(candidates.iter().filter(may).copied());
+        };
+        note(&self.general);
+        if side.address.is_unspecified() {
+            note(&self.endpoints);
+        } else {
+            let place = |atom: &u32| match self.of_atom[*atom as usize] {
+                OfAtom::Endpoint(place) => Some(place),
+                OfAtom::General | OfAtom::Unnamed => None,
+            };
+            note(&class.atoms.iter().filter_map(place).collect::<Vec<_>>());
+            note(&self.registries);
+            note(if side.local { &self.by_cgroup } else { &self.concealed });
+        }
+        let mut found: Vec<PlaceId> = found.into_iter().collect();
+        found.sort_unstable();
+        found.into()
+    }
+
+    /// The cells that a tuple may fit whose ends are in these places, ascending.
+    pub(super) fn cells(&self, reach: Reach<'_>, sources: &[PlaceId], destinations: &[PlaceId]) -> Vec<u32> {
+        let mut found = Vec::new();
+        for destination in destinations {
+            match &self.places[*destination as usize] {
+                Place::Cluster(cluster) if is_behind_proxy(reach, cluster) => {
+                    found.extend(self.to_cluster.get(destination).into_iter().flatten());
+                }
+                _ => {
+                    let between = |source: &PlaceId| self.between.get(&(*source, *destination));
+                    found.extend(sources.iter().filter_map(between).flatten());
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+/// What an atom is part of.
+#[derive(Clone, Copy, Debug)]
+enum OfAtom {
+    /// A place that is an endpoint. Only cells of this place ask for it.
+    Endpoint(PlaceId),
+    /// An endpoint that is no place by itself: one of the registries.
+    Unnamed,
+    /// Something that any cell may ask for.
+    General,
+}
+
+fn of_atoms(inventory: &Inventory, blocks: &Blocks, places: &[Place]) -> Vec<OfAtom> {
+    let mut by_name: HashMap<&EndpointName, PlaceId> = HashMap::new();
+    for (id, place) in (0..).zip(places) {
+        if let Place::Endpoint { name, .. } = place {
+            by_name.insert(name, id);
+        }
+    }
+    let asks_for_registries = places.contains(&Place::Local(LocalKind::Registries));
+    let of_endpoint = |name: &EndpointName| match by_name.get(name) {
+        _ if asks_for_registries && inventory.registries.contains(name) => OfAtom::General,
+        Some(place) => OfAtom::Endpoint(*place),
+        None => OfAtom::Unnamed,
+    };
+    let of_atom = blocks.atoms.iter().map(|atom| match atom.owner {
+        Owner::Endpoint(index) => of_endpoint(&blocks.endpoints[index as usize]),
+        _ => OfAtom::General,
+    });
+    of_atom.collect()
+}
+
+fn is_registry(inventory: &Inventory, place: &Place) -> bool {
+    matches!(place, Place::Endpoint { name, .. } if inventory.registries.contains(name))
+}
+
+fn has_cgroups(inventory: &Inventory, place: &Place) -> bool {
+    let Place::Endpoint { name, .. } = place else { return false };
+    inventory.endpoints.get(name).is_some_and(|endpoint| !endpoint.cgroups.is_empty())
+}
+
+/// Whether `hidden::is_concealed` may say so, wherever it is asked.
+fn may_be_concealed(inventory: &Inventory, place: &Place) -> bool {
+    let Place::Endpoint { name, .. } = place else { return false };
+    let home = || inventory.clusters.get(inventory.endpoints.get(name)?.cluster.as_ref()?);
+    has_cgroups(inventory, place)
+        || home().is_some_and(|cluster| {
+            inventory.endpoints[name].cidrs.iter().any(|block| is_inner(cluster, block))
+        })
+}
+
+/// Whether some rule may put `side` at `place`.
+fn may_hold(reach: Reach<'_>, place: &Place, side: Side) -> bool {
+    match place {
+        // These ask for both ends.
+        Place::Any | Place::Local(LocalKind::Loopback) => true,
+        Place::Cluster(name) if !side.client => reach.at_home(name, side) || reach.at_front(name, side),
+        _ if side.client => reach.holds(place, side) || reach.may_be(place, side),
+        _ => reach.holds(place, side) || reach.may_go_to(place),
+    }
+}
+
+/// Whether the client is what a cluster's servers see instead of whoever is behind it.
+fn is_behind_proxy(reach: Reach<'_>, cluster: &str) -> bool {
+    let client = reach.tuple.client();
+    let is_proxy = reach.ingress(cluster).is_some_and(|ingress| hold(&ingress.proxies, client.address));
+    is_proxy || reach.is_ingress(cluster, client)
+}
+
+/// Ports at which the cell may fit, or not, apart from those that it names: ascending.
+pub(super) fn bound_ports(inventory: &Inventory, cell: &Cell) -> Vec<u16> {
+    let ingress = |cluster: Option<&str>| {
+        let ingress = cluster.and_then(|cluster| inventory.clusters.get(cluster)?.ingress.as_ref());
+        let ports = |ingress: &crate::matrix::inventory::Ingress| {
+            let listeners = ingress.listeners.iter().flat_map(|(front, listener)| [*front, *listener]);
+            let targets = ingress
+                .targets
+                .iter()
+                .flat_map(|(front, targets)| [*front].into_iter().chain(targets.clone()));
+            listeners.chain(targets).collect::<Vec<u16>>()
+        };
+        ingress.map(ports).unwrap_or_default()
+    };
+    let of_place = |place: &Place| match place {
+        Place::Cluster(_) | Place::Ingress { .. } => ingress(place.cluster()),
+        Place::Endpoint { name, .. } => {
+            let bound = inventory.endpoints.get(name).into_iter().flat_map(|endpoint| &endpoint.ports);
+            bound.flat_map(|(declared, actual)| [*declared].into_iter().chain(actual.clone())).collect()
+        }
+        Place::Local(_) | Place::Any => Vec::new(),
+    };
+    let mut ports = [of_place(&cell.source), of_place(&cell.destination)].concat();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}

@@ -1,0 +1,302 @@
+//! Address → class, by tables of a few strides.
+//!
+//! IPv4: the first 16 bits in a table, then 8 and 8 where blocks are that narrow. IPv6: as many bits a step as there are
+//! blocks for, past all bits that the blocks below have in common. Every class that is found is that of the narrowest
+//! block.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use super::classes::{ClassId, Region, number};
+
+/// Says of an entry that it is no class but where to look next.
+const FURTHER: u32 = 1 << 31;
+
+/// A class's number is below this.
+pub(super) const CLASSES: u32 = FURTHER;
+
+/// Both families.
+#[derive(Debug)]
+pub(super) struct Table {
+    v4: V4,
+    v6: V6,
+}
+
+impl Table {
+    /// `regions` in the order of [`super::classes::Classes`], of so many classes.
+    pub(super) fn of(regions: &[Region], classes: usize) -> Self {
+        let split = regions.partition_point(|region| matches!(region.block, IpNet::V4(_)));
+        let (v4, v6) = regions.split_at(split);
+        Self { v4: V4::of(v4, classes), v6: V6::of(v6) }
+    }
+
+    #[inline]
+    pub(super) fn class(&self, address: IpAddr) -> ClassId {
+        match address {
+            IpAddr::V4(address) => self.v4.class(address),
+            IpAddr::V6(address) => self.v6.class(address),
+        }
+    }
+
+    /// What it occupies, bytes.
+    pub(super) fn size(&self) -> usize {
+        let entries = self.v4.root.len() + self.v4.steps.len() + self.v6.entries.len();
+        entries * size_of::<u32>() + self.v6.nodes.len() * size_of::<Node>()
+    }
+}
+
+/// An entry is a class, or says with [`FURTHER`] where the 256 entries begin that the next 8 bits choose from. The first
+/// steps are the classes themselves, so that whoever looks further from a class finds it again: no look-up has to branch.
+#[derive(Debug)]
+struct V4 {
+    /// By the first 16 bits.
+    root: Box<[u32]>,
+    steps: Vec<u32>,
+}
+
+impl V4 {
+    fn of(regions: &[Region], classes: usize) -> Self {
+        let mut table = Self { root: vec![0; 1 << 16].into(), steps: (0..classes as u32).collect() };
+        // A wider block never overwrites a narrower one.
+        let mut wider_first: Vec<&Region> = regions.iter().collect();
+        wider_first.sort_by_key(|region| region.block.prefix_len());
+        for region in wider_first {
+            table.put(number(region.block.network()) as u32, region.block.prefix_len(), region.class);
+        }
+        table.steps.shrink_to_fit();
+        table
+    }
+
+    fn put(&mut self, address: u32, length: u8, class: ClassId) {
+        let [first, second, third, fourth] = address.to_be_bytes();
+        let top = usize::from(u16::from_be_bytes([first, second]));
+        if length <= 16 {
+            return self.root[top..][..1 << (16 - length)].fill(class);
+        }
+        let middle = further(&mut self.root[top], &mut self.steps) + usize::from(third);
+        if length <= 24 {
+            return self.steps[middle..][..1 << (24 - length)].fill(class);
+        }
+        let mut entry = self.steps[middle];
+        let last = further(&mut entry, &mut self.steps) + usize::from(fourth);
+        self.steps[middle] = entry;
+        self.steps[last..][..1 << (32 - length)].fill(class);
+    }
+
+    #[inline]
+    fn class(&self, address: Ipv4Addr) -> ClassId {
+        let [first, second, third, fourth] = address.octets();
+        let top = self.root[usize::from(u16::from_be_bytes([first, second]))];
+        self.step(self.step(top, third), fourth)
+    }
+
+    #[inline]
+    fn step(&self, entry: u32, byte: u8) -> u32 {
+        // All bits where it leads further, none where it is a class.
+        let mask = (entry.cast_signed() >> 31).cast_unsigned();
+        self.steps[((entry & !FURTHER) + (u32::from(byte) & mask)) as usize]
+    }
+}
+
+/// Where the entries below `entry` begin; makes them, of its class, if there are none yet.
+fn further(entry: &mut u32, steps: &mut Vec<u32>) -> usize {
+    if *entry & FURTHER == 0 {
+        let class = *entry;
+        *entry = FURTHER | steps.len() as u32;
+        steps.extend([class; 1 << 8]);
+    }
+    (*entry & !FURTHER) as usize
+}
+
+/// One step somewhere in an address.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    /// What all addresses below have above the step's bits; zero elsewhere.
+    above: u128,
+    /// How many bits follow the step's.
+    below: u8,
+    /// How many bits the step takes.
+    bits: u8,
+    /// The class of an address that has something else above them.
+    otherwise: ClassId,
+    /// Where its entries begin.
+    entries: u32,
+}
+
+/// An entry is a class, or with [`FURTHER`] a node.
+#[derive(Debug)]
+struct V6 {
+    nodes: Vec<Node>,
+    entries: Vec<u32>,
+    /// The first node, or the only class.
+    root: u32,
+}
+
+impl V6 {
+    fn of(regions: &[Region]) -> Self {
+        let mut table = Self { nodes: Vec::new(), entries: Vec::new(), root: 0 };
+        table.root = table.below(regions, 0, 0);
+        table.nodes.shrink_to_fit();
+        table.entries.shrink_to_fit();
+        table
+    }
+
+    /// The entry for what lies below the first `depth` bits, where `regions` are all blocks there, in order, and `class`
+    /// holds for what they leave.
+    fn below(&mut self, regions: &[Region], depth: u8, class: ClassId) -> u32 {
+        /// No step takes more bits.
+        const MOST: u32 = 16;
+        let covering = regions.iter().take_while(|region| region.block.prefix_len() <= depth).count();
+        let (covering, regions) = regions.split_at(covering);
+        // Of those the last is the narrowest.
+        let class = covering.last().map_or(class, |region| region.class);
+        let (Some(first), Some(last)) = (regions.first(), regions.last()) else { return class };
+        let own = |region: &Region| number(region.block.network());
+        let common = (own(first) ^ own(last)).leading_zeros();
+        let shortest = regions.iter().map(|region| u32::from(region.block.prefix_len())).min().unwrap_or(1);
+        // No block ends in what is passed over, so one class holds for whoever differs there.
+        let depth = common.min(shortest - 1);
+        // About twice as many entries as blocks.
+        let bits = (usize::BITS - regions.len().leading_zeros()).min(MOST).min(128 - depth);
+        let below = 128 - depth - bits;
+        let node = Node {
+            above: own(first).checked_shr(128 - depth).map_or(0, |above| above << (128 - depth)),
+            below: below as u8,
+            bits: bits as u8,
+            otherwise: class,
+            entries: self.entries.len() as u32,
+        };
+        let index = self.nodes.len() as u32;
+        self.nodes.push(node);
+        self.entries.resize(self.entries.len() + (1 << bits), class);
+        self.fill(regions, (depth + bits) as u8, node);
+        FURTHER | index
+    }
+
+    /// Fills a step that ends with bit `end`: by blocks that end within it, and by what lies below where they are narrower.
+    fn fill(&mut self, regions: &[Region], end: u8, node: Node) {
+        let entry = |region: &Region| node.entry(number(region.block.network()));
+        let ends_here = |region: &&Region| region.block.prefix_len() <= end;
+        let mut wider_first: Vec<&Region> = regions.iter().filter(ends_here).collect();
+        wider_first.sort_by_key(|region| region.block.prefix_len());
+        for region in wider_first {
+            let width = 1 << (end - region.block.prefix_len());
+            self.entries[entry(region)..][..width].fill(region.class);
+        }
+        for same in regions.chunk_by(|one, other| entry(one) == entry(other)) {
+            let narrower: Vec<Region> = same.iter().filter(|region| !ends_here(region)).copied().collect();
+            if !narrower.is_empty() {
+                let entry = entry(&same[0]);
+                self.entries[entry] = self.below(&narrower, end, self.entries[entry]);
+            }
+        }
+    }
+
+    #[inline]
+    fn class(&self, address: Ipv6Addr) -> ClassId {
+        let address = u128::from(address);
+        let mut entry = self.root;
+        while entry & FURTHER != 0 {
+            let node = &self.nodes[(entry & !FURTHER) as usize];
+            if !node.holds(address) {
+                return node.otherwise;
+            }
+            entry = self.entries[node.entry(address)];
+        }
+        entry
+    }
+}
+
+impl Node {
+    /// Whether an address is below it.
+    #[inline]
+    fn holds(&self, address: u128) -> bool {
+        // In two steps: together they may be all bits.
+        ((address ^ self.above) >> self.below) >> self.bits == 0
+    }
+
+    /// The place of its entry for an address.
+    #[inline]
+    fn entry(&self, address: u128) -> usize {
+        let chosen = (address >> self.below) as u32 & ((1 << self.bits) - 1);
+        (self.entries + chosen) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use ipnet::IpNet;
+
+    use super::{super::classes::Region, Table};
+
+    /// Regions with their index as their class, sorted as `Classes` does.
+    fn regions(blocks: &[&str]) -> Vec<Region> {
+        let mut blocks: Vec<IpNet> = blocks.iter().map(|block| block.parse().expect("a block")).collect();
+        blocks.sort_by_key(|block| (block.network(), block.prefix_len()));
+        let numbered = blocks.into_iter().enumerate();
+        numbered.map(|(class, block)| Region { block, class: class as u32 }).collect()
+    }
+
+    fn check(blocks: &[&str]) {
+        let regions = regions(blocks);
+        let table = Table::of(&regions, regions.len());
+        let holds = |region: &&Region, address: IpAddr| region.block.contains(&address);
+        let narrowest = |address| {
+            let holding = regions.iter().filter(|region| holds(region, address));
+            holding.max_by_key(|region| region.block.prefix_len()).map_or(0, |region| region.class)
+        };
+        let beside = |address: IpAddr, up: bool| match address {
+            IpAddr::V4(address) => {
+                let number = u32::from(address);
+                IpAddr::V4(if up { number.wrapping_add(1) } else { number.wrapping_sub(1) }.into())
+            }
+            IpAddr::V6(address) => {
+                let number = u128::from(address);
+                IpAddr::V6(if up { number.wrapping_add(1) } else { number.wrapping_sub(1) }.into())
+            }
+        };
+        for region in &regions {
+            let (first, last) = (region.block.network(), region.block.broadcast());
+            for address in [first, last, beside(first, false), beside(last, true), beside(first, true)] {
+                assert_eq!(table.class(address), narrowest(address), "{address}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_narrowest_block_counts_at_every_edge() {
+        check(&[
+            "0.0.0.0/0",
+            "10.0.0.0/8",
+            "10.1.0.0/16",
+            "10.1.2.0/24",
+            "10.1.2.3/32",
+            "10.1.2.128/25",
+            "255.255.255.255/32",
+        ]);
+        check(&["0.0.0.0/0", "0.0.0.0/32", "10.0.0.0/15", "10.1.128.0/17", "10.1.128.0/31", "224.0.0.0/4"]);
+        check(&[
+            "::/0",
+            "::/128",
+            "::1/128",
+            "fd00::/8",
+            "fd00:1::/32",
+            "fd00:1::/33",
+            "fd00:1:0:1::/64",
+            "fd00:1:0:1::7/128",
+        ]);
+        check(&[
+            "::/0",
+            "2001:db8::/32",
+            "2001:db8::/48",
+            "2001:db8::/127",
+            "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
+        ]);
+        check(&["::/0"]);
+        check(&["0.0.0.0/0", "::/0", "::ffff:0:0/96", "::ffff:10.0.0.0/104", "10.0.0.0/8"]);
+        check(&["::/0", "2001:db8::/29", "2001:db8:8000::/33", "2001:db8:8000::1/128", "2001:dba::/31"]);
+    }
+}

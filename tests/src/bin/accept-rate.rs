@@ -1,0 +1,20 @@
+//! `accept-rate [--full] [--json PATH] [LINE…]`: the lines of line rate's acceptance that a programme can run, at full counts
+//! or fewer, with their figures as JSON; exit code 1 if one fails.
+
+use std::{error::Error, path::Path, process::ExitCode};
+
+use flowdrift_tests::accept::{
+    programme,
+    rate::{matcher, oracle},
+};
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project root")?;
+    let arguments = programme::arguments([1, 4])?;
+    programme::report(&arguments, |line| match line {
+        1 if arguments.full => matcher::line(root, &[100, 1_000, 10_000, 100_000]),
+        1 => matcher::line(root, &[100, 1_000]),
+        4 => oracle::line(if arguments.full { 10_000 } else { 200 }),
+        line => unreachable!("{line} is no line of it"),
+    })
+}
