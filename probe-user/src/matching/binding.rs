@@ -4,6 +4,7 @@ use ipnet::IpNet;
 
 use super::cell::{Cell, Place};
 use super::hidden::is_concealed;
+use super::reach::is_node_block;
 use super::rows::Rows;
 use crate::event::Protocol;
 use crate::matrix::Ports;
@@ -124,7 +125,7 @@ impl Rows {
         // An endpoint in a cluster that nobody needs to record need not be seen either.
         let home = || self.inventory.clusters.get(endpoint.cluster.as_ref()?)?.acknowledged.clone();
         let all_nodes =
-            |block: &IpNet| self.inventory.clusters.values().any(|cluster| is_node(cluster, block));
+            |block: &IpNet| self.inventory.clusters.values().any(|cluster| is_node_block(cluster, block));
         Binding {
             beyond: endpoint.cluster.is_none() && !endpoint.cidrs.iter().all(all_nodes),
             clusters,
@@ -169,11 +170,6 @@ fn covered(block: &IpNet, by: &[IpNet]) -> bool {
     by.iter().any(|one| one.contains(block))
 }
 
-/// Whether the block is one node's address.
-fn is_node(cluster: &Cluster, block: &IpNet) -> bool {
-    cluster.nodes.values().flatten().any(|address| IpNet::from(*address) == *block)
-}
-
 fn has_node_of(cluster: &Cluster, endpoint: &Endpoint) -> bool {
-    endpoint.cidrs.iter().any(|block| is_node(cluster, block))
+    endpoint.cidrs.iter().any(|block| is_node_block(cluster, block))
 }

@@ -66,10 +66,7 @@ impl<'a> Reach<'a> {
     /// Whether the endpoint means something within the reporter's cluster.
     fn means(&self, endpoint: &Endpoint, side: Side) -> bool {
         let own = self.inventory.clusters.get(self.tuple.cluster);
-        let is_own = |block: &IpNet| {
-            let is_node = |address: &IpAddr| IpNet::from(*address) == *block;
-            own.is_some_and(|own| is_inner(own, block) || own.nodes.values().flatten().any(is_node))
-        };
+        let is_own = |block: &IpNet| own.is_some_and(|own| is_own(own, block));
         (side.local && self.in_cgroup(&endpoint.cgroups))
             || endpoint.cidrs.iter().any(|block| block.contains(&side.address) && is_own(block))
     }
@@ -193,6 +190,16 @@ pub(super) fn is_below(cgroup: &str, prefixes: &[String]) -> bool {
 /// Whether the roster has the address.
 pub(super) fn is_node(cluster: &Cluster, address: IpAddr) -> bool {
     cluster.nodes.values().flatten().any(|node| *node == address)
+}
+
+/// Whether the block means something within the cluster: addresses of its pods or services, or a node.
+pub(super) fn is_own(cluster: &Cluster, block: &IpNet) -> bool {
+    is_inner(cluster, block) || is_node_block(cluster, block)
+}
+
+/// Whether the block is one node's address.
+pub(super) fn is_node_block(cluster: &Cluster, block: &IpNet) -> bool {
+    cluster.nodes.values().flatten().any(|address| IpNet::from(*address) == *block)
 }
 
 /// Whether the block lies within the addresses that other clusters may use too.

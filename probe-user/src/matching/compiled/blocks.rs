@@ -10,7 +10,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::{
     cell::{LocalKind, Place},
-    reach::is_inner,
+    reach::{is_inner, is_own},
     rows::Rows,
 };
 use crate::matrix::{EndpointName, inventory::Inventory};
@@ -97,14 +97,10 @@ struct Gathering<'a> {
 impl Gathering<'_> {
     fn add(&mut self, owner: Owner, home: Option<&str>, block: IpNet) {
         let clusters = &self.inventory.clusters;
-        let means_own = |(_, cluster): &(usize, &crate::matrix::inventory::Cluster)| {
-            let mut nodes = cluster.nodes.values().flatten();
-            is_inner(cluster, &block) || nodes.any(|node| IpNet::from(*node) == block)
-        };
         let (mut own, mut is_loopback, mut is_in_home) = (Vec::new(), false, false);
         if matches!(owner, Owner::Endpoint(_)) {
-            let meaning = clusters.values().enumerate().filter(means_own);
-            own = meaning.map(|(index, _)| index as u32).collect();
+            let meaning = (0..).zip(clusters.values()).filter(|(_, cluster)| is_own(cluster, &block));
+            own = meaning.map(|(index, _)| index).collect();
             is_loopback = block.network().is_loopback();
         }
         if let Some(cluster) = home.and_then(|home| clusters.get(home)) {

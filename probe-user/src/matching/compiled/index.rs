@@ -7,7 +7,8 @@ use hashbrown::{HashMap, HashSet};
 
 use super::super::{
     cell::{Cell, LocalKind, Place},
-    reach::{Reach, hold, is_inner},
+    hidden::is_concealed,
+    reach::{Reach, hold},
     rows::Rows,
     tuple::Side,
 };
@@ -189,14 +190,10 @@ fn has_cgroups(inventory: &Inventory, place: &Place) -> bool {
     inventory.endpoints.get(name).is_some_and(|endpoint| !endpoint.cgroups.is_empty())
 }
 
-/// Whether `hidden::is_concealed` may say so, wherever it is asked.
+/// Whether somebody, wherever, cannot know the endpoint by its address.
 fn may_be_concealed(inventory: &Inventory, place: &Place) -> bool {
     let Place::Endpoint { name, .. } = place else { return false };
-    let home = || inventory.clusters.get(inventory.endpoints.get(name)?.cluster.as_ref()?);
-    has_cgroups(inventory, place)
-        || home().is_some_and(|cluster| {
-            inventory.endpoints[name].cidrs.iter().any(|block| is_inner(cluster, block))
-        })
+    inventory.endpoints.get(name).is_some_and(|endpoint| is_concealed(inventory, endpoint, None))
 }
 
 /// Whether some rule may put `side` at `place`.

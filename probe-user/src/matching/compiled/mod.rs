@@ -17,6 +17,7 @@ mod index;
 mod memo;
 mod program;
 mod reader;
+mod reporters;
 mod table;
 
 use super::rows::Rows;

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use super::{
     super::{
         leg,
-        reach::{Reach, is_below},
+        reach::Reach,
         rows::Match,
         tuple::{Side, Tuple},
     },
@@ -17,6 +17,7 @@ use super::{
     index::bound_ports,
     memo::{Key, Memo},
     program::{NEVER, ProgramId, Programs, Span},
+    reporters::Reporters,
 };
 use crate::{event::Protocol, flow::Direction, matrix::Ports};
 
@@ -58,7 +59,7 @@ pub struct Reader {
 /// So many questions are worked on together: their look-ups wait for memory at the same time.
 const LANES: usize = 16;
 
-/// So many cells are remembered with their ports, and so many cgroups with their reporters.
+/// So many cells are remembered with their ports.
 const REMEMBERED: usize = 1 << 15;
 
 impl Reader {
@@ -75,7 +76,7 @@ impl Reader {
     #[must_use]
     pub fn with_memo(compiled: Arc<Compiled>, bytes: usize) -> Self {
         Self {
-            reporters: Reporters::of(&compiled),
+            reporters: Reporters::of(&compiled.rows),
             ends: Ends::of(compiled.classes.len()),
             compiled,
             memo: Memo::of(bytes),
@@ -99,7 +100,7 @@ impl Reader {
 
     /// The reporter of tuples of this cluster and cgroup.
     pub fn reporter(&mut self, cluster: &str, cgroup: Option<&str>) -> Reporter {
-        self.reporters.of_names(cluster, cgroup)
+        Reporter(self.reporters.of_names(cluster, cgroup))
     }
 
     /// What a tuple fits.
@@ -282,61 +283,4 @@ fn context(question: &Question) -> u32 {
         | protocol << 2
         | u32::from(direction == Direction::Inbound) << 1
         | u32::from(local == remote)
-}
-
-/// Reporters by number.
-#[derive(Debug)]
-struct Reporters {
-    /// Endpoints that cgroups bind, by their place among all: the prefixes.
-    prefixes: Vec<Vec<String>>,
-    /// By cluster, and by which of the prefixes hold the cgroup, if it is known.
-    known: HashMap<(String, Option<Vec<u32>>), u32>,
-    /// One cluster and cgroup of each.
-    names: Vec<(String, Option<String>)>,
-    /// Cgroups that were asked for lately.
-    lately: HashMap<(String, Option<String>), u32>,
-}
-
-impl Reporters {
-    fn of(compiled: &Compiled) -> Self {
-        let endpoints = compiled.rows.inventory().endpoints.values();
-        let prefixes = endpoints
-            .filter(|endpoint| !endpoint.cgroups.is_empty())
-            .map(|endpoint| endpoint.cgroups.clone());
-        Self {
-            prefixes: prefixes.collect(),
-            known: HashMap::new(),
-            names: Vec::new(),
-            lately: HashMap::new(),
-        }
-    }
-
-    fn names(&self, reporter: u32) -> (&str, Option<&str>) {
-        let (cluster, cgroup) = &self.names[reporter as usize];
-        (cluster, cgroup.as_deref())
-    }
-}
-
-impl Reporters {
-    fn of_names(&mut self, cluster: &str, cgroup: Option<&str>) -> Reporter {
-        let asked = (cluster.to_owned(), cgroup.map(str::to_owned));
-        if let Some(reporter) = self.lately.get(&asked) {
-            return Reporter(*reporter);
-        }
-        let holding = |cgroup: &str| {
-            let prefixes = (0..).zip(&self.prefixes);
-            prefixes.filter(|(_, prefixes)| is_below(cgroup, prefixes)).map(|(index, _)| index).collect()
-        };
-        let next = self.names.len() as u32;
-        let known = self.known.entry((cluster.to_owned(), cgroup.map(holding)));
-        let reporter = *known.or_insert_with(|| {
-            self.names.push(asked.clone());
-            next
-        });
-        if self.lately.len() >= REMEMBERED {
-            self.lately.clear();
-        }
-        self.lately.insert(asked, reporter);
-        Reporter(reporter)
-    }
 }

@@ -1,0 +1,63 @@
+//! Who reports, as far as rules can tell: a cluster, and which endpoints a workload belongs to.
+
+use hashbrown::HashMap;
+
+use super::super::{reach::is_below, rows::Rows};
+
+/// So many cgroups are remembered with their reporters.
+const REMEMBERED: usize = 1 << 15;
+
+/// Reporters by number.
+#[derive(Debug)]
+pub(super) struct Reporters {
+    /// Endpoints that cgroups bind, by their place among all: the prefixes.
+    prefixes: Vec<Vec<String>>,
+    /// By cluster, and by which of the prefixes hold the cgroup, if it is known.
+    known: HashMap<(String, Option<Vec<u32>>), u32>,
+    /// One cluster and cgroup of each.
+    names: Vec<(String, Option<String>)>,
+    /// Cgroups that were asked for lately.
+    lately: HashMap<(String, Option<String>), u32>,
+}
+
+impl Reporters {
+    pub(super) fn of(rows: &Rows) -> Self {
+        let endpoints = rows.inventory().endpoints.values();
+        let prefixes = endpoints
+            .filter(|endpoint| !endpoint.cgroups.is_empty())
+            .map(|endpoint| endpoint.cgroups.clone());
+        Self {
+            prefixes: prefixes.collect(),
+            known: HashMap::new(),
+            names: Vec::new(),
+            lately: HashMap::new(),
+        }
+    }
+
+    pub(super) fn names(&self, reporter: u32) -> (&str, Option<&str>) {
+        let (cluster, cgroup) = &self.names[reporter as usize];
+        (cluster, cgroup.as_deref())
+    }
+
+    pub(super) fn of_names(&mut self, cluster: &str, cgroup: Option<&str>) -> u32 {
+        let asked = (cluster.to_owned(), cgroup.map(str::to_owned));
+        if let Some(reporter) = self.lately.get(&asked) {
+            return *reporter;
+        }
+        let holding = |cgroup: &str| {
+            let prefixes = (0..).zip(&self.prefixes);
+            prefixes.filter(|(_, prefixes)| is_below(cgroup, prefixes)).map(|(index, _)| index).collect()
+        };
+        let next = self.names.len() as u32;
+        let known = self.known.entry((cluster.to_owned(), cgroup.map(holding)));
+        let reporter = *known.or_insert_with(|| {
+            self.names.push(asked.clone());
+            next
+        });
+        if self.lately.len() >= REMEMBERED {
+            self.lately.clear();
+        }
+        self.lately.insert(asked, reporter);
+        reporter
+    }
+}
