@@ -34,9 +34,9 @@ const BELOW_TCPLIFE: f64 = 20.0;
 /// One handler's share of one round.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Hook {
-    id: u32,
+    pub(super) id: u32,
     pub(super) name: String,
-    runs: u64,
+    pub(super) runs: u64,
     nanoseconds: u64,
     recursion_misses: u64,
     verified_instructions: u64,

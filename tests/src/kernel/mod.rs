@@ -4,6 +4,7 @@
 //! The only room of the tests that knows aya, or holds unsafe code.
 
 pub mod balancer;
+mod instructions;
 pub mod oldkernel;
 pub mod peers;
 pub mod programs;

@@ -15,6 +15,8 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use aya::{Btf, Ebpf, maps::RingBuf, programs::BtfTracePoint};
 
+use super::instructions::{self, Attached};
+
 const HOOK: &str = "inet_sock_set_state";
 const MANIFEST: &str = r#"[package]
 name = "peers"
@@ -110,6 +112,26 @@ impl Empty {
         let mut ebpf = Ebpf::load_file(object)?;
         attach(&mut ebpf, "empty", tracepoint)?;
         Ok(Self(ebpf))
+    }
+}
+
+/// A handler of the hooks for `sendmsg()` and `recvmsg()` over IPv4 that does nothing.
+pub struct EmptyOfMessages {
+    _attached: [Attached; 2],
+}
+
+impl EmptyOfMessages {
+    /// Their name: a recorder knows it for another recorder's, which chooses no peers.
+    pub const NAME: &str = "flowdrift_empty";
+
+    /// Attaches both, the one for `sendmsg()` first, after whatever is attached already.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses, or there is no cgroup-v2 tree.
+    pub fn attach() -> Result<Self> {
+        let attach = |kind| instructions::attach(&instructions::ALLOW, Self::NAME, kind);
+        Ok(Self { _attached: [attach(instructions::SEND[0])?, attach(instructions::RECEIVE[0])?] })
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::{net::UdpSocket, path::Path, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    accept::{Line, cost},
+    accept::{
+        Line,
+        cost::{self, Hook},
+    },
     kernel::{
-        peers::{self, Empty},
+        peers::{self, Empty, EmptyOfMessages},
         programs,
     },
     recorder::Recorder,
@@ -25,9 +28,18 @@ const DATAGRAMS: u64 = 100_000;
 #[derive(Clone, Debug, Serialize)]
 struct Round {
     connected: bool,
-    empty_nanoseconds_per_run: f64,
+    empty: Empties,
     sent: f64,
     received: f64,
+}
+
+/// Nanoseconds per run of a handler that does nothing, behind all others of its hook.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Empties {
+    at_end_of_sending: f64,
+    at_end_of_receiving: f64,
+    in_sending: f64,
+    in_receiving: f64,
 }
 
 /// Measures rounds of connected and unconnected sockets.
@@ -68,27 +80,54 @@ fn measure(rounds: u64, root: &Path) -> Result<(bool, Value)> {
     Ok((pass, figures.into()))
 }
 
+/// One round.
+///
+/// As with TCP (`accept/cost.rs`), one empty handler comes before ours on every hook and one after it: the first finds the
+/// statistics' own clock and counters cold, and the last is what is subtracted, so that neither has that in it. Each kind
+/// of hook has its own, since what the statistics take differs between them.
 fn round(object: &Path, connected: bool) -> Result<Round> {
+    const ENDS: [&str; 2] = ["sock_send_length", "sock_recv_length"];
     cost::wait_until_alone()?;
     let _statistics = programs::statistics().context("run-time statistics")?;
+    let empties = || -> Result<_> {
+        let ends = ENDS.map(|end| Empty::attach_to(object, end));
+        Ok((ends.into_iter().collect::<Result<Vec<_>>>()?, EmptyOfMessages::attach()?))
+    };
+    let _first = empties()?;
     let recorder = Recorder::start(&[]);
-    // Last, so that it finds the statistics' clock as warm as the others do.
-    let _empty = Empty::attach_to(object, "sock_send_length")?;
+    let _last = empties()?;
     let holders = [std::process::id(), recorder.id()];
     let (hooks, count) = cost::readings_of(&holders, || exchange(connected))?;
-    let of = |name: &str| hooks.iter().filter(|hook| hook.name == name).map(|hook| hook.each()).sum::<f64>();
-    let empty = of("empty");
-    ensure!(empty > 0.0, "the empty handler was not run: {hooks:?}");
     ensure!(count == DATAGRAMS, "all were exchanged");
-    // Each program is one that the statistics' own time is in.
-    let net = |names: &[&str]| names.iter().map(|name| of(name) - empty).sum::<f64>();
-    let [sent, received]: [&[&str]; 2] = match connected {
-        true => [&["udp_sent"], &["udp_received"]],
-        false => [&["udp_sent", "flowdrift_send4"], &["udp_received", "recvmsg4"]],
+    // It would have a program more on the hook, which is not measured.
+    ensure!(
+        !hooks.iter().any(|hook| hook.name == "flowdrift_name4"),
+        "another program may choose peers here"
+    );
+    // Ids count up, so that the last are those that were attached last.
+    let last_two = |name: &str| -> Result<[f64; 2]> {
+        let mut all: Vec<&Hook> = hooks.iter().filter(|hook| hook.name == name).collect();
+        all.sort_by_key(|hook| hook.id);
+        let [_, _, send, receive] = all[..] else { bail!("{name} is not attached four times: {hooks:?}") };
+        Ok([send.each(), receive.each()])
     };
-    let round =
-        Round { connected, empty_nanoseconds_per_run: empty, sent: net(sent), received: net(received) };
-    println!("    {round:?}");
+    let [at_end_of_sending, at_end_of_receiving] = last_two("empty")?;
+    let [in_sending, in_receiving] = last_two(EmptyOfMessages::NAME)?;
+    let net = |name: &str, empty: f64| -> Result<f64> {
+        let hook = hooks.iter().find(|hook| hook.name == name);
+        let hook = hook.with_context(|| format!("{name} is not attached: {hooks:?}"))?;
+        ensure!(hook.runs >= DATAGRAMS, "{name} was not run for each datagram: {hook:?}");
+        Ok(hook.each() - empty)
+    };
+    let mut sent = net("udp_sent", at_end_of_sending)?;
+    let mut received = net("udp_received", at_end_of_receiving)?;
+    if !connected {
+        sent += net("flowdrift_send4", in_sending)?;
+        received += net("recvmsg4", in_receiving)?;
+    }
+    let empty = Empties { at_end_of_sending, at_end_of_receiving, in_sending, in_receiving };
+    let round = Round { connected, empty, sent, received };
+    println!("    {round:.1?}");
     drop(recorder.finish());
     Ok(round)
 }
