@@ -123,8 +123,8 @@ pub struct Datagrams {
     /// Calls that failed with the record's `error`: for want of a way to the peer, by a filter here, or because ICMP told
     /// of an earlier datagram.
     pub failed: u32,
-    #[doc(hidden)]
-    pub rest_of_word: u32,
+    /// In a slot, the kernel's tick (`jiffies`, its lowest bits) in which [`ExchangeSlot::last`] was read; 0 elsewhere.
+    pub tick: u32,
 }
 
 /// Where the producers and the consumer of one ring are, and what the CPU whose ring it is keeps beside it. Producers and
@@ -204,6 +204,7 @@ const _: () = {
     assert!(offset_of!(Datagrams, sent) == 0);
     assert!(offset_of!(Datagrams, received) == 4);
     assert!(offset_of!(Datagrams, failed) == 8);
+    assert!(offset_of!(Datagrams, tick) == 12);
 };
 
 /// How many slots there are for attempts under way; a power of two. An attempt that loses its slot to another costs
@@ -238,20 +239,20 @@ const _: () = {
 /// more, and nothing else.
 pub const EXCHANGES: usize = 1 << 16;
 
-/// A place for an exchange: a UDP socket and one peer.
+/// A place for an exchange: a UDP socket and one peer. All that a datagram of a known peer touches is in one cache line.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangeSlot {
-    /// A hash of the socket and the peer (`probe-ebpf/src/exchange.rs`); 0 when it is free, [`Self::BEING_WRITTEN`] when a
-    /// hook owns it.
-    pub holder: u64,
     /// The exchange, of kind [`kind::EXCHANGE_SENT_FIRST`] or [`kind::EXCHANGE_RECEIVED_FIRST`], with its first caller;
     /// rubbish when the slot is free.
     pub record: AttemptRecord,
-    /// When the latest datagram went, nanoseconds on `CLOCK_BOOTTIME`, true to a tick.
-    pub last: u64,
+    /// A hash of the socket and the peer (`probe-ebpf/src/exchange.rs`); 0 when it is free, [`Self::BEING_WRITTEN`] when a
+    /// hook owns it.
+    pub holder: u64,
     /// How often.
     pub datagrams: Datagrams,
+    /// When the latest datagram went, nanoseconds on `CLOCK_BOOTTIME`, true to a tick.
+    pub last: u64,
 }
 
 impl ExchangeSlot {
@@ -262,10 +263,15 @@ impl ExchangeSlot {
 const _: () = {
     assert!(EXCHANGES.is_power_of_two());
     assert!(size_of::<ExchangeSlot>() == 128);
-    assert!(offset_of!(ExchangeSlot, holder) == 0);
-    assert!(offset_of!(ExchangeSlot, record) == 8);
-    assert!(offset_of!(ExchangeSlot, last) == 104);
-    assert!(offset_of!(ExchangeSlot, datagrams) == 112);
+    assert!(offset_of!(ExchangeSlot, record) == 0);
+    assert!(offset_of!(ExchangeSlot, holder) == 96);
+    assert!(offset_of!(ExchangeSlot, datagrams) == 104);
+    assert!(offset_of!(ExchangeSlot, last) == 120);
+    // As in a ring: user space reads both in one way.
+    assert!(
+        offset_of!(ExchangeSlot, datagrams) - offset_of!(ExchangeSlot, record)
+            == offset_of!(RingPlace, datagrams) - offset_of!(RingPlace, record)
+    );
 };
 
 /// A place in the spill: what no ring could take, folded (`probe-ebpf/src/spill.rs`).

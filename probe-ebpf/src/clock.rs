@@ -8,6 +8,13 @@
 use crate::cpu::Cpu;
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_boot_ns};
 
+/// The kernel's tick: `jiffies`, which it counts `CONFIG_HZ` times a second.
+#[inline(always)]
+pub(crate) fn tick() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_jiffies64() }
+}
+
 /// Nanoseconds on `CLOCK_BOOTTIME` (5.8).
 #[inline(always)]
 pub(crate) fn now(cpu: Cpu) -> u64 {
@@ -15,7 +22,7 @@ pub(crate) fn now(cpu: Cpu) -> u64 {
     // SAFETY: helpers without arguments, and this CPU's state. An interrupt between two of these lines uses the clock
     // of the tick before or reads it again.
     unsafe {
-        let tick = bpf_jiffies64();
+        let tick = tick();
         let mut time = (&raw const (*cpu).time).read_volatile() + 1;
         if tick != (&raw const (*cpu).tick).read_volatile() {
             time = bpf_ktime_get_boot_ns();

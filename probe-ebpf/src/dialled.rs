@@ -75,7 +75,7 @@ pub(crate) fn tell<A: Access>(socket: &Socket<A>, cookie: u64, peer: &Peer, name
     };
     let words = place.record();
     record::write_socket(words, clock::now(cpu), cookie, socket);
-    Tuple::with(socket, peer, |tuple| {
+    Tuple::with(socket, [0; 2], peer, |tuple| {
         let local = Address::of_words(named.address);
         let tuple = Tuple { local, local_port: named.port as u16, ..*tuple };
         record::write_fact(words, &tuple, 0, kind::DIALLED);

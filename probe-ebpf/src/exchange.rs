@@ -26,22 +26,19 @@ use crate::{
     tuple::Tuple,
 };
 
-/// The other end of a datagram, and what the datagram tells of this one. Without a port nobody knows it.
+/// The other end of a datagram. Without a port nobody knows it.
 #[derive(Clone, Copy)]
 pub(crate) struct Peer {
     /// As `Address::words` gives it.
     pub(crate) address: [u64; 2],
     /// In host byte order.
     pub(crate) port: u64,
-    /// The address of our own that it used; zeros where only the socket can tell.
-    pub(crate) own: [u64; 2],
 }
 
 impl Peer {
-    /// One of which the datagram says no more.
     #[inline(always)]
     pub(crate) const fn new(address: [u64; 2], port: u16) -> Self {
-        Self { address, port: port as u64, own: [0; 2] }
+        Self { address, port: port as u64 }
     }
 
     #[inline(always)]
@@ -50,7 +47,25 @@ impl Peer {
     }
 }
 
-/// What a hook saw of a datagram. One word and no `enum`: of a value that only some variants have, the compiler leaves the
+/// What a hook saw of a datagram.
+#[derive(Clone, Copy)]
+pub(crate) struct Datagram {
+    pub(crate) peer: Peer,
+    /// The address of our own that a packet was for, which no task has received yet; zeros for what the running task
+    /// sends or receives, of which only the socket can tell.
+    pub(crate) own: [u64; 2],
+    pub(crate) call: Call,
+}
+
+impl Datagram {
+    /// One that the running task sends or receives.
+    #[inline(always)]
+    pub(crate) const fn of_task(peer: Peer, call: Call) -> Self {
+        Self { peer, own: [0; 2], call }
+    }
+}
+
+/// What became of a datagram. One word and no `enum`: of a value that only some variants have, the compiler leaves the
 /// register unset, and the verifier lets nobody read it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Call(u64);
@@ -176,13 +191,6 @@ fn hash(cookie: u64, peer: &Peer) -> u64 {
     Hash::of(cookie).and(peer.address[0]).and(peer.address[1]).and(peer.port).finish()
 }
 
-/// Whether a hook runs for the task that sends or receives, or for nobody in particular.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Context {
-    Task,
-    Softirq,
-}
-
 /// Whether an exchange stands in its slot.
 #[inline(always)]
 pub(crate) fn is_known(cookie: u64, peer: &Peer) -> bool {
@@ -193,28 +201,29 @@ pub(crate) fn is_known(cookie: u64, peer: &Peer) -> bool {
 
 /// Counts what a hook saw of a datagram. The socket has a cookie, this one.
 #[inline(always)]
-pub(crate) fn count(socket: &Socket<impl Access>, cookie: u64, peer: &Peer, call: Call, context: Context) {
-    let Some(cpu) = Cpu::current() else { return };
-    let hash = hash(cookie, peer);
+pub(crate) fn count(socket: &Socket<impl Access>, cookie: u64, datagram: &Datagram) {
+    let hash = hash(cookie, &datagram.peer);
     let Some(mut slot) = Slot::near(hash) else { return };
     if slot.holder() != hash {
         let Some(far) = Slot::far(hash) else { return };
         slot = far;
     }
     if slot.holder() == hash && slot.take(hash) {
-        add(slot, cpu, call);
+        add(slot, datagram.call);
         slot.give(hash);
     } else {
-        if !begin(socket, peer, hash, call, context) {
-            alone(socket, peer, call, context);
+        // A copy: what the others see of the datagram is in memory, and this one's was in registers until here.
+        let datagram = &Datagram { ..*datagram };
+        if !begin(socket, datagram, hash) {
+            alone(socket, datagram);
         }
     }
 }
 
 /// Counts a call in the slot that it belongs to.
 #[inline(always)]
-fn add(mut slot: Slot, cpu: Cpu, call: Call) {
-    let Datagrams { sent, received, failed, .. } = *slot.datagrams();
+fn add(mut slot: Slot, call: Call) {
+    let Datagrams { sent, received, failed, tick } = *slot.datagrams();
     let is_full = match call {
         Call::SENT => sent == u32::MAX,
         Call::RECEIVED => received == u32::MAX,
@@ -235,7 +244,14 @@ fn add(mut slot: Slot, cpu: Cpu, call: Call) {
         }
         _ => {}
     }
-    slot.set_last(clock::now(cpu));
+    // What is true to a tick is written once in a tick.
+    let now = clock::tick() as u32;
+    if now != tick
+        && let Some(cpu) = Cpu::current()
+    {
+        slot.datagrams().tick = now;
+        slot.set_last(clock::now(cpu));
+    }
 }
 
 /// Hands over what was counted and begins to count anew; whether that was possible. If not, the call is lost.
@@ -269,13 +285,13 @@ fn hand_over(mut slot: Slot) -> bool {
 
 /// The first of an exchange, or one that found its slot in other hands; whether there was a slot.
 #[inline(never)]
-fn begin<A: Access>(socket: &Socket<A>, peer: &Peer, hash: u64, call: Call, context: Context) -> bool {
+fn begin<A: Access>(socket: &Socket<A>, datagram: &Datagram, hash: u64) -> bool {
     // SAFETY: a helper without arguments. Exact, so that the first of two is known on whatever CPU it came.
     let time = unsafe { bpf_ktime_get_boot_ns() };
     let Some(mut slot) = choose(hash) else { return false };
-    write(slot.record(), socket, peer, call, context);
+    write(slot.record(), socket, datagram);
     record::set_time(slot.record(), time);
-    set(slot.datagrams(), call.once());
+    set(slot.datagrams(), datagram.call.once());
     slot.set_last(time);
     // Its counts come from the slot; this only tells that it is there, while what its ids name still is.
     if let Some(mut place) = Place::claim(Ring::Common) {
@@ -312,21 +328,20 @@ fn choose(hash: u64) -> Option<Slot> {
 
 /// What has no slot is told by itself.
 #[inline(never)]
-fn alone<A: Access>(socket: &Socket<A>, peer: &Peer, call: Call, context: Context) {
+fn alone<A: Access>(socket: &Socket<A>, datagram: &Datagram) {
     // SAFETY: as above.
     let time = unsafe { bpf_ktime_get_boot_ns() };
+    let mut words: AttemptWords = [0; _];
+    write(&mut words, socket, datagram);
+    record::set_time(&mut words, time);
+    let mut counts = Datagrams::default();
+    set(&mut counts, datagram.call.once());
     if let Some(mut place) = Place::claim(Ring::Common) {
-        write(place.record(), socket, peer, call, context);
-        record::set_time(place.record(), time);
-        set(place.datagrams(), call.once());
+        *place.record() = words;
+        *place.datagrams() = counts;
         place.publish();
         return;
     }
-    let mut words: AttemptWords = [0; _];
-    write(&mut words, socket, peer, call, context);
-    record::set_time(&mut words, time);
-    let [sent, received, failed] = call.once();
-    let counts = Datagrams { sent, received, failed, rest_of_word: 0 };
     if !spill::take_exchange(&words, &counts, time) {
         emit::lost(record::cgroup(&words), Loss::Datagram);
     }
@@ -334,17 +349,19 @@ fn alone<A: Access>(socket: &Socket<A>, peer: &Peer, call: Call, context: Contex
 
 #[inline(always)]
 fn set(datagrams: &mut Datagrams, [sent, received, failed]: [u32; 3]) {
-    *datagrams = Datagrams { sent, received, failed, rest_of_word: 0 };
+    *datagrams = Datagrams { sent, received, failed, tick: 0 };
 }
 
 /// Writes who exchanges with whom; the time is for the caller to write.
 #[inline(always)]
-fn write<A: Access>(words: &mut AttemptWords, socket: &Socket<A>, peer: &Peer, call: Call, context: Context) {
+fn write<A: Access>(words: &mut AttemptWords, socket: &Socket<A>, datagram: &Datagram) {
+    let Datagram { peer, own, call } = datagram;
     record::write_socket(words, 0, socket.known_cookie(), socket);
-    let of_task = if context == Context::Task { kind::WITH_CALLER } else { 0 };
+    let is_of_task = *own == [0; 2];
+    let of_task = if is_of_task { kind::WITH_CALLER } else { 0 };
     let kind = call.beginning() | choice(socket) | of_task;
-    Tuple::with(socket, peer, |tuple| record::write_fact(words, tuple, call.error(), kind));
-    if context == Context::Task {
+    Tuple::with(socket, *own, peer, |tuple| record::write_fact(words, tuple, call.error(), kind));
+    if is_of_task {
         record::write_caller(words, &Caller::current());
     }
 }

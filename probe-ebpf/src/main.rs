@@ -13,7 +13,7 @@
 //! (peers, from one hook to the next), `rescue.rs` (interrupted handlers), `scope.rs` (what the user asked
 //! to watch), `emit.rs` (hand-over and loss), `ring.rs` (the way to user space), `spill.rs` (what no ring can take),
 //! `groups.rs` (each cgroup's share of it, and losses), `sets.rs` (looking through slots), `owned.rs` (memory that one hook has at a time),
-//! `hash.rs`,
+//! `hash.rs`, `words.rs` (whole words of small ones), `pointer.rs` (numbers of pointers),
 //! `atomics.rs`, `maps.rs` and `layout.rs` (of the code).
 #![no_std]
 #![no_main]
@@ -36,6 +36,7 @@ mod notes;
 mod offsets;
 mod owned;
 mod packets;
+mod pointer;
 mod record;
 mod rescue;
 mod ring;
@@ -46,6 +47,7 @@ mod spill;
 mod tcp;
 mod tuple;
 mod udp;
+mod words;
 
 use aya_ebpf::{
     macros::{btf_tracepoint, cgroup_skb, cgroup_sock_addr},

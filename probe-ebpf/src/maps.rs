@@ -62,9 +62,10 @@ pub(crate) static ATTEMPTS: Array<AttemptSlot, SLOTS, SHARED> = Array::new();
 pub(crate) static EXCHANGES: Array<ExchangeSlot, PAIRS, SHARED> = Array::new();
 
 /// Peers of calls under way, by thread (`notes.rs`). Written by the cgroup hooks for UDP, taken by the tracepoints' programs
-/// at the call's end; never read by user space. Two threads for one note: the first loses it.
+/// at the call's end; never read by user space, and shared only since such a map begins on a page, and each note in it is
+/// one cache line. Three threads for two notes: one of them is lost.
 #[btf_map]
-pub(crate) static NOTES: Array<Note, { notes::LENGTH }> = Array::new();
+pub(crate) static NOTES: Array<[Note; 2], { notes::SETS }, SHARED> = Array::new();
 
 /// Whom connected UDP sockets were to reach, by their cookies (`dialled.rs`). Written by the connect hooks where other
 /// programs are there, too; read when an exchange begins; never read by user space. Full: the one that was not used for

@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 
 use crate::{
-    exchange::{self, Call, Context, Peer},
+    exchange::{self, Call, Datagram, Peer},
     notes,
     offsets::OFFSET_PACKET_SOCK,
     scope,
@@ -36,7 +36,7 @@ struct Packet {
 pub(crate) fn left(context: &SkBuffContext) {
     let Some(packet) = Packet::read(context) else { return };
     let Some(socket) = socket_of(context) else { return };
-    let noted = notes::take(&socket);
+    let noted = notes::take(context.as_ptr(), &socket);
     // The packet may have been translated since; what the socket was told counts.
     let mut peer = match noted {
         Some(peer) => peer,
@@ -46,7 +46,7 @@ pub(crate) fn left(context: &SkBuffContext) {
         peer = Peer::new(packet.destination, packet.destination_port);
     }
     if scope::watched(&socket) {
-        count(context, &socket, &peer, Call::SENT, Context::Task);
+        count(context, &socket, &Datagram::of_task(peer, Call::SENT));
     }
 }
 
@@ -56,16 +56,16 @@ pub(crate) fn arrived(context: &SkBuffContext) {
     let Some(packet) = Packet::read(context) else { return };
     let Some(socket) = socket_of(context) else { return };
     if scope::watched(&socket) {
-        let peer = Peer { own: packet.destination, ..Peer::new(packet.source, packet.source_port) };
-        count(context, &socket, &peer, Call::RECEIVED, Context::Softirq);
+        let peer = Peer::new(packet.source, packet.source_port);
+        count(context, &socket, &Datagram { peer, own: packet.destination, call: Call::RECEIVED });
     }
 }
 
 #[inline(always)]
-fn count(context: &SkBuffContext, socket: &Socket<Untyped>, peer: &Peer, call: Call, by: Context) {
+fn count(context: &SkBuffContext, socket: &Socket<Untyped>, datagram: &Datagram) {
     // SAFETY: the helper takes the context itself.
     let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
-    exchange::count(socket, cookie, peer, call, by);
+    exchange::count(socket, cookie, datagram);
 }
 
 /// The socket that the packet is from or for, if it is one of UDP.

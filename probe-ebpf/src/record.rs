@@ -11,6 +11,7 @@ use crate::{
     emit::Caller,
     socket::{Access, Socket},
     tuple::Tuple,
+    words::{half, halves, whole},
 };
 
 /// An [`AttemptRecord`].
@@ -194,35 +195,6 @@ fn set_elapsed(words: &mut AttemptWords, elapsed: u64) {
 const KIND: usize = offset_of!(Record, kind) % 8;
 const ERROR: usize = offset_of!(Record, error) % 8;
 const PORT: usize = offset_of!(Record, local_port) % 8;
-
-/// Two words of 16 bits, in the order of memory.
-#[inline(always)]
-fn half(first: u16, second: u16) -> u32 {
-    if cfg!(target_endian = "little") {
-        u32::from(second) << 16 | u32::from(first)
-    } else {
-        u32::from(first) << 16 | u32::from(second)
-    }
-}
-
-/// Two words of 32 bits, in the order of memory.
-#[inline(always)]
-fn whole([first, second]: [u32; 2]) -> u64 {
-    if cfg!(target_endian = "little") {
-        u64::from(second) << 32 | u64::from(first)
-    } else {
-        u64::from(first) << 32 | u64::from(second)
-    }
-}
-
-#[inline(always)]
-fn halves(word: u64) -> [u32; 2] {
-    if cfg!(target_endian = "little") {
-        [word as u32, (word >> 32) as u32]
-    } else {
-        [(word >> 32) as u32, word as u32]
-    }
-}
 
 const _: () = {
     assert!(offset_of!(Record, remote_port) == offset_of!(Record, local_port) + 2);

@@ -9,6 +9,7 @@ use crate::{
         OFFSET_SOCK_REMOTE_PORT, OFFSET_SOCK_REMOTE_V4, OFFSET_SOCK_REMOTE_V6,
     },
     socket::{Access, Socket},
+    words::{halves, whole},
 };
 
 /// `AF_INET6` (linux/socket.h).
@@ -17,44 +18,40 @@ pub(crate) const AF_INET6: u16 = 10;
 /// Bytes 8 to 11 of an IPv4-mapped address, `00 00 ff ff`, as a load in host order shows them.
 const MAPPED: u32 = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
 
-/// An address in network byte order; IPv4 as IPv4-mapped IPv6.
-#[derive(Clone, Copy)]
-#[repr(C, align(8))]
-pub(crate) struct Address {
-    words: [u32; 4],
-}
+/// An address in network byte order; IPv4 as IPv4-mapped IPv6. By its two words in a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Address([u64; 2]);
 
 impl Address {
     /// From an IPv4 address in network byte order.
     #[inline(always)]
     pub(crate) const fn v4(address: u32) -> Self {
-        Self { words: [0, 0, MAPPED, address] }
+        Self([0, whole([MAPPED, address])])
     }
 
     /// From four words in network byte order.
     #[inline(always)]
-    pub(crate) const fn v6(words: [u32; 4]) -> Self {
-        Self { words }
+    pub(crate) const fn v6([first, second, third, fourth]: [u32; 4]) -> Self {
+        Self([whole([first, second]), whole([third, fourth])])
     }
 
     /// Whether an IPv6 socket would speak IPv4 to it.
     #[inline(always)]
     pub(crate) const fn is_mapped(&self) -> bool {
-        self.words[0] == 0 && self.words[1] == 0 && self.words[2] == MAPPED
+        let Self([first, second]) = *self;
+        first == 0 && halves(second)[0] == MAPPED
     }
 
     /// From its two words in a record.
     #[inline(always)]
     pub(crate) const fn of_words(words: [u64; 2]) -> Self {
-        // SAFETY: sixteen bytes without padding either way.
-        Self { words: unsafe { core::mem::transmute::<[u64; 2], [u32; 4]>(words) } }
+        Self(words)
     }
 
     /// The two words of it in a record.
     #[inline(always)]
     pub(crate) const fn words(self) -> [u64; 2] {
-        // SAFETY: sixteen bytes without padding either way.
-        unsafe { core::mem::transmute(self.words) }
+        self.0
     }
 }
 
@@ -95,15 +92,15 @@ impl Tuple {
         take(&Self { local, remote, local_port, remote_port, family: family::V6 });
     }
 
-    /// Gives a UDP socket's end and a peer's to `take`, likewise.
+    /// Gives a UDP socket's end, `own` unless it is zeros, and a peer's to `take`, likewise.
     #[inline(always)]
-    pub(crate) fn with(socket: &Socket<impl Access>, peer: &Peer, take: impl FnOnce(&Self)) {
-        let (remote, own) = (Address::of_words(peer.address), Address::of_words(peer.own));
+    pub(crate) fn with(socket: &Socket<impl Access>, own: [u64; 2], peer: &Peer, take: impl FnOnce(&Self)) {
+        let remote = Address::of_words(peer.address);
         let (local_port, remote_port) = (socket.load::<u16>(&OFFSET_SOCK_LOCAL_PORT), peer.port as u16);
         let is_v6 = socket.load::<u16>(&OFFSET_SOCK_FAMILY) == AF_INET6 && !remote.is_mapped();
         let family = if is_v6 { family::V6 } else { family::V4 };
-        if peer.own != [0; 2] {
-            return take(&Self { local: own, remote, local_port, remote_port, family });
+        if own != [0; 2] {
+            return take(&Self { local: Address::of_words(own), remote, local_port, remote_port, family });
         }
         if is_v6 {
             let local = Address::v6(socket.load(&OFFSET_SOCK_LOCAL_V6));
@@ -116,11 +113,8 @@ impl Tuple {
     /// Whether the socket talks to itself: then it is its own client, whatever its states.
     #[inline(always)]
     pub(crate) fn is_self_connected(&self) -> bool {
-        self.local_port == self.remote_port
-            && self.local.words[3] == self.remote.words[3]
-            && self.local.words[2] == self.remote.words[2]
-            && self.local.words[1] == self.remote.words[1]
-            && self.local.words[0] == self.remote.words[0]
+        let ([local_first, local_second], [first, second]) = (self.local.words(), self.remote.words());
+        self.local_port == self.remote_port && local_second == second && local_first == first
     }
 }
 

@@ -20,7 +20,7 @@ use aya_ebpf::{
 
 use crate::{
     dialled,
-    exchange::{self, Call, Context, Peer},
+    exchange::{self, Call, Datagram, Peer},
     notes,
     offsets::{
         OFFSET_SOCK_ADDR_SOCK, OFFSET_SOCK_FAMILY, OFFSET_SOCK_PROTOCOL, OFFSET_SOCK_REMOTE_PORT,
@@ -44,7 +44,7 @@ const RECEIVE_SHUTDOWN: u8 = 1;
 
 /// 1 where the kernel has no such tracepoints, or the user wants packets: then `packets.rs` counts.
 #[unsafe(no_mangle)]
-static UDP_BY_PACKETS: Global<u8> = Global::new(0);
+pub(crate) static UDP_BY_PACKETS: Global<u8> = Global::new(0);
 
 /// The one that a socket is connected to.
 #[inline(always)]
@@ -61,13 +61,13 @@ pub(crate) fn connected_peer(socket: &Socket<impl Access>) -> Peer {
 /// Notes whom an application has named for an IPv4 datagram.
 #[inline(always)]
 pub(crate) fn named_v4(context: &SockAddrContext) {
-    notes::leave_named(context_of(context), &peer_v4(context_of(context)));
+    notes::leave(context_of(context), &peer_v4(context_of(context)));
 }
 
 /// Notes whom an application has named for an IPv6 datagram.
 #[inline(always)]
 pub(crate) fn named_v6(context: &SockAddrContext) {
-    notes::leave_named(context_of(context), &peer_v6(context_of(context)));
+    notes::leave(context_of(context), &peer_v6(context_of(context)));
 }
 
 /// Remembers whom a UDP socket's `connect()` names, where another program may choose somebody else.
@@ -133,32 +133,31 @@ fn addressed(context: &SockAddrContext, peer: &Peer) {
     } else {
         notes::leave(context_of(context), peer);
     }
-    if UDP_BY_PACKETS.load() != 0 {
-        with_socket(context, |socket, cookie| {
-            exchange::count(socket, cookie, peer, Call::BEGUN, Context::Task);
-        });
+    if UDP_BY_PACKETS.load() != 0
+        && let Some((socket, cookie)) = watched_socket(context)
+    {
+        exchange::count(&socket, cookie, &Datagram::of_task(*peer, Call::BEGUN));
     }
 }
 
 /// Notes it, and tells whom the application had named. Apart, for the sake of the stack.
 #[inline(never)]
 fn chosen(context: &SockAddrContext, peer: &Peer) {
-    if let Some(named) = notes::leave_chosen(context_of(context), peer) {
-        with_socket(context, |socket, cookie| dialled::tell(socket, cookie, peer, &named));
+    if let Some(named) = notes::replace(context_of(context), peer)
+        && let Some((socket, cookie)) = watched_socket(context)
+    {
+        dialled::tell(&socket, cookie, peer, &named);
     }
 }
 
-/// Gives the socket of a call and its cookie to `take`, if it is watched.
+/// The socket of a call and its cookie, if it is watched.
 #[inline(always)]
-fn with_socket(context: &SockAddrContext, take: impl FnOnce(&Socket<Untyped>, u64)) {
+fn watched_socket(context: &SockAddrContext) -> Option<(Socket<Untyped>, u64)> {
     // SAFETY: the context is a `struct bpf_sock_addr_kern`, of which the verifier shows no more than it must.
     let pointer: *const c_void = unsafe { Untyped::load(context.as_ptr(), OFFSET_SOCK_ADDR_SOCK.required()) };
     let socket = Socket::<Untyped>::new(pointer);
-    if scope::watched(&socket) {
-        // SAFETY: the helper takes the context itself.
-        let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
-        take(&socket, cookie);
-    }
+    // SAFETY: the helper takes the context itself.
+    scope::watched(&socket).then(|| (socket, unsafe { bpf_get_socket_cookie(context.as_ptr()) }))
 }
 
 /// Counts a call that sent, or failed to.
@@ -167,7 +166,7 @@ pub(crate) fn sent(context: &BtfTracePointContext) -> i32 {
     let socket: Socket = Socket::new(context.arg(0));
     if is_udp(&socket) {
         // Also of a socket that nobody watches: a note that stays would be in another's way.
-        let noted = notes::take(&socket);
+        let noted = notes::take(context.as_ptr(), &socket);
         if let Some(call) = Call::of(context.arg(1), Call::SENT) {
             count(&socket, noted, call);
         }
@@ -180,7 +179,7 @@ pub(crate) fn sent(context: &BtfTracePointContext) -> i32 {
 pub(crate) fn received(context: &BtfTracePointContext) -> i32 {
     let socket: Socket = Socket::new(context.arg(0));
     if is_udp(&socket) {
-        let noted = notes::take(&socket);
+        let noted = notes::take(context.as_ptr(), &socket);
         let length = context.arg::<i32>(1);
         let took_nothing = context.arg::<i32>(2) & LOOKS_ONLY != 0 || (length == 0 && is_shut_down(&socket));
         if !took_nothing && let Some(call) = Call::of(length, Call::RECEIVED) {
@@ -210,8 +209,8 @@ fn count(socket: &Socket, noted: Option<Peer>, call: Call) {
     // A failed call that named nobody was wrong in itself.
     if (peer.is_known() || !call.is_failed()) && scope::watched(socket) {
         if dialled::may_differ() && noted.is_none() && peer.is_known() {
-            dialled::of_connected(socket, socket.cookie(), &peer);
+            dialled::of_connected(socket, socket.cookie(), &Peer { ..peer });
         }
-        exchange::count(socket, socket.cookie(), &peer, call, Context::Task);
+        exchange::count(socket, socket.cookie(), &Datagram::of_task(peer, call));
     }
 }
