@@ -61,8 +61,18 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     }
     let figures = root.join("target/accept").join(format!("{name}.json"));
     fs::create_dir_all(root.join("target/accept"))?;
-    // The programmes run the flowdrift beside them: not an older one.
-    process::run(process::cargo().current_dir(root).args(["build", "--release", "-p", "flowdrift"]))?;
+    // The programmes run the flowdrift and the peers beside them: not older ones, and on a new machine there are none.
+    let mut build = process::cargo();
+    build.current_dir(root).args([
+        "build",
+        "--release",
+        "-p",
+        "flowdrift",
+        "-p",
+        "flowdrift-tests",
+        "--bins",
+    ]);
+    process::run(&mut build)?;
     let mut command = process::cargo();
     command.current_dir(root).args(["run", "--release", "-p", "flowdrift-tests", "--bin"]);
     command.arg(format!("accept-{name}")).args(["--", "--json"]).arg(&figures);
