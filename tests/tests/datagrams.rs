@@ -1,6 +1,6 @@
 //! UDP: who began, how many datagrams went, and what became of them.
 
-use std::{io, mem::MaybeUninit, net::SocketAddr, time::Duration};
+use std::{io, mem::MaybeUninit, net::SocketAddr, os::fd::AsRawFd, time::Duration};
 
 use flowdrift::flow::{Direction, Flow, Outcomes, ProcessSeen};
 use flowdrift_tests::{
@@ -8,7 +8,10 @@ use flowdrift_tests::{
     recorder::outcomes,
     site::{CLIENT, Expected, Site},
 };
-use nix::libc;
+use nix::{
+    libc,
+    sys::socket::{ControlMessage, MsgFlags, sendmsg},
+};
 use socket2::{SockAddr, Socket};
 
 /// Every rule, with UDP shown as the kernel can, and by packets.
@@ -39,6 +42,7 @@ rules!(
     one_socket_asks_many_servers,
     whoever_begins_is_the_client_whatever_the_ports,
     an_address_goes_before_a_connection,
+    a_control_message_names_nobody,
     a_look_takes_nothing,
     an_empty_datagram_counts_and_a_shut_down_socket_receives_none,
     who_asks_for_no_sender_is_told_of_none,
@@ -268,6 +272,25 @@ fn an_address_goes_before_a_connection(site: &Site) {
     std::thread::sleep(Duration::from_millis(1_200));
     let server = Outcomes { accepted: 1, datagrams_received: 1, ..Outcomes::default() };
     site.check(recorder, port, &Expected { client: unreplied(1), server });
+}
+
+/// The kernel shows the address hooks a call that has a control message and no peer, with an address of zeros.
+fn a_control_message_names_nobody(site: &Site) {
+    const TIMES: usize = 3;
+    let (server, port) = site.serve();
+    let recorder = site.record();
+    let client = site.datagram_socket();
+    site.dial(|| client.connect(&site.to(port).into()).expect("there is a route"));
+    let is_v6 = matches!(site.to(port), SocketAddr::V6(to) if to.ip().to_ipv4_mapped().is_none());
+    let control = if is_v6 { ControlMessage::Ipv6TClass(&8) } else { ControlMessage::Ipv4Tos(&8) };
+    for _ in 0..TIMES {
+        let data = [io::IoSlice::new(b"datagram")];
+        let send = || sendmsg::<()>(client.as_raw_fd(), &data, &[control], MsgFlags::empty(), None);
+        site.dial(|| send().expect("it can be sent"));
+        server.send_to(b"answer", &receive(&server)).expect("the client is there");
+        receive_blindly(&client).expect("it comes");
+    }
+    assert_caller(&site.check(recorder, port, &answered(1, TIMES as u64)));
 }
 
 fn a_look_takes_nothing(site: &Site) {

@@ -37,7 +37,7 @@ pub(super) struct Hook {
     pub(super) id: u32,
     pub(super) name: String,
     pub(super) runs: u64,
-    nanoseconds: u64,
+    pub(super) nanoseconds: u64,
     recursion_misses: u64,
     verified_instructions: u64,
 }
@@ -175,7 +175,7 @@ impl Auditor for Ours {
 }
 
 /// The hooks see the whole node: a round in which somebody else connected says nothing, and is run again.
-fn undisturbed<T>(mut round: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub(super) fn undisturbed<T>(mut round: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     const TRIALS: u32 = 10;
     for _ in 0..TRIALS {
         if let Some(measured) = round()? {

@@ -18,6 +18,13 @@ use aya::{Btf, Ebpf, maps::RingBuf, programs::BtfTracePoint};
 use super::instructions::{self, Attached};
 
 const HOOK: &str = "inet_sock_set_state";
+/// As the probe is built (`xtask/src/ebpf/compile.rs`): a comparison of two compilers' options would say nothing.
+const FLAGS: [&str; 4] = [
+    "-Cdebuginfo=2",
+    "-Clink-arg=--btf",
+    "-Clink-arg=--disable-expand-memcpy-in-order",
+    "-Clinker=bpf-linker",
+];
 const MANIFEST: &str = r#"[package]
 name = "peers"
 version = "0.0.0"
@@ -78,7 +85,7 @@ fn compile(command: &mut Command, folder: &Path) -> Result<()> {
         .args(["build", "--quiet", "--release", "--target", "bpfel-unknown-none", "-Z", "build-std=core"])
         .current_dir(folder)
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_ENCODED_RUSTFLAGS", "-Cdebuginfo=2\u{1f}-Clink-arg=--btf\u{1f}-Clinker=bpf-linker")
+        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"))
         .env("CARGO_TARGET_DIR", folder.join("target"))
         .env_remove("RUSTC")
         .env_remove("RUSTUP_TOOLCHAIN")
