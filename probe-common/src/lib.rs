@@ -123,7 +123,7 @@ pub struct Datagrams {
     /// Calls that failed with the record's `error`: for want of a way to the peer, by a filter here, or because ICMP told
     /// of an earlier datagram.
     pub failed: u32,
-    /// In a slot, the kernel's tick (`jiffies`, its lowest bits) in which [`ExchangeSlot::last`] was read; 0 elsewhere.
+    /// In a slot, the kernel's tick (`jiffies`, its lowest bits) in which [`ExchangeSlot::last`] was written; 0 elsewhere.
     pub tick: u32,
 }
 

@@ -32,20 +32,11 @@ pub(crate) fn may_differ() -> bool {
 /// How many connected UDP sockets are remembered by whom their `connect()` named; those that were not used for longest go.
 pub(crate) const LENGTH: usize = 1 << 12;
 
-/// Whom it was.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Named {
-    address: [u64; 2],
-    port: u64,
-}
-
 /// Remembers whom a UDP socket's `connect()` names.
 #[inline(always)]
 pub(crate) fn remember(cookie: u64, peer: &Peer) {
-    let named = Named { address: peer.address, port: peer.port };
     // Full it is never: what was not used for longest goes.
-    let _ = DIALLED.insert(cookie, named, BPF_ANY as u64);
+    let _ = DIALLED.insert(cookie, *peer, BPF_ANY as u64);
 }
 
 /// Tells of an exchange that begins with a connected socket's peer whom its `connect()` had named. Apart, for the sake of the
@@ -55,18 +46,18 @@ pub(crate) fn of_connected<A: Access>(socket: &Socket<A>, cookie: u64, peer: &Pe
     if exchange::is_known(cookie, peer) {
         return;
     }
-    // SAFETY: read once; the entry is memory of the map even where another socket has taken it meanwhile.
+    // SAFETY: the entry is memory of the map even where another socket has taken it meanwhile.
     let Some(named) = (unsafe { DIALLED.get(cookie) }) else { return };
-    tell(socket, cookie, peer, &Peer::new(named.address, named.port as u16));
+    tell(socket, cookie, peer, named);
 }
 
 /// Tells that datagrams for `named` go to `peer`, unless they are the same or their exchange is told already. Apart,
 /// likewise.
 #[inline(never)]
 pub(crate) fn tell<A: Access>(socket: &Socket<A>, cookie: u64, peer: &Peer, named: &Peer) {
-    let is_same =
-        named.port == peer.port && named.address[0] == peer.address[0] && named.address[1] == peer.address[1];
-    if is_same || exchange::is_known(cookie, peer) {
+    // Read once: it may be a map's entry, which another socket can take.
+    let named = *named;
+    if named == *peer || exchange::is_known(cookie, peer) {
         return;
     }
     let Some(cpu) = Cpu::current() else { return };

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The other end of a datagram. Without a port nobody knows it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Peer {
     /// As `Address::words` gives it.
     pub(crate) address: [u64; 2],
@@ -51,18 +51,9 @@ impl Peer {
 #[derive(Clone, Copy)]
 pub(crate) struct Datagram {
     pub(crate) peer: Peer,
-    /// The address of our own that a packet was for, which no task has received yet; zeros for what the running task
-    /// sends or receives, of which only the socket can tell.
+    /// The address of our own that it used; zeros where only the socket can tell.
     pub(crate) own: [u64; 2],
     pub(crate) call: Call,
-}
-
-impl Datagram {
-    /// One that the running task sends or receives.
-    #[inline(always)]
-    pub(crate) const fn of_task(peer: Peer, call: Call) -> Self {
-        Self { peer, own: [0; 2], call }
-    }
 }
 
 /// What became of a datagram. One word and no `enum`: of a value that only some variants have, the compiler leaves the
@@ -77,6 +68,8 @@ impl Call {
     pub(crate) const SENT: Self = Self(1);
     /// It was received.
     pub(crate) const RECEIVED: Self = Self(2);
+    /// It arrived, which counts as received: whoever runs now has nothing to do with it.
+    pub(crate) const ARRIVED: Self = Self(3);
     /// The call failed, with the errno that is added.
     const FAILED: u64 = 1 << 32;
 
@@ -104,13 +97,18 @@ impl Call {
     /// Calls that sent, received and failed.
     #[inline(always)]
     fn once(self) -> [u32; 3] {
-        [(self == Self::SENT) as u32, (self == Self::RECEIVED) as u32, self.is_failed() as u32]
+        [(self == Self::SENT) as u32, self.is_received() as u32, self.is_failed() as u32]
+    }
+
+    #[inline(always)]
+    fn is_received(self) -> bool {
+        matches!(self, Self::RECEIVED | Self::ARRIVED)
     }
 
     /// What it says of an exchange that it begins. An error is heard of what was sent.
     #[inline(always)]
     fn beginning(self) -> u8 {
-        if self == Self::RECEIVED { kind::EXCHANGE_RECEIVED_FIRST } else { kind::EXCHANGE_SENT_FIRST }
+        if self.is_received() { kind::EXCHANGE_RECEIVED_FIRST } else { kind::EXCHANGE_SENT_FIRST }
     }
 }
 
@@ -226,7 +224,7 @@ fn add(mut slot: Slot, call: Call) {
     let Datagrams { sent, received, failed, tick } = *slot.datagrams();
     let is_full = match call {
         Call::SENT => sent == u32::MAX,
-        Call::RECEIVED => received == u32::MAX,
+        Call::RECEIVED | Call::ARRIVED => received == u32::MAX,
         _ if call.is_failed() => {
             failed == u32::MAX || (failed != 0 && record::error(slot.record()) != call.error())
         }
@@ -237,7 +235,7 @@ fn add(mut slot: Slot, call: Call) {
     }
     match call {
         Call::SENT => slot.datagrams().sent += 1,
-        Call::RECEIVED => slot.datagrams().received += 1,
+        Call::RECEIVED | Call::ARRIVED => slot.datagrams().received += 1,
         _ if call.is_failed() => {
             slot.datagrams().failed += 1;
             record::set_error(slot.record(), call.error());
@@ -259,7 +257,7 @@ fn add(mut slot: Slot, call: Call) {
 fn renew(mut slot: Slot) -> bool {
     let is_handed_over = hand_over(slot);
     if is_handed_over {
-        set(slot.datagrams(), [0; 3]);
+        *slot.datagrams() = Datagrams { tick: slot.datagrams().tick, ..Datagrams::default() };
     } else {
         emit::lost(record::cgroup(slot.record()), Loss::Datagram);
     }
@@ -292,6 +290,7 @@ fn begin<A: Access>(socket: &Socket<A>, datagram: &Datagram, hash: u64) -> bool 
     write(slot.record(), socket, datagram);
     record::set_time(slot.record(), time);
     set(slot.datagrams(), datagram.call.once());
+    slot.datagrams().tick = clock::tick() as u32;
     slot.set_last(time);
     // Its counts come from the slot; this only tells that it is there, while what its ids name still is.
     if let Some(mut place) = Place::claim(Ring::Common) {
@@ -334,8 +333,8 @@ fn alone<A: Access>(socket: &Socket<A>, datagram: &Datagram) {
     let mut words: AttemptWords = [0; _];
     write(&mut words, socket, datagram);
     record::set_time(&mut words, time);
-    let mut counts = Datagrams::default();
-    set(&mut counts, datagram.call.once());
+    let [sent, received, failed] = datagram.call.once();
+    let counts = Datagrams { sent, received, failed, tick: 0 };
     if let Some(mut place) = Place::claim(Ring::Common) {
         *place.record() = words;
         *place.datagrams() = counts;
@@ -357,7 +356,7 @@ fn set(datagrams: &mut Datagrams, [sent, received, failed]: [u32; 3]) {
 fn write<A: Access>(words: &mut AttemptWords, socket: &Socket<A>, datagram: &Datagram) {
     let Datagram { peer, own, call } = datagram;
     record::write_socket(words, 0, socket.known_cookie(), socket);
-    let is_of_task = *own == [0; 2];
+    let is_of_task = *call != Call::ARRIVED;
     let of_task = if is_of_task { kind::WITH_CALLER } else { 0 };
     let kind = call.beginning() | choice(socket) | of_task;
     Tuple::with(socket, *own, peer, |tuple| record::write_fact(words, tuple, call.error(), kind));

@@ -33,8 +33,8 @@ impl Hash {
     }
 }
 
-/// Tells whether five words that were read are five that were written together: it differs for others, but by chance.
-/// Unlike in a [`Hash`], none of its multiplications waits for another.
+/// One word for five, another for any other five except by chance: so that whoever reads all six knows that they were
+/// written together. Unlike in a [`Hash`], none of its multiplications waits for another.
 #[inline(always)]
 pub(crate) fn check([first, second, third, fourth, fifth]: [u64; 5]) -> u64 {
     /// Odd, half of their bits set, without a pattern (the fractional parts of the roots of 2, 3, 5 and 7).

@@ -11,8 +11,9 @@ use probe_common::{
 };
 
 use crate::{
-    dialled::{self, Named},
-    notes::{self, Note},
+    dialled,
+    exchange::Peer,
+    notes::{self, Notes},
     rescue,
 };
 
@@ -61,17 +62,17 @@ pub(crate) static ATTEMPTS: Array<AttemptSlot, SLOTS, SHARED> = Array::new();
 #[btf_map]
 pub(crate) static EXCHANGES: Array<ExchangeSlot, PAIRS, SHARED> = Array::new();
 
-/// Peers of calls under way, by thread (`notes.rs`). Written by the cgroup hooks for UDP, taken by the tracepoints' programs
-/// at the call's end; never read by user space, and shared only since such a map begins on a page, and each note in it is
-/// one cache line. Three threads for two notes: one of them is lost.
+/// Peers of calls under way, by thread (`notes.rs`). Written by the cgroup hooks for UDP, taken at the call's end or with its
+/// packet; never read by user space, and shared only since such a map begins on a page, and its notes so with a cache line.
+/// Two threads for one note: one of them loses it.
 #[btf_map]
-pub(crate) static NOTES: Array<[Note; 2], { notes::SETS }, SHARED> = Array::new();
+pub(crate) static NOTES: Array<Notes, { notes::SETS }, SHARED> = Array::new();
 
 /// Whom connected UDP sockets were to reach, by their cookies (`dialled.rs`). Written by the connect hooks where other
 /// programs are there, too; read when an exchange begins; never read by user space. Full: the one that was not used for
 /// longest goes.
 #[btf_map]
-pub(crate) static DIALLED: LruHashMap<u64, Named, { dialled::LENGTH }> = LruHashMap::new();
+pub(crate) static DIALLED: LruHashMap<u64, Peer, { dialled::LENGTH }> = LruHashMap::new();
 
 /// Network namespaces to watch, by cookie, when the user named any. Written before attaching, only read here.
 #[btf_map]

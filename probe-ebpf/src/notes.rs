@@ -9,8 +9,10 @@
 //!
 //! A note has no owner: who reads it is who wrote it, and a check over all its words tells when another wrote
 //! between. That costs a third of what two atomic operations would.
+//!
+//! Where packets are looked at, a call that ends without one leaves its note behind, until the same thread leaves the next.
 
-use core::ffi::c_void;
+use core::{ffi::c_void, mem::offset_of};
 
 use aya_ebpf::{bindings::bpf_sock_addr, helpers::generated::bpf_get_current_task};
 
@@ -26,24 +28,36 @@ use crate::{
 /// How many pairs of notes there are; a power of two.
 pub(crate) const SETS: usize = 1 << 11;
 
-/// A note: one cache line.
+/// Two notes. The first, and whose both are, are in one cache line, and seldom is another wanted.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(crate) struct Note {
-    /// Which thread left it, by [`Thread::id`]; 0 when none did.
-    thread: u64,
+pub(crate) struct Notes {
+    /// Which thread left each, by [`Thread::id`]; 0 when none did.
+    threads: [u64; 2],
+    near: Note,
+    rest_of_line: u64,
+    far: Note,
+    line_of_far: [u64; 3],
+}
+
+/// What a thread leaves.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Note {
     /// Where the socket's structure is. The kernel side alone reads it, and only to compare.
     socket: u64,
     /// The peer.
     address: [u64; 2],
-    /// Its port, in its lowest bits.
+    /// Its port, in its lowest bits, and [`NAME`].
     port: u64,
-    /// [`hash::check`] of all these.
+    /// [`hash::check`] of all these and the thread.
     check: u64,
-    rest_of_line: [u64; 2],
 }
 
-const _: () = assert!(size_of::<Note>() == 64);
+const _: () = assert!(size_of::<Notes>() == 128 && offset_of!(Notes, far) == 64);
+
+/// Above a port: the application named this peer, and another program may yet choose a different one.
+const NAME: u64 = 1 << 16;
 
 /// The running thread.
 ///
@@ -53,16 +67,18 @@ const _: () = assert!(size_of::<Note>() == 64);
 /// elsewhere; where packets are looked at, the helper is asked.
 #[derive(Clone, Copy)]
 struct Thread {
-    /// What two hooks of one call have in common: that it is near is enough.
+    /// Near to that of the other hooks of one call, and of no other thread's.
     id: u64,
-    /// What they have wholly in common, and few threads share.
+    /// What all hooks of one call have in common, and few threads share.
     spot: u64,
+    /// How near.
+    near: u64,
 }
 
 impl Thread {
     /// Bytes of the smallest stack on 64-bit machines, which are aligned to their size (`THREAD_SIZE`, arch/x86/include/asm/
-    /// page_64_types.h, arch/arm64/include/asm/memory.h). Of a larger one, as `CONFIG_KASAN` makes them, the uppermost part
-    /// of this size is in use by these calls.
+    /// page_64_types.h, arch/arm64/include/asm/memory.h). Of a larger one (`CONFIG_KASAN`, pages of 64 KiB) these calls use
+    /// the uppermost part of this size.
     const STACK: u32 = 1 << 14;
     /// Two stacks have more than this between them: the guard page of vmalloc (`CONFIG_VMAP_STACK`), or, without it, nearly
     /// the whole of one. Two hooks of one call are closer.
@@ -74,28 +90,28 @@ impl Thread {
             // By its address, since hooks for packets cannot ask for its number (before 6.10).
             // SAFETY: a helper without arguments.
             let task = unsafe { bpf_get_current_task() };
-            return Self { id: task, spot: task };
+            return Self { id: task, spot: task, near: 0 };
         }
         // Of two pointers the verifier lets the difference be a number (`adjust_reg_min_max_vals`, with CAP_PERFMON). Which
         // the other one is does not matter, if it is always that.
         let origin: *const c_void = (&raw const UDP_BY_PACKETS).cast();
         let id = (context as u64).wrapping_sub(origin as u64);
-        Self { id, spot: u64::from(pointer::lower_half(context) / Self::STACK) }
+        Self { id, spot: u64::from(pointer::lower_half(context) / Self::STACK), near: Self::NEAR }
     }
 
     /// Whether an id is this thread's.
     #[inline(always)]
     fn is(self, id: u64) -> bool {
-        if UDP_BY_PACKETS.load() != 0 {
-            return id == self.id;
-        }
-        id.wrapping_sub(self.id).wrapping_add(Self::NEAR) < 2 * Self::NEAR
+        id.wrapping_sub(self.id).wrapping_add(self.near) <= 2 * self.near
     }
 }
 
 /// A place for a note.
 #[derive(Clone, Copy)]
-struct Place(*mut Note);
+struct Place {
+    thread: *mut u64,
+    note: *mut Note,
+}
 
 impl Place {
     /// The two that a thread may use.
@@ -104,9 +120,12 @@ impl Place {
         /// Odd, without a pattern (the fractional part of the golden ratio): spreads what differs in some bits only.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         let set = thread.spot.wrapping_mul(SPREAD) >> (u64::BITS - SETS.ilog2());
-        let first: *mut Note = NOTES.get_ptr_mut(set as u32)?.cast();
-        // SAFETY: the set has two.
-        Some([Self(first), Self(unsafe { first.add(1) })])
+        let notes = NOTES.get_ptr_mut(set as u32)?;
+        // SAFETY: a map's value; no more than addresses are taken.
+        let (threads, near, far) =
+            unsafe { (&raw mut (*notes).threads, &raw mut (*notes).near, &raw mut (*notes).far) };
+        let thread = |place: usize| threads.cast::<u64>().wrapping_add(place);
+        Some([Self { thread: thread(0), note: near }, Self { thread: thread(1), note: far }])
     }
 
     /// The one in which a thread leaves its note.
@@ -114,23 +133,24 @@ impl Place {
     fn to_leave(thread: Thread) -> Option<Self> {
         let [near, far] = Self::both(thread)?;
         let of_near = near.thread();
-        Some(if of_near == 0 || thread.is(of_near) { near } else { far })
+        // Where it has left one already: two of one thread would be taken for each other.
+        Some(if thread.is(of_near) || (of_near == 0 && !thread.is(far.thread())) { near } else { far })
     }
 
     /// Which thread has left a note here; 0 when none has.
     #[inline(always)]
     fn thread(self) -> u64 {
         // SAFETY: a map's value, read and written by whole words, here and below.
-        unsafe { (&raw const (*self.0).thread).read_volatile() }
+        unsafe { self.thread.read_volatile() }
     }
 
     #[inline(always)]
     fn write(self, Thread { id: thread, .. }: Thread, socket: u64, peer: &Peer) {
         let Peer { address: [first, second], port } = *peer;
-        let note = self.0;
+        let note = self.note;
         // SAFETY: as above.
         unsafe {
-            (&raw mut (*note).thread).write_volatile(thread);
+            self.thread.write_volatile(thread);
             (&raw mut (*note).socket).write_volatile(socket);
             (&raw mut (*note).address[0]).write_volatile(first);
             (&raw mut (*note).address[1]).write_volatile(second);
@@ -144,11 +164,10 @@ impl Place {
     /// What the thread has left here for `socket`, if nobody else wrote since.
     #[inline(always)]
     fn read(self, thread: Thread, socket: u64) -> Option<Peer> {
-        let note = self.0;
+        let (id, note) = (self.thread(), self.note);
         // SAFETY: as above.
-        let (id, of, first, second, port, check) = unsafe {
+        let (of, first, second, port, check) = unsafe {
             (
-                (&raw const (*note).thread).read_volatile(),
                 (&raw const (*note).socket).read_volatile(),
                 (&raw const (*note).address[0]).read_volatile(),
                 (&raw const (*note).address[1]).read_volatile(),
@@ -163,7 +182,7 @@ impl Place {
     #[inline(always)]
     fn clear(self) {
         // SAFETY: as above.
-        unsafe { (&raw mut (*self.0).thread).write_volatile(0) };
+        unsafe { self.thread.write_volatile(0) };
     }
 }
 
@@ -187,27 +206,60 @@ pub(crate) fn leave(context: &bpf_sock_addr, peer: &Peer) {
     }
 }
 
-/// Notes whom a datagram is for, as [`leave`]; whom the same call had noted before.
+/// Notes whom the application named, for [`replace`].
+#[inline(always)]
+pub(crate) fn leave_name(context: &bpf_sock_addr, peer: &Peer) {
+    leave(context, &Peer { port: peer.port | NAME, ..*peer });
+}
+
+/// Notes whom a datagram is for, as [`leave`]; whom the application named, if that was noted in the same call.
 #[inline(always)]
 pub(crate) fn replace(context: &bpf_sock_addr, peer: &Peer) -> Option<Peer> {
     let thread = thread_of(context);
     let place = Place::to_leave(thread)?;
     let before = place.read(thread, socket_of(context));
     place.write(thread, socket_of(context), peer);
-    before
+    // Without the mark it is one that an earlier call has left behind.
+    before.filter(|before| before.port & NAME != 0).map(|name| Peer { port: name.port & !NAME, ..name })
 }
 
-/// The note that this call has left, if `socket` is the one that it was left for; nobody finds it again. The context is
-/// the hook's.
+/// Nobody finds a note of this thread any more.
 #[inline(always)]
-pub(crate) fn take(context: *const c_void, socket: &Socket<impl Access>) -> Option<Peer> {
-    let thread = Thread::current(context);
-    let [near, far] = Place::both(thread)?;
-    let place = if thread.is(near.thread()) { near } else { far };
-    if !thread.is(place.thread()) {
-        return None;
+pub(crate) fn forget(context: &bpf_sock_addr) {
+    let thread = thread_of(context);
+    if let Some(place) = Place::to_leave(thread)
+        && thread.is(place.thread())
+    {
+        place.clear();
     }
-    let peer = place.read(thread, socket.address());
+}
+
+/// What a call has left for its end. No `Option`: see [`crate::exchange::Call`].
+#[derive(Clone, Copy)]
+pub(crate) struct Noted {
+    /// Not known, when nothing was left.
+    pub(crate) peer: Peer,
+    /// Nothing was found, and there may have been something.
+    pub(crate) is_missed: bool,
+}
+
+/// What this call has left, if it was for `socket`; nobody finds it again. The context is the hook's.
+#[inline(always)]
+pub(crate) fn take(context: *const c_void, socket: &Socket<impl Access>) -> Noted {
+    const NOBODY: Peer = Peer::new([0; 2], 0);
+    const NOTHING: Noted = Noted { peer: NOBODY, is_missed: false };
+    let thread = Thread::current(context);
+    let Some([near, far]) = Place::both(thread) else { return NOTHING };
+    let place = if thread.is(near.thread()) { near } else { far };
+    let holder = place.thread();
+    if !thread.is(holder) {
+        // Had there been no other, it would have been left here.
+        return Noted { is_missed: holder != 0, ..NOTHING };
+    }
+    let noted = match place.read(thread, socket.address()) {
+        Some(peer) if peer.port & NAME == 0 => Noted { peer, is_missed: false },
+        _ => NOTHING,
+    };
     place.clear();
-    peer
+    noted
 }

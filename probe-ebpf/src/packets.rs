@@ -37,16 +37,19 @@ pub(crate) fn left(context: &SkBuffContext) {
     let Some(packet) = Packet::read(context) else { return };
     let Some(socket) = socket_of(context) else { return };
     let noted = notes::take(context.as_ptr(), &socket);
-    // The packet may have been translated since; what the socket was told counts.
-    let mut peer = match noted {
-        Some(peer) => peer,
-        None => udp::connected_peer(&socket),
+    let (connected, goes_to) =
+        (udp::connected_peer(&socket), Peer::new(packet.destination, packet.destination_port));
+    // The packet may have been translated since; what the socket was told counts. A note of another call may have been
+    // left behind: what goes to the connected peer was sent to it.
+    let peer = if noted.peer.is_known() && connected != goes_to {
+        noted.peer
+    } else if connected.is_known() {
+        connected
+    } else {
+        goes_to
     };
-    if !peer.is_known() {
-        peer = Peer::new(packet.destination, packet.destination_port);
-    }
     if scope::watched(&socket) {
-        count(context, &socket, &Datagram::of_task(peer, Call::SENT));
+        count(context, &socket, &Datagram { peer, own: [0; 2], call: Call::SENT });
     }
 }
 
@@ -57,7 +60,7 @@ pub(crate) fn arrived(context: &SkBuffContext) {
     let Some(socket) = socket_of(context) else { return };
     if scope::watched(&socket) {
         let peer = Peer::new(packet.source, packet.source_port);
-        count(context, &socket, &Datagram { peer, own: packet.destination, call: Call::RECEIVED });
+        count(context, &socket, &Datagram { peer, own: packet.destination, call: Call::ARRIVED });
     }
 }
 

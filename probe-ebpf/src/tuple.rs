@@ -1,4 +1,4 @@
-//! Addresses and ports as the wire record wants them. The only code that knows about byte order.
+//! Addresses and ports as the wire record wants them. The only code, with `words.rs`, that knows about byte order.
 
 use probe_common::family;
 
@@ -113,8 +113,7 @@ impl Tuple {
     /// Whether the socket talks to itself: then it is its own client, whatever its states.
     #[inline(always)]
     pub(crate) fn is_self_connected(&self) -> bool {
-        let ([local_first, local_second], [first, second]) = (self.local.words(), self.remote.words());
-        self.local_port == self.remote_port && local_second == second && local_first == first
+        self.local_port == self.remote_port && self.local == self.remote
     }
 }
 

@@ -21,7 +21,7 @@ use aya_ebpf::{
 use crate::{
     dialled,
     exchange::{self, Call, Datagram, Peer},
-    notes,
+    notes::{self, Noted},
     offsets::{
         OFFSET_SOCK_ADDR_SOCK, OFFSET_SOCK_FAMILY, OFFSET_SOCK_PROTOCOL, OFFSET_SOCK_REMOTE_PORT,
         OFFSET_SOCK_REMOTE_V4, OFFSET_SOCK_REMOTE_V6, OFFSET_SOCK_SHUTDOWN, OFFSET_SOCK_TYPE,
@@ -61,21 +61,19 @@ pub(crate) fn connected_peer(socket: &Socket<impl Access>) -> Peer {
 /// Notes whom an application has named for an IPv4 datagram.
 #[inline(always)]
 pub(crate) fn named_v4(context: &SockAddrContext) {
-    notes::leave(context_of(context), &peer_v4(context_of(context)));
+    note(context, &peer_v4(context_of(context)), notes::leave_name);
 }
 
 /// Notes whom an application has named for an IPv6 datagram.
 #[inline(always)]
 pub(crate) fn named_v6(context: &SockAddrContext) {
-    notes::leave(context_of(context), &peer_v6(context_of(context)));
+    note(context, &peer_v6(context_of(context)), notes::leave_name);
 }
 
 /// Remembers whom a UDP socket's `connect()` names, where another program may choose somebody else.
 #[inline(always)]
 pub(crate) fn connecting(context: &SockAddrContext, peer: impl FnOnce(&bpf_sock_addr) -> Peer) {
-    /// `IPPROTO_UDP`.
-    const PROTOCOL: u32 = UDP as u32;
-    if dialled::may_differ() && context_of(context).protocol == PROTOCOL {
+    if dialled::may_differ() && is_of_udp(context) {
         // SAFETY: the helper takes the context itself.
         let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
         dialled::remember(cookie, &peer(context_of(context)));
@@ -97,13 +95,34 @@ pub(crate) fn addressed_v6(context: &SockAddrContext) {
 /// Notes whom an IPv4 datagram is from.
 #[inline(always)]
 pub(crate) fn came_v4(context: &SockAddrContext) {
-    notes::leave(context_of(context), &peer_v4(context_of(context)));
+    note(context, &peer_v4(context_of(context)), notes::leave);
 }
 
 /// Notes whom an IPv6 datagram is from, or an IPv4 one that an IPv6 socket received.
 #[inline(always)]
 pub(crate) fn came_v6(context: &SockAddrContext) {
-    notes::leave(context_of(context), &peer_v6(context_of(context)));
+    note(context, &peer_v6(context_of(context)), notes::leave);
+}
+
+/// Lets `leave` note a peer, if the call names one: the kernel runs the hooks also for a connected socket's call that
+/// has a control message and no peer (`udp_sendmsg`), with an address of zeros. A UDP-Lite call never comes past its end.
+#[inline(always)]
+fn note(context: &SockAddrContext, peer: &Peer, leave: impl FnOnce(&bpf_sock_addr, &Peer)) {
+    if !is_of_udp(context) {
+        return;
+    }
+    if peer.is_known() {
+        leave(context_of(context), peer);
+    } else {
+        notes::forget(context_of(context));
+    }
+}
+
+#[inline(always)]
+fn is_of_udp(context: &SockAddrContext) -> bool {
+    /// `IPPROTO_UDP`.
+    const PROTOCOL: u32 = UDP as u32;
+    context_of(context).protocol == PROTOCOL
 }
 
 #[inline(always)]
@@ -128,15 +147,17 @@ pub(crate) fn peer_v6(context: &bpf_sock_addr) -> Peer {
 /// Where only packets show what was sent, a datagram that never becomes one is known from here.
 #[inline(always)]
 fn addressed(context: &SockAddrContext, peer: &Peer) {
-    if dialled::may_differ() {
+    if dialled::may_differ() && peer.is_known() && is_of_udp(context) {
         chosen(context, peer);
     } else {
-        notes::leave(context_of(context), peer);
+        note(context, peer, notes::leave);
     }
     if UDP_BY_PACKETS.load() != 0
+        && peer.is_known()
+        && is_of_udp(context)
         && let Some((socket, cookie)) = watched_socket(context)
     {
-        exchange::count(&socket, cookie, &Datagram::of_task(*peer, Call::BEGUN));
+        exchange::count(&socket, cookie, &Datagram { peer: *peer, own: [0; 2], call: Call::BEGUN });
     }
 }
 
@@ -201,16 +222,16 @@ fn is_shut_down(socket: &Socket) -> bool {
 }
 
 #[inline(always)]
-fn count(socket: &Socket, noted: Option<Peer>, call: Call) {
-    let peer = match noted {
-        Some(peer) => peer,
-        None => connected_peer(socket),
-    };
+fn count(socket: &Socket, noted: Noted, call: Call) {
+    let is_noted = noted.peer.is_known();
+    let peer = if is_noted { noted.peer } else { connected_peer(socket) };
     // A failed call that named nobody was wrong in itself.
-    if (peer.is_known() || !call.is_failed()) && scope::watched(socket) {
-        if dialled::may_differ() && noted.is_none() && peer.is_known() {
+    let says_something = peer.is_known() || noted.is_missed || !call.is_failed();
+    if says_something && scope::watched(socket) {
+        if dialled::may_differ() && !is_noted && peer.is_known() {
+            // A copy, here as in `exchange.rs`: by itself this one stays in registers.
             dialled::of_connected(socket, socket.cookie(), &Peer { ..peer });
         }
-        exchange::count(socket, socket.cookie(), &Datagram::of_task(peer, call));
+        exchange::count(socket, socket.cookie(), &Datagram { peer, own: [0; 2], call });
     }
 }

@@ -154,6 +154,28 @@ fn udp(family: Family) {
     assert_eq!(pod.flow(&recorder.finish()).outcomes, exchanged(TIMES));
 }
 
+/// The first datagram goes nowhere, and what was noted of it is no name of the second.
+fn udp_after_a_failure(family: Family) {
+    let (pod, server) = Pod::new(family, Type::DGRAM, SERVICE_PORT + 7);
+    let _balancer = Balancer::new(pod.service, pod.backend);
+    let recorder = pod.record();
+    let (client, server) = (udp_client(&pod), UdpSocket::from(server));
+    let nowhere: IpAddr = match family {
+        Family::V4 => [198, 51, 100, 9].into(),
+        Family::V6 => [0x2001, 0xdb8, 1, 0, 0, 0, 0, 9].into(),
+    };
+    client.send_to(b"lost", (nowhere, SERVICE_PORT)).expect_err("there is no route");
+    client.send_to(b"ask", pod.backend).expect("it is there");
+    server.recv_from(&mut [0; 8]).expect("it comes");
+    let window = recorder.finish();
+    let to_backend =
+        |flow: &&Flow| flow.key.direction == Direction::Outbound && flow.key.port == pod.backend.port();
+    let flow = window.flows.iter().find(to_backend).unwrap_or_else(|| panic!("{:#?}", window.flows));
+    assert_eq!((flow.key.remote, flow.key.translated), (pod.backend.ip(), None));
+    let translated = |flow: &&Flow| flow.key.translated.is_some();
+    assert_eq!(window.flows.iter().find(translated), None);
+}
+
 /// `connect()` names the service, the datagrams nobody.
 fn udp_connected(family: Family) {
     let (pod, server) = Pod::new(family, Type::DGRAM, SERVICE_PORT + 4);
@@ -234,4 +256,4 @@ macro_rules! cases {
     )* };
 }
 
-cases! { tcp, tcp_refused, tcp_crowd, udp, udp_connected, udp_of_a_new_pod, another_address }
+cases! { tcp, tcp_refused, tcp_crowd, udp, udp_after_a_failure, udp_connected, udp_of_a_new_pod, another_address }

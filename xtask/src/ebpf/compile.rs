@@ -59,7 +59,8 @@ fn flags(build: &Build<'_>) -> Result<Vec<String>> {
     names.extend(registries()?.into_iter().map(|directory| (directory, "registry")));
     names.extend(build.toolchain.library.iter().map(|library| (library.clone(), "rust")));
     let mut flags = vec!["-Cdebuginfo=2".to_owned(), "-Clink-arg=--btf".to_owned()];
-    // With it every zeroed array is a call of a loop over bytes, and copies are as they would be without.
+    // What bpf-linker asks for otherwise keeps LLVM from writing a zeroed array as stores: each is a call then, of a loop
+    // over bytes.
     flags.push("-Clink-arg=--disable-expand-memcpy-in-order".to_owned());
     flags.push(format!("-Clinker={}", build.linker.join("bpf-linker").display()));
     flags.extend(names.iter().map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display())));
