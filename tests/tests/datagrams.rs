@@ -51,21 +51,25 @@ rules!(
     an_older_connected_socket_is_silent,
 );
 
-/// Receives one datagram; its sender.
-fn receive(socket: &Socket) -> SockAddr {
-    let mut buffer = [MaybeUninit::uninit(); 2_048];
+/// Calls again what a signal has interrupted: with a time limit the kernel does not by itself (`man 7 signal`).
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
-        match socket.recv_from(&mut buffer) {
-            // With a time limit the kernel does not begin anew by itself (`man 7 signal`).
+        match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            received => return received.expect("a datagram comes").1,
+            result => return result,
         }
     }
 }
 
+/// Receives one datagram; its sender.
+fn receive(socket: &Socket) -> SockAddr {
+    let mut buffer = [MaybeUninit::uninit(); 2_048];
+    uninterrupted(|| socket.recv_from(&mut buffer)).expect("a datagram comes").1
+}
+
 /// Receives one datagram and does not ask for its sender.
 fn receive_blindly(socket: &Socket) -> io::Result<usize> {
-    socket.recv(&mut [MaybeUninit::uninit(); 2_048])
+    uninterrupted(|| socket.recv(&mut [MaybeUninit::uninit(); 2_048]))
 }
 
 fn send(socket: &Socket, to: SocketAddr) {
