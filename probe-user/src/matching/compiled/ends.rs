@@ -1,11 +1,12 @@
 //! Ends that are one to the rows: their numbers.
 //!
 //! Classes that differ only in endpoints of which no row speaks at this end need no memory of their own. An end of which
-//! none speaks at all has the number [`NOTHING`], and whatever goes there fits no cell.
+//! none speaks at all has the number [`NOTHING`], and whatever goes there fits no cell. Every other number also tells who
+//! reports, and as whom he shows the end.
 
 use hashbrown::HashMap;
 
-use super::classes::ClassId;
+use super::{classes::ClassId, reader::LANES};
 
 /// An end's number.
 pub(super) type EndId = u32;
@@ -13,8 +14,11 @@ pub(super) type EndId = u32;
 /// The end that no cell has.
 pub(super) const NOTHING: EndId = 0;
 
-/// Nobody asked for it yet.
-const UNKNOWN: EndId = EndId::MAX;
+/// How many bits a number has.
+pub(super) const BITS: u32 = 22;
+
+/// Nobody asked for it yet; the memo knows no such end.
+pub(super) const UNKNOWN: EndId = (1 << BITS) - 1;
 
 /// What the rows know of an end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,7 +33,7 @@ pub(super) struct End {
 #[derive(Debug)]
 pub(super) struct Ends {
     ends: Vec<End>,
-    known: HashMap<End, EndId>,
+    known: HashMap<(usize, End), EndId>,
     /// By [`view`], by class.
     views: Vec<Box<[EndId]>>,
     classes: usize,
@@ -54,20 +58,25 @@ impl Ends {
         self.size
     }
 
+    /// Whether there are as many as can have numbers, but for those that one question adds.
+    pub(super) fn are_full(&self) -> bool {
+        self.ends.len() + 2 * LANES >= UNKNOWN as usize
+    }
+
+    /// The number of an end, or [`UNKNOWN`].
     #[inline]
-    pub(super) fn find(&self, view: usize, class: ClassId) -> Option<EndId> {
-        let end = *self.views.get(view)?.get(class as usize)?;
-        (end != UNKNOWN).then_some(end)
+    pub(super) fn find(&self, view: usize, class: ClassId) -> EndId {
+        self.views.get(view).and_then(|ends| ends.get(class as usize)).copied().unwrap_or(UNKNOWN)
     }
 
     /// `end` is `None` if no cell has it.
     pub(super) fn put(&mut self, view: usize, class: ClassId, end: Option<End>) -> EndId {
         let next = self.ends.len() as EndId;
         let id = end.map_or(NOTHING, |end| {
-            *self.known.entry(end).or_insert_with_key(|end| {
+            *self.known.entry((view, end)).or_insert_with_key(|(_, end)| {
                 // It stands there twice.
                 let lists = (end.places.len() + end.atoms.len()) * size_of::<u32>();
-                self.size += 2 * (lists + size_of::<End>()) + size_of::<EndId>();
+                self.size += 2 * (lists + size_of::<End>()) + size_of::<usize>() + size_of::<EndId>();
                 self.ends.push(end.clone());
                 next
             })

@@ -1,40 +1,51 @@
-//! Pairs of ends whose program is known: a table of a bounded size that forgets.
+//! Which set two ends have at a port, where that is known: a table of a bounded size that forgets.
 
-use super::{ends::EndId, program::ProgramId};
+use super::{
+    ends::{self, EndId},
+    ports::PortClass,
+    sets::SetId,
+};
+use crate::event::Protocol;
 
-/// Two ends, who reports them, and what is equal of them.
+/// Two ends, the transport, the class of the server's port, and whether both ends have one address. Never 0, since neither
+/// end is [`ends::NOTHING`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key {
-    /// Reporter, transport, and whether both ends have the same address.
-    pub(super) context: u32,
-    pub(super) client: EndId,
-    pub(super) server: EndId,
-}
+pub(super) struct Key(u64);
 
 impl Key {
-    /// One that nobody asks for.
-    pub(super) const NONE: Self = Self { context: NOBODY, client: 0, server: 0 };
-}
-
-/// No reporter has so high a number.
-const NOBODY: u32 = u32::MAX;
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    key: Key,
-    program: ProgramId,
+    #[inline]
+    pub(super) fn new(
+        [client, server]: [EndId; 2],
+        protocol: Protocol,
+        port: PortClass,
+        is_own: bool,
+    ) -> Self {
+        const { assert!(2 * ends::BITS + 16 + 2 < u64::BITS) };
+        let protocol = match protocol {
+            Protocol::Tcp => 0,
+            Protocol::Udp => 1,
+            Protocol::Sctp => 2,
+            Protocol::Icmp => 3,
+        };
+        let ends = u64::from(client) << ends::BITS | u64::from(server);
+        Self(ends << 19 | u64::from(port) << 3 | protocol << 1 | u64::from(is_own))
+    }
 }
 
 /// As many entries as one cache line holds.
-const WAYS: usize = 4;
+const WAYS: usize = 5;
 
+/// Keys, and the set of each; 0 where there is none.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-struct Bucket([Entry; WAYS]);
+struct Bucket {
+    keys: [u64; WAYS],
+    sets: [SetId; WAYS],
+}
 
 const _: () = assert!(size_of::<Bucket>() == 64);
 
-const EMPTY: Bucket = Bucket([Entry { key: Key::NONE, program: 0 }; WAYS]);
+const EMPTY: Bucket = Bucket { keys: [0; WAYS], sets: [0; WAYS] };
 
 /// It begins with so many buckets.
 const FIRST: usize = 1 << 8;
@@ -64,45 +75,42 @@ impl Memo {
 
     /// Where a key's entries are.
     #[inline]
-    pub(super) fn bucket(&self, key: Key) -> usize {
-        // Folded multiplication: each half of the product depends on all bits of both factors.
-        const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
-        const SECOND: u64 = 0xd6e8_feb8_6659_fd93;
-        let ends = u64::from(key.client) | u64::from(key.server) << 32;
-        let product = u128::from(ends ^ FIRST) * u128::from(u64::from(key.context) ^ SECOND);
-        let hash = (product >> 64) as u64 ^ product as u64;
-        let hash = hash.wrapping_mul(FIRST);
-        (hash >> 32) as usize & (self.buckets.len() - 1)
+    fn bucket(&self, Key(key): Key) -> usize {
+        // Odd, without a pattern (the fractional part of the golden ratio). The middle bits of the product depend on all
+        // bits of the key.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let product = u128::from(key) * u128::from(SPREAD);
+        ((product >> 64) as usize ^ product as usize >> 32) & (self.buckets.len() - 1)
     }
 
     #[inline]
-    pub(super) fn program(&self, bucket: usize, key: Key) -> Option<ProgramId> {
-        // All four are looked at: which it is could not be foretold, and a wrong guess costs more than three comparisons.
-        let choose = |found, entry: &Entry| if entry.key == key { Some(entry.program) } else { found };
-        self.buckets[bucket].0.iter().fold(None, choose)
+    pub(super) fn find(&self, key: Key) -> Option<SetId> {
+        let Bucket { keys, sets } = &self.buckets[self.bucket(key)];
+        // All are looked at: which it is could not be foretold, and a wrong guess costs more than four comparisons.
+        let pairs = keys.iter().zip(sets);
+        pairs.fold(None, |found, (known, set)| if *known == key.0 { Some(*set) } else { found })
     }
 
-    pub(super) fn put(&mut self, key: Key, program: ProgramId) {
+    pub(super) fn put(&mut self, Key(key): Key, set: SetId) {
         // Fuller, and too many buckets would be full while others are empty.
         if self.entries * 2 >= self.buckets.len() * WAYS && self.buckets.len() < self.limit {
             let old = std::mem::take(&mut self.buckets);
             self.buckets = vec![EMPTY; old.len() * 2];
             self.entries = 0;
-            let entries = old.into_iter().flat_map(|bucket| bucket.0);
-            entries.filter(|entry| entry.key.context != NOBODY).for_each(|entry| self.insert(entry));
+            let entries = old.iter().flat_map(|bucket| bucket.keys.into_iter().zip(bucket.sets));
+            entries.filter(|(key, _)| *key != 0).for_each(|(key, set)| self.insert(key, set));
         }
-        self.insert(Entry { key, program });
+        self.insert(key, set);
     }
 
-    fn insert(&mut self, entry: Entry) {
-        let bucket = self.bucket(entry.key);
-        let Bucket(ways) = &mut self.buckets[bucket];
-        if let Some(free) = ways.iter_mut().find(|way| way.key.context == NOBODY) {
-            *free = entry;
-            self.entries += 1;
-        } else {
+    fn insert(&mut self, key: u64, set: SetId) {
+        let bucket = self.bucket(Key(key));
+        let Bucket { keys, sets } = &mut self.buckets[bucket];
+        let way = keys.iter().position(|known| *known == 0).unwrap_or_else(|| {
             self.next = (self.next + 1) % WAYS;
-            ways[self.next] = entry;
-        }
+            self.next
+        });
+        self.entries += usize::from(keys[way] == 0);
+        (keys[way], sets[way]) = (key, set);
     }
 }

@@ -2,32 +2,35 @@
 //!
 //! ```text
 //! local address  → class → end ┐
-//! remote address → class → end ├→ memo → program → interval of ports → the cells that fit, and those with the credit
-//! reporter, transport          ┘    └ miss: the cells between the places of both ends → the rules (leg.rs)
+//! remote address → class → end ├→ memo → set: the cells that fit, and those with the credit
+//! port           → class       ┘    └ miss: the cells between the places of both ends → the rules (leg.rs)
 //! ```
 //!
 //! A class is all that the rules can know of an address (`classes.rs`), and an end what of it the rows ask for (`ends.rs`). So
-//! the rules need only be asked once for two ends; and they are those that [`Rows`] asks cell by cell. Nothing here decides
-//! anything by itself. What was found out is kept in tables of a bounded size (`memo.rs`, `program.rs`), each reader's own.
+//! the rules need only be asked once for two ends and a class of ports (`ports.rs`); and they are those that [`Rows`] asks
+//! cell by cell. Nothing here decides anything by itself. What was found out is kept in tables of a bounded size (`memo.rs`,
+//! `sets.rs`), each reader's own.
 
 mod blocks;
 mod classes;
 mod ends;
 mod index;
 mod memo;
-mod program;
+mod ports;
 mod reader;
 mod reporters;
+mod sets;
 mod table;
 
 use super::rows::Rows;
 use blocks::Blocks;
 use classes::{Class, Classes};
 use index::Index;
+use ports::PortClasses;
 use table::Table;
 
-pub use program::Found;
 pub use reader::{Question, Reader, Reporter};
+pub use sets::Found;
 
 /// Rows, ready to be asked at line rate through a [`Reader`].
 #[derive(Debug)]
@@ -35,6 +38,7 @@ pub struct Compiled {
     rows: Rows,
     classes: Vec<Class>,
     table: Table,
+    ports: PortClasses,
     index: Index,
 }
 
@@ -58,7 +62,8 @@ impl Compiled {
             return Err(TooManyClasses { found: classes.len() });
         }
         let (table, index) = (Table::of(&regions, classes.len()), Index::of(&rows, &blocks));
-        Ok(Self { rows, classes, table, index })
+        let ports = PortClasses::of(&rows);
+        Ok(Self { rows, classes, table, ports, index })
     }
 
     /// What was compiled.
@@ -67,10 +72,10 @@ impl Compiled {
         &self.rows
     }
 
-    /// What the tables of addresses occupy, bytes.
+    /// What the tables of addresses and ports occupy, bytes.
     #[must_use]
     pub fn table_size(&self) -> usize {
-        self.table.size()
+        self.table.size() + self.ports.size()
     }
 
     /// How many classes of addresses there are.

@@ -1,8 +1,8 @@
 //! Address → class, by tables of a few strides.
 //!
 //! IPv4: the first 16 bits in a table, then 8 and 8 where blocks are that narrow. IPv6: as many bits a step as there are
-//! blocks for, past all bits that the blocks below have in common. Every class that is found is that of the narrowest
-//! block.
+//! blocks for, past all bits that the blocks below have in common, which are compared at once. Every class that is found is
+//! that of the narrowest block.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -51,13 +51,13 @@ impl Table {
 #[derive(Debug)]
 struct V4 {
     /// By the first 16 bits.
-    root: Box<[u32]>,
+    root: Box<[u32; 1 << 16]>,
     steps: Vec<u32>,
 }
 
 impl V4 {
     fn of(regions: &[Region], classes: usize) -> Self {
-        let mut table = Self { root: vec![0; 1 << 16].into(), steps: (0..classes as u32).collect() };
+        let mut table = Self { root: Box::new([0; 1 << 16]), steps: (0..classes as u32).collect() };
         // A wider block never overwrites a narrower one.
         let mut wider_first: Vec<&Region> = regions.iter().collect();
         wider_first.sort_by_key(|region| region.block.prefix_len());
@@ -109,19 +109,31 @@ fn further(entry: &mut u32, steps: &mut Vec<u32>) -> usize {
     (*entry & !FURTHER) as usize
 }
 
-/// One step somewhere in an address.
+/// One step somewhere in an address, one cache line.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Node {
     /// What all addresses below have above the step's bits; zero elsewhere.
-    above: u128,
-    /// How many bits follow the step's.
-    below: u8,
-    /// How many bits the step takes.
-    bits: u8,
+    above: Words,
+    /// Those bits.
+    mask: Words,
+    /// In which word the step's bits are, and how many follow them there.
+    word: u32,
+    follow: u32,
+    /// As many bits as the step has.
+    chosen: u32,
     /// The class of an address that has something else above them.
     otherwise: ClassId,
     /// Where its entries begin.
     entries: u32,
+}
+
+/// An address's upper and lower half.
+type Words = [u64; 2];
+
+#[inline]
+fn words(address: u128) -> Words {
+    [(address >> 64) as u64, address as u64]
 }
 
 /// An entry is a class, or with [`FURTHER`] a node.
@@ -153,30 +165,41 @@ impl V6 {
         let class = covering.last().map_or(class, |region| region.class);
         let (Some(first), Some(last)) = (regions.first(), regions.last()) else { return class };
         let own = |region: &Region| number(region.block.network());
-        let common = (own(first) ^ own(last)).leading_zeros();
         let shortest = regions.iter().map(|region| u32::from(region.block.prefix_len())).min().unwrap_or(1);
-        // No block ends in what is passed over, so one class holds for whoever differs there.
-        let depth = common.min(shortest - 1);
-        // About twice as many entries as blocks.
-        let bits = (usize::BITS - regions.len().leading_zeros()).min(MOST).min(128 - depth);
-        let below = 128 - depth - bits;
+        let (depth, bits) = if regions.len() == 1 {
+            // Nothing is left to choose from.
+            (shortest, 0)
+        } else {
+            let common = (own(first) ^ own(last)).leading_zeros();
+            // No block ends in what is passed over, so one class holds for whoever differs there.
+            let depth = common.min(shortest - 1);
+            // About twice as many entries as blocks, and none of a step's bits in another word.
+            (
+                depth,
+                (usize::BITS - regions.len().leading_zeros()).min(MOST).min(u64::BITS - depth % u64::BITS),
+            )
+        };
+        let (word, end) = ((depth / u64::BITS).min(1), depth + bits);
+        let mask = u128::MAX.checked_shl(u128::BITS - depth).unwrap_or(0);
         let node = Node {
-            above: own(first).checked_shr(128 - depth).map_or(0, |above| above << (128 - depth)),
-            below: below as u8,
-            bits: bits as u8,
+            above: words(own(first) & mask),
+            mask: words(mask),
+            word,
+            follow: if bits == 0 { 0 } else { (word + 1) * u64::BITS - end },
+            chosen: (1 << bits) - 1,
             otherwise: class,
             entries: self.entries.len() as u32,
         };
         let index = self.nodes.len() as u32;
         self.nodes.push(node);
         self.entries.resize(self.entries.len() + (1 << bits), class);
-        self.fill(regions, (depth + bits) as u8, node);
+        self.fill(regions, end as u8, node);
         FURTHER | index
     }
 
     /// Fills a step that ends with bit `end`: by blocks that end within it, and by what lies below where they are narrower.
     fn fill(&mut self, regions: &[Region], end: u8, node: Node) {
-        let entry = |region: &Region| node.entry(number(region.block.network()));
+        let entry = |region: &Region| node.entry(words(number(region.block.network())));
         let ends_here = |region: &&Region| region.block.prefix_len() <= end;
         let mut wider_first: Vec<&Region> = regions.iter().filter(ends_here).collect();
         wider_first.sort_by_key(|region| region.block.prefix_len());
@@ -195,14 +218,14 @@ impl V6 {
 
     #[inline]
     fn class(&self, address: Ipv6Addr) -> ClassId {
-        let address = u128::from(address);
+        let address = words(address.into());
         let mut entry = self.root;
         while entry & FURTHER != 0 {
             let node = &self.nodes[(entry & !FURTHER) as usize];
-            if !node.holds(address) {
-                return node.otherwise;
-            }
-            entry = self.entries[node.entry(address)];
+            let below = self.entries[node.entry(address)];
+            // Which it is could not be foretold: neither is jumped to.
+            let mask = u32::from(node.holds(address)).wrapping_neg();
+            entry = below & mask | node.otherwise & !mask;
         }
         entry
     }
@@ -211,16 +234,16 @@ impl V6 {
 impl Node {
     /// Whether an address is below it.
     #[inline]
-    fn holds(&self, address: u128) -> bool {
-        // In two steps: together they may be all bits.
-        ((address ^ self.above) >> self.below) >> self.bits == 0
+    fn holds(&self, address: Words) -> bool {
+        let differs = |word: usize| (address[word] ^ self.above[word]) & self.mask[word];
+        differs(0) | differs(1) == 0
     }
 
     /// The place of its entry for an address.
     #[inline]
-    fn entry(&self, address: u128) -> usize {
-        let chosen = (address >> self.below) as u32 & ((1 << self.bits) - 1);
-        (self.entries + chosen) as usize
+    fn entry(&self, address: Words) -> usize {
+        let word = if self.word == 0 { address[0] } else { address[1] };
+        (self.entries + ((word >> self.follow) as u32 & self.chosen)) as usize
     }
 }
 
@@ -296,6 +319,15 @@ mod tests {
             "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
         ]);
         check(&["::/0"]);
+        check(&["::/0", "2001:db8:0:1::/64"]);
+        check(&[
+            "::/0",
+            "2001:db8::/62",
+            "2001:db8:0:1::/64",
+            "2001:db8:0:2::/65",
+            "2001:db8:0:2:8000::/66",
+            "2001:db8:0:3::/128",
+        ]);
         check(&["0.0.0.0/0", "::/0", "::ffff:0:0/96", "::ffff:10.0.0.0/104", "10.0.0.0/8"]);
         check(&["::/0", "2001:db8::/29", "2001:db8:8000::/33", "2001:db8:8000::1/128", "2001:dba::/31"]);
     }
