@@ -258,7 +258,8 @@ pub(crate) fn take(context: *const c_void, socket: &Socket<impl Access>) -> Note
     }
     let noted = match place.read(thread, socket.address()) {
         Some(peer) if peer.port & NAME == 0 => Noted { peer, is_missed: false },
-        _ => NOTHING,
+        // Another wrote between, or what an earlier call left stood where this one's would.
+        _ => Noted { is_missed: true, ..NOTHING },
     };
     place.clear();
     noted

@@ -12,6 +12,7 @@ use crate::process;
 pub(super) struct Kernel {
     /// Where its package is unpacked.
     tree: PathBuf,
+    series: String,
     release: String,
 }
 
@@ -25,7 +26,12 @@ impl Kernel {
         }
         let modules = fs::read_dir(tree.join("lib/modules"))?.next().context("a kernel has modules")??;
         let release = modules.file_name().to_string_lossy().into_owned();
-        Ok(Self { tree, release })
+        Ok(Self { tree, series: series.to_owned(), release })
+    }
+
+    /// The first two numbers of its version.
+    pub(super) fn series(&self) -> &str {
+        &self.series
     }
 
     /// As `uname -r` says it.

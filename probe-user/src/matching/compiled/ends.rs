@@ -58,7 +58,7 @@ impl Ends {
         self.size
     }
 
-    /// Whether there are as many as can have numbers, but for those that one question adds.
+    /// Whether there are as many as can have numbers, but for those that one batch of questions adds.
     pub(super) fn are_full(&self) -> bool {
         self.ends.len() + 2 * LANES >= UNKNOWN as usize
     }
