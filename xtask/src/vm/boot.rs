@@ -46,18 +46,7 @@ const EMULATION: &str = "tcg,thread=single";
 pub(super) fn boot(kernel: &Kernel, image: &Path, bless: bool) -> Result<Outcome> {
     let bless = if bless { " FLOWDRIFT_BLESS=1" } else { "" };
     let child = Command::new("qemu-system-x86_64")
-        .args([
-            "-accel",
-            EMULATION,
-            "-cpu",
-            "max",
-            "-smp",
-            "2",
-            "-m",
-            "3G",
-            "-nographic",
-            "-no-reboot",
-        ])
+        .args(["-accel", EMULATION, "-cpu", "max", "-smp", "2", "-m", "3G", "-nographic", "-no-reboot"])
         .args(["-nic", "none", "-kernel"])
         .arg(kernel.image())
         .arg("-initrd")
