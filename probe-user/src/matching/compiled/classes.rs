@@ -24,6 +24,21 @@ pub(super) struct Region {
     pub(super) class: ClassId,
 }
 
+impl Region {
+    /// The block's first address as a number, within its family.
+    pub(super) fn first(&self) -> u128 {
+        match self.block.network() {
+            IpAddr::V4(address) => address.to_bits().into(),
+            IpAddr::V6(address) => address.to_bits(),
+        }
+    }
+
+    /// How many bits the block's addresses have in common.
+    pub(super) fn length(&self) -> u32 {
+        self.block.prefix_len().into()
+    }
+}
+
 /// All addresses, by class.
 #[derive(Debug, Default)]
 pub(super) struct Classes {
@@ -62,13 +77,5 @@ impl Classes {
             around.push(region);
         }
         found
-    }
-}
-
-/// An address as a number, within its family.
-pub(super) fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u32::from(address).into(),
-        IpAddr::V6(address) => address.into(),
     }
 }

@@ -3,16 +3,18 @@
 use super::{
     ends::{self, EndId},
     ports::PortClass,
-    sets::SetId,
+    sets::{NO_MATCH, SetId, UNKNOWN_SET},
 };
 use crate::event::Protocol;
 
-/// Two ends, the transport, the class of the server's port, and whether both ends have one address. Never 0, since neither
-/// end is [`ends::NOTHING`].
+/// Two ends, the transport, the class of the server's port, and whether both ends have one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key(u64);
 
 impl Key {
+    /// That of all whose one end is [`ends::NOTHING`], and of none else.
+    pub(super) const NOTHING: Self = Self(0);
+
     #[inline]
     pub(super) fn new(
         [client, server]: [EndId; 2],
@@ -21,14 +23,13 @@ impl Key {
         is_own: bool,
     ) -> Self {
         const { assert!(2 * ends::BITS + 16 + 2 < u64::BITS) };
-        let protocol = match protocol {
-            Protocol::Tcp => 0,
-            Protocol::Udp => 1,
-            Protocol::Sctp => 2,
-            Protocol::Icmp => 3,
-        };
+        let protocol = protocol as u64;
         let ends = u64::from(client) << ends::BITS | u64::from(server);
-        Self(ends << 19 | u64::from(port) << 3 | protocol << 1 | u64::from(is_own))
+        let key = ends << 19 | u64::from(port) << 3 | protocol << 1 | u64::from(is_own);
+        // Half of all traffic may fit nothing, and which half could not be foretold: no jump.
+        let may_fit = client.min(1) & server.min(1);
+        const { assert!(ends::NOTHING == 0) };
+        Self(key & u64::from(may_fit).wrapping_neg())
     }
 }
 
@@ -73,26 +74,42 @@ impl Memo {
         self.buckets.len() * size_of::<Bucket>()
     }
 
-    /// Where a key's entries are.
+    /// Where a key's entry is, and where it is when there was no room.
     #[inline]
-    fn bucket(&self, Key(key): Key) -> usize {
+    fn buckets(&self, Key(key): Key) -> [usize; 2] {
         // Odd, without a pattern (the fractional part of the golden ratio). The middle bits of the product depend on all
-        // bits of the key.
+        // bits of the key, and so do the uppermost of its lower half.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         let product = u128::from(key) * u128::from(SPREAD);
-        ((product >> 64) as usize ^ product as usize >> 32) & (self.buckets.len() - 1)
+        let (upper, lower) = ((product >> 64) as usize, product as usize);
+        let mask = self.buckets.len() - 1;
+        let near = (upper ^ lower >> 32) & mask;
+        // Another one, always.
+        [near, (near ^ (lower >> 40 | 1)) & mask]
     }
 
+    /// The set of a key, or [`UNKNOWN_SET`]: then it may yet be [`Self::find_far`].
     #[inline]
-    pub(super) fn find(&self, key: Key) -> Option<SetId> {
-        let Bucket { keys, sets } = &self.buckets[self.bucket(key)];
-        // All are looked at: which it is could not be foretold, and a wrong guess costs more than four comparisons.
+    pub(super) fn find(&self, key: Key) -> SetId {
+        // Of an end that no cell has nothing need be known. Its key is looked for all the same, in a bucket that is always at
+        // hand: to pass it over would be a jump that nobody could foretell.
+        let nothing = if key == Key::NOTHING { NO_MATCH } else { UNKNOWN_SET };
+        let [near, _] = self.buckets(key);
+        let Bucket { keys, sets } = &self.buckets[near];
+        // All are looked at, for the same reason: a wrong guess costs more than four comparisons.
         let pairs = keys.iter().zip(sets);
-        pairs.fold(None, |found, (known, set)| if *known == key.0 { Some(*set) } else { found })
+        pairs.fold(nothing, |found, (known, set)| if *known == key.0 { *set } else { found })
+    }
+
+    /// The set of a key for which there was no room where [`Self::find`] looks, or [`UNKNOWN_SET`]. Seldom asked for.
+    pub(super) fn find_far(&self, key: Key) -> SetId {
+        let [_, far] = self.buckets(key);
+        let Bucket { keys, sets } = &self.buckets[far];
+        keys.iter().position(|known| *known == key.0).map_or(UNKNOWN_SET, |way| sets[way])
     }
 
     pub(super) fn put(&mut self, Key(key): Key, set: SetId) {
-        // Fuller, and too many buckets would be full while others are empty.
+        // Fuller, and too many keys would be far.
         if self.entries * 2 >= self.buckets.len() * WAYS && self.buckets.len() < self.limit {
             let old = std::mem::take(&mut self.buckets);
             self.buckets = vec![EMPTY; old.len() * 2];
@@ -104,12 +121,16 @@ impl Memo {
     }
 
     fn insert(&mut self, key: u64, set: SetId) {
-        let bucket = self.bucket(Key(key));
-        let Bucket { keys, sets } = &mut self.buckets[bucket];
-        let way = keys.iter().position(|known| *known == 0).unwrap_or_else(|| {
+        let [near, far] = self.buckets(Key(key));
+        let room = |bucket: usize| {
+            let way = self.buckets[bucket].keys.iter().position(|known| *known == 0)?;
+            Some((bucket, way))
+        };
+        let (bucket, way) = room(near).or_else(|| room(far)).unwrap_or_else(|| {
             self.next = (self.next + 1) % WAYS;
-            self.next
+            (near, self.next)
         });
+        let Bucket { keys, sets } = &mut self.buckets[bucket];
         self.entries += usize::from(keys[way] == 0);
         (keys[way], sets[way]) = (key, set);
     }

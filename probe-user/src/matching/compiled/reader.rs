@@ -14,7 +14,7 @@ use super::{
     ends::{self, EndId, Ends},
     memo::{Key, Memo},
     reporters::Reporters,
-    sets::{NO_MATCH, SetId, Sets},
+    sets::{SetId, Sets, UNKNOWN_SET},
 };
 use crate::{event::Protocol, flow::Direction};
 
@@ -100,29 +100,55 @@ impl Reader {
         let reporter = self.reporter(cluster, cgroup);
         let question = Question { reporter, direction, local, remote, port, protocol };
         self.make_room();
-        let classes = self.classes(&question);
-        let set = self.known(&question, classes).unwrap_or_else(|| self.find_out(&question, classes));
+        let set = self.set(&question);
         self.sets.found(set)
+    }
+
+    fn set(&mut self, question: &Question) -> SetId {
+        let classes = self.classes(question);
+        match self.known(question, classes) {
+            UNKNOWN_SET => self.find_out(question, classes),
+            known => known,
+        }
     }
 
     /// Answers each question, in their order.
     pub fn find_each(&mut self, questions: &[Question], mut answer: impl FnMut(usize, Found<'_>)) {
-        for (chunk, questions) in questions.chunks(LANES).enumerate() {
+        let (batches, rest) = questions.as_chunks::<LANES>();
+        for (batch, questions) in batches.iter().enumerate() {
             self.make_room();
-            // Each of these loops has nothing to wait for within itself: the processor asks memory for all lanes at once.
-            let mut classes = [(0, 0); LANES];
-            for (classes, question) in classes.iter_mut().zip(questions) {
-                *classes = self.classes(question);
-            }
-            let mut sets = [None; LANES];
-            for ((set, classes), question) in sets.iter_mut().zip(classes).zip(questions) {
-                *set = self.known(question, classes);
-            }
+            let sets = self.known_each(questions);
             for (lane, question) in questions.iter().enumerate() {
-                let set = sets[lane].unwrap_or_else(|| self.find_out(question, classes[lane]));
-                answer(chunk * LANES + lane, self.sets.found(set));
+                let set = match sets[lane] {
+                    UNKNOWN_SET => self.find_out(question, self.classes(question)),
+                    known => known,
+                };
+                answer(batch * LANES + lane, self.sets.found(set));
             }
         }
+        for (lane, question) in rest.iter().enumerate() {
+            self.make_room();
+            let set = self.set(question);
+            answer(batches.len() * LANES + lane, self.sets.found(set));
+        }
+    }
+
+    /// [`Self::known`] for several. Each of these loops has nothing to wait for within itself: the processor asks memory for
+    /// all lanes at once.
+    #[inline]
+    fn known_each(&self, questions: &[Question; LANES]) -> [SetId; LANES] {
+        let table = &self.compiled.table;
+        let locals: [ClassId; LANES] = table.classes(|lane| &questions[lane].local);
+        let remotes: [ClassId; LANES] = table.classes(|lane| &questions[lane].remote);
+        let mut keys = [Key::NOTHING; LANES];
+        for (lane, key) in keys.iter_mut().enumerate() {
+            *key = self.key(&questions[lane], (locals[lane], remotes[lane]));
+        }
+        let mut sets = [UNKNOWN_SET; LANES];
+        for (set, key) in sets.iter_mut().zip(keys) {
+            *set = self.memo.find(key);
+        }
+        sets
     }
 
     /// Forgets all when there is too much of it. Nobody holds a set now.
@@ -137,26 +163,41 @@ impl Reader {
     #[inline]
     fn classes(&self, question: &Question) -> (ClassId, ClassId) {
         let table = &self.compiled.table;
-        (table.class(question.local), table.class(question.remote))
+        (table.class(&question.local), table.class(&question.remote))
     }
 
-    /// What needs no asking, or was asked before.
+    /// What needs no asking, or was asked before; [`UNKNOWN_SET`] otherwise.
     #[inline]
-    fn known(&self, question: &Question, classes: (ClassId, ClassId)) -> Option<SetId> {
+    fn known(&self, question: &Question, classes: (ClassId, ClassId)) -> SetId {
+        self.memo.find(self.key(question, classes))
+    }
+
+    #[inline]
+    fn key(&self, question: &Question, classes: (ClassId, ClassId)) -> Key {
         let ends = views(question, classes).map(|(view, class)| self.ends.find(view, class));
-        let found = self.memo.find(self.key(question, ends));
-        if ends.contains(&ends::NOTHING) { Some(NO_MATCH) } else { found }
+        self.key_of(question, classes, ends)
     }
 
     #[inline]
-    fn key(&self, question: &Question, ends: [EndId; 2]) -> Key {
-        let Question { local, remote, port, protocol, .. } = *question;
-        Key::new(ends, protocol, self.compiled.ports.class(port), local == remote)
+    fn key_of(
+        &self,
+        question: &Question,
+        (of_local, of_remote): (ClassId, ClassId),
+        ends: [EndId; 2],
+    ) -> Key {
+        let Question { local, remote, port, protocol, .. } = question;
+        // One address has one class; most have two.
+        let is_own = of_local == of_remote && local == remote;
+        Key::new(ends, *protocol, self.compiled.ports.class(*port), is_own)
     }
 
-    /// Asks the rules of two ends.
+    /// Asks the rules of two ends, unless the answer is merely not where it is looked for first.
     #[cold]
     fn find_out(&mut self, question: &Question, classes: (ClassId, ClassId)) -> SetId {
+        let far = self.memo.find_far(self.key(question, classes));
+        if far != UNKNOWN_SET {
+            return far;
+        }
         let compiled = Arc::clone(&self.compiled);
         let Question { reporter: Reporter(reporter), direction, local, remote, port, protocol } = *question;
         let (cluster, cgroup) = self.reporters.names(reporter);
@@ -167,8 +208,9 @@ impl Reader {
         let [client, server] = views(question, classes);
         let ends = [self.end(reach, tuple.client(), client), self.end(reach, tuple.server(), server)];
         // Another question of this batch may have asked meanwhile.
-        if let Some(set) = self.known(question, classes) {
-            return set;
+        let known = self.known(question, classes);
+        if known != UNKNOWN_SET {
+            return known;
         }
         let [client, server] = ends.map(|end| self.ends.end(end));
         let cells = compiled.index.cells(reach, &client.places, &server.places);
@@ -179,7 +221,7 @@ impl Reader {
         });
         let fitting: Vec<Match> = fits.collect();
         let set = self.sets.add(&compiled.rows, &fitting);
-        self.memo.put(self.key(question, ends), set);
+        self.memo.put(self.key_of(question, classes, ends), set);
         set
     }
 

@@ -12,6 +12,9 @@ pub(super) type SetId = u32;
 /// The set of a tuple that fits nothing.
 pub(super) const NO_MATCH: SetId = 0;
 
+/// Nobody asked yet; no set has this number.
+pub(super) const UNKNOWN_SET: SetId = SetId::MAX;
+
 /// The cells that a tuple fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<'a> {

@@ -1,14 +1,17 @@
 //! Address → class, by tables of a few strides.
 //!
 //! IPv4: the first 16 bits in a table, then 8 and 8 where blocks are that narrow. IPv6: as many bits a step as there are
-//! blocks for, past all bits that the blocks below have in common, which are compared at once. Every class that is found is
-//! that of the narrowest block.
+//! blocks for, past all bits that most blocks below have in common, which are compared at once; the others are looked at
+//! only when these differ. Every class that is found is that of the narrowest block.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::Range,
+};
 
 use ipnet::IpNet;
 
-use super::classes::{ClassId, Region, number};
+use super::classes::{ClassId, Region};
 
 /// Says of an entry that it is no class but where to look next.
 const FURTHER: u32 = 1 << 31;
@@ -32,11 +35,35 @@ impl Table {
     }
 
     #[inline]
-    pub(super) fn class(&self, address: IpAddr) -> ClassId {
+    pub(super) fn class(&self, address: &IpAddr) -> ClassId {
         match address {
-            IpAddr::V4(address) => self.v4.class(address),
-            IpAddr::V6(address) => self.v6.class(address),
+            IpAddr::V4(address) => self.v4.class(*address),
+            IpAddr::V6(address) => self.v6.class(*address),
         }
+    }
+
+    /// The classes of several addresses. What one look-up waits for does not keep another from asking memory: each step is
+    /// made for all of them before the next.
+    #[inline]
+    pub(super) fn classes<'a, const N: usize>(
+        &self,
+        addresses: impl Fn(usize) -> &'a IpAddr,
+    ) -> [ClassId; N] {
+        let mut classes = [0; N];
+        let mut of_v6 = 0;
+        for (lane, class) in classes.iter_mut().enumerate() {
+            match addresses(lane) {
+                IpAddr::V4(address) => *class = address.to_bits(),
+                IpAddr::V6(_) => of_v6 += 1,
+            }
+        }
+        if of_v6 < N {
+            self.v4.classes(&mut classes);
+        }
+        if of_v6 > 0 {
+            self.v6.classes(&Lanes::of(addresses), &mut classes);
+        }
+        classes
     }
 
     /// What it occupies, bytes.
@@ -62,7 +89,7 @@ impl V4 {
         let mut wider_first: Vec<&Region> = regions.iter().collect();
         wider_first.sort_by_key(|region| region.block.prefix_len());
         for region in wider_first {
-            table.put(number(region.block.network()) as u32, region.block.prefix_len(), region.class);
+            table.put(region.first() as u32, region.block.prefix_len(), region.class);
         }
         table.steps.shrink_to_fit();
         table
@@ -86,16 +113,29 @@ impl V4 {
 
     #[inline]
     fn class(&self, address: Ipv4Addr) -> ClassId {
-        let [first, second, third, fourth] = address.octets();
-        let top = self.root[usize::from(u16::from_be_bytes([first, second]))];
-        self.step(self.step(top, third), fourth)
+        let mut address = [address.to_bits()];
+        self.classes(&mut address);
+        address[0]
     }
 
+    /// Puts the class of each address in its place.
     #[inline]
-    fn step(&self, entry: u32, byte: u8) -> u32 {
+    fn classes<const N: usize>(&self, addresses: &mut [u32; N]) {
+        let mut entries = addresses.map(|address| self.root[(address >> 16) as usize]);
+        for (entry, address) in entries.iter_mut().zip(&*addresses) {
+            *entry = self.step(*entry, address >> 8);
+        }
+        for (entry, address) in entries.iter().zip(addresses) {
+            *address = self.step(*entry, *address);
+        }
+    }
+
+    /// Takes the step that the lowest 8 of `bits` choose.
+    #[inline]
+    fn step(&self, entry: u32, bits: u32) -> u32 {
         // All bits where it leads further, none where it is a class.
         let mask = (entry.cast_signed() >> 31).cast_unsigned();
-        self.steps[((entry & !FURTHER) + (u32::from(byte) & mask)) as usize]
+        self.steps[((entry & !FURTHER) + (bits & 0xff & mask)) as usize]
     }
 }
 
@@ -122,8 +162,8 @@ struct Node {
     follow: u32,
     /// As many bits as the step has.
     chosen: u32,
-    /// The class of an address that has something else above them.
-    otherwise: ClassId,
+    /// The entry of an address that has something else above them.
+    otherwise: u32,
     /// Where its entries begin.
     entries: u32,
 }
@@ -156,55 +196,56 @@ impl V6 {
 
     /// The entry for what lies below the first `depth` bits, where `regions` are all blocks there, in order, and `class`
     /// holds for what they leave.
-    fn below(&mut self, regions: &[Region], depth: u8, class: ClassId) -> u32 {
+    fn below(&mut self, regions: &[Region], depth: u32, class: ClassId) -> u32 {
         /// No step takes more bits.
         const MOST: u32 = 16;
-        let covering = regions.iter().take_while(|region| region.block.prefix_len() <= depth).count();
+        /// So many times as many entries as blocks, as a power of two: few have to share one, and need a further step.
+        const ROOM: u32 = 4;
+        let covering = regions.iter().take_while(|region| region.length() <= depth).count();
         let (covering, regions) = regions.split_at(covering);
         // Of those the last is the narrowest.
         let class = covering.last().map_or(class, |region| region.class);
-        let (Some(first), Some(last)) = (regions.first(), regions.last()) else { return class };
-        let own = |region: &Region| number(region.block.network());
-        let shortest = regions.iter().map(|region| u32::from(region.block.prefix_len())).min().unwrap_or(1);
-        let (depth, bits) = if regions.len() == 1 {
+        if regions.is_empty() {
+            return class;
+        }
+        let crowd = Crowd::among(regions, depth, class);
+        let others = [&regions[..crowd.at.start], &regions[crowd.at.end..]].concat();
+        let otherwise = self.below(&others, depth, class);
+        let (depth, bits) = match &regions[crowd.at.clone()] {
             // Nothing is left to choose from.
-            (shortest, 0)
-        } else {
-            let common = (own(first) ^ own(last)).leading_zeros();
-            // No block ends in what is passed over, so one class holds for whoever differs there.
-            let depth = common.min(shortest - 1);
-            // About twice as many entries as blocks, and none of a step's bits in another word.
-            (
-                depth,
-                (usize::BITS - regions.len().leading_zeros()).min(MOST).min(u64::BITS - depth % u64::BITS),
-            )
+            [only] => (only.length(), 0),
+            // None of a step's bits are in another word.
+            many => {
+                (crowd.depth, (many.len().ilog2() + ROOM).min(MOST).min(u64::BITS - crowd.depth % u64::BITS))
+            }
         };
+        let regions = &regions[crowd.at];
         let (word, end) = ((depth / u64::BITS).min(1), depth + bits);
         let mask = u128::MAX.checked_shl(u128::BITS - depth).unwrap_or(0);
         let node = Node {
-            above: words(own(first) & mask),
+            above: words(regions[0].first() & mask),
             mask: words(mask),
             word,
             follow: if bits == 0 { 0 } else { (word + 1) * u64::BITS - end },
             chosen: (1 << bits) - 1,
-            otherwise: class,
+            otherwise,
             entries: self.entries.len() as u32,
         };
         let index = self.nodes.len() as u32;
         self.nodes.push(node);
-        self.entries.resize(self.entries.len() + (1 << bits), class);
-        self.fill(regions, end as u8, node);
+        self.entries.resize(self.entries.len() + (1 << bits), crowd.class);
+        self.fill(regions, end, node);
         FURTHER | index
     }
 
     /// Fills a step that ends with bit `end`: by blocks that end within it, and by what lies below where they are narrower.
-    fn fill(&mut self, regions: &[Region], end: u8, node: Node) {
-        let entry = |region: &Region| node.entry(words(number(region.block.network())));
-        let ends_here = |region: &&Region| region.block.prefix_len() <= end;
+    fn fill(&mut self, regions: &[Region], end: u32, node: Node) {
+        let entry = |region: &Region| node.entry(words(region.first()));
+        let ends_here = |region: &&Region| region.length() <= end;
         let mut wider_first: Vec<&Region> = regions.iter().filter(ends_here).collect();
-        wider_first.sort_by_key(|region| region.block.prefix_len());
+        wider_first.sort_by_key(|region| region.length());
         for region in wider_first {
-            let width = 1 << (end - region.block.prefix_len());
+            let width = 1 << (end - region.length());
             self.entries[entry(region)..][..width].fill(region.class);
         }
         for same in regions.chunk_by(|one, other| entry(one) == entry(other)) {
@@ -218,16 +259,99 @@ impl V6 {
 
     #[inline]
     fn class(&self, address: Ipv6Addr) -> ClassId {
-        let address = words(address.into());
+        let address = words(address.to_bits());
         let mut entry = self.root;
         while entry & FURTHER != 0 {
-            let node = &self.nodes[(entry & !FURTHER) as usize];
-            let below = self.entries[node.entry(address)];
-            // Which it is could not be foretold: neither is jumped to.
-            let mask = u32::from(node.holds(address)).wrapping_neg();
-            entry = below & mask | node.otherwise & !mask;
+            entry = self.step(entry, address);
         }
         entry
+    }
+
+    /// Puts the class of each address in its lane's place.
+    #[inline]
+    fn classes<const N: usize>(&self, of_v6: &Lanes<N>, classes: &mut [ClassId; N]) {
+        let mut entries = [self.root; N];
+        let mut further = self.root & FURTHER;
+        while further != 0 {
+            further = 0;
+            for (entry, address) in entries.iter_mut().zip(&of_v6.addresses[..of_v6.count]) {
+                // How many steps an address has could not be foretold: whoever has none left goes through the motions.
+                let mask = (entry.cast_signed() >> 31).cast_unsigned();
+                *entry = self.step(*entry & mask, *address) & mask | *entry & !mask;
+                further |= *entry & FURTHER;
+            }
+        }
+        for (entry, lane) in entries.iter().zip(&of_v6.lanes[..of_v6.count]) {
+            classes[*lane] = *entry;
+        }
+    }
+
+    #[inline]
+    fn step(&self, entry: u32, address: Words) -> u32 {
+        let node = &self.nodes[(entry & !FURTHER) as usize];
+        let below = self.entries[node.entry(address)];
+        // Which it is could not be foretold: neither is jumped to.
+        let mask = u32::from(node.holds(address)).wrapping_neg();
+        below & mask | node.otherwise & !mask
+    }
+}
+
+/// Where most of several blocks are.
+struct Crowd {
+    /// Which of them are there.
+    at: Range<usize>,
+    /// How many bits these have in common; each has more.
+    depth: u32,
+    /// What holds there for an address that none of them has.
+    class: ClassId,
+}
+
+impl Crowd {
+    /// The narrowest place for more than seven in eight of some blocks, which have `depth` bits in common; outside of
+    /// them, `class` holds.
+    fn among(regions: &[Region], depth: u32, class: ClassId) -> Self {
+        let mut crowd = Self { at: 0..regions.len(), depth, class };
+        // One alone is a place by itself.
+        while regions.len() > 1 {
+            // One that is all of the place is not within it.
+            while let Some(region) = regions[crowd.at.clone()].first()
+                && region.length() <= crowd.depth
+            {
+                crowd.class = region.class;
+                crowd.at.start += 1;
+            }
+            let bit = 1 << (u128::BITS - 1).saturating_sub(crowd.depth);
+            let lower = regions[crowd.at.clone()].partition_point(|region| region.first() & bit == 0);
+            let middle = crowd.at.start + lower;
+            let halves = [crowd.at.start..middle, middle..crowd.at.end];
+            let Some(half) = halves.into_iter().find(|half| half.len() * 8 > regions.len() * 7) else {
+                break;
+            };
+            crowd.at = half;
+            crowd.depth += 1;
+        }
+        crowd
+    }
+}
+
+/// The IPv6 addresses among several, and where each stood.
+struct Lanes<const N: usize> {
+    addresses: [Words; N],
+    lanes: [usize; N],
+    count: usize,
+}
+
+impl<const N: usize> Lanes<N> {
+    #[inline]
+    fn of<'a>(addresses: impl Fn(usize) -> &'a IpAddr) -> Self {
+        let mut found = Self { addresses: [[0; 2]; N], lanes: [0; N], count: 0 };
+        for lane in 0..N {
+            if let IpAddr::V6(address) = addresses(lane) {
+                (found.addresses[found.count], found.lanes[found.count]) = (words(address.to_bits()), lane);
+                found.count += 1;
+            }
+        }
+        found
     }
 }
 
@@ -271,6 +395,8 @@ mod tests {
             let holding = regions.iter().filter(|region| holds(region, address));
             holding.max_by_key(|region| region.block.prefix_len()).map_or(0, |region| region.class)
         };
+        let strangers: [IpAddr; 2] =
+            ["192.0.2.1", "2001:db8::1"].map(|address| address.parse().expect("an address"));
         let beside = |address: IpAddr, up: bool| match address {
             IpAddr::V4(address) => {
                 let number = u32::from(address);
@@ -283,9 +409,14 @@ mod tests {
         };
         for region in &regions {
             let (first, last) = (region.block.network(), region.block.broadcast());
-            for address in [first, last, beside(first, false), beside(last, true), beside(first, true)] {
-                assert_eq!(table.class(address), narrowest(address), "{address}");
+            let edges = [first, last, beside(first, false), beside(last, true), beside(first, true)];
+            for address in edges {
+                assert_eq!(table.class(&address), narrowest(address), "{address}");
             }
+            // Together with those of the other family.
+            let all = edges.iter().chain(&strangers).copied().collect::<Vec<_>>();
+            let expected: Vec<u32> = all.iter().map(|address| narrowest(*address)).collect();
+            assert_eq!(table.classes::<7>(|lane| &all[lane]).as_slice(), expected, "{all:?}");
         }
     }
 

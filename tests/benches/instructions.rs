@@ -1,0 +1,36 @@
+//! What a look-up costs, counted by valgrind: instructions do not depend on what else the machine does.
+
+use std::{hint::black_box, sync::Arc};
+
+use flowdrift::matching::{Compiled, Question, Reader, Rows};
+use flowdrift_tests::matching::shaped::{Shape, Site};
+use gungraun::{library_benchmark, library_benchmark_group, main};
+
+/// Questions of one count.
+const QUESTIONS: usize = 16_000;
+
+/// A reader that has answered these questions before.
+fn warm(rows: usize, v6: bool) -> (Reader, Vec<Question>) {
+    let site = Site::new(Shape { rows, v6 });
+    let plain = Rows::new(std::slice::from_ref(&site.matrix), &site.inventory);
+    let mut reader = Reader::new(Arc::new(Compiled::new(plain).expect("few classes")));
+    let packets = site.traffic(QUESTIONS, QUESTIONS);
+    let questions: Vec<Question> = packets.iter().map(|packet| packet.question(&mut reader)).collect();
+    reader.find_each(&questions, |_, _| {});
+    (reader, questions)
+}
+
+#[library_benchmark]
+#[bench::v4_100(warm(100, false))]
+#[bench::v4_1000(warm(1_000, false))]
+#[bench::v6_100(warm(100, true))]
+#[bench::v6_1000(warm(1_000, true))]
+fn found((mut reader, questions): (Reader, Vec<Question>)) -> (Reader, Vec<Question>, usize) {
+    let mut matches = 0;
+    reader.find_each(black_box(&questions), |_, found| matches += found.all.len());
+    (reader, questions, matches)
+}
+
+library_benchmark_group!(name = lookup, benchmarks = found);
+
+main!(library_benchmark_groups = lookup);
