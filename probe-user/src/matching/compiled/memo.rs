@@ -12,7 +12,7 @@ use crate::event::Protocol;
 pub(super) struct Key(u64);
 
 impl Key {
-    /// That of all whose one end is [`ends::NOTHING`], and of none else.
+    /// That of all of which one end is [`ends::NOTHING`]: they fit nothing, whatever else they are.
     pub(super) const NOTHING: Self = Self(0);
 
     #[inline]
@@ -26,7 +26,7 @@ impl Key {
         let protocol = protocol as u64;
         let ends = u64::from(client) << ends::BITS | u64::from(server);
         let key = ends << 19 | u64::from(port) << 3 | protocol << 1 | u64::from(is_own);
-        // Half of all traffic may fit nothing, and which half could not be foretold: no jump.
+        // Much of all traffic may fit nothing, and which part could not be foretold: no jump.
         let may_fit = client.min(1) & server.min(1);
         const { assert!(ends::NOTHING == 0) };
         Self(key & u64::from(may_fit).wrapping_neg())
@@ -36,17 +36,34 @@ impl Key {
 /// As many entries as one cache line holds.
 const WAYS: usize = 5;
 
-/// Keys, and the set of each; 0 where there is none.
+/// Keys, and the set of each behind one that is [`UNKNOWN_SET`] always.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Bucket {
     keys: [u64; WAYS],
-    sets: [SetId; WAYS],
+    sets: [SetId; 1 + WAYS],
 }
 
 const _: () = assert!(size_of::<Bucket>() == 64);
 
-const EMPTY: Bucket = Bucket { keys: [0; WAYS], sets: [0; WAYS] };
+/// Where there is no key: one has fewer bits.
+const NO_KEY: u64 = u64::MAX;
+
+const EMPTY: Bucket = Bucket { keys: [NO_KEY; WAYS], sets: [UNKNOWN_SET; 1 + WAYS] };
+
+impl Bucket {
+    #[inline]
+    fn find(&self, Key(key): Key) -> SetId {
+        // All are looked at: which it is could not be foretold, and a wrong guess costs more than four comparisons.
+        let way =
+            self.keys.iter().zip(1..).fold(0, |found, (known, way)| found | way * usize::from(*known == key));
+        self.sets[way]
+    }
+
+    fn position(&self, key: u64) -> Option<usize> {
+        self.keys.iter().position(|known| *known == key)
+    }
+}
 
 /// It begins with so many buckets.
 const FIRST: usize = 1 << 8;
@@ -66,7 +83,10 @@ impl Memo {
     pub(super) fn of(bytes: usize) -> Self {
         let limit = (bytes / size_of::<Bucket>()).max(FIRST);
         let limit = if limit.is_power_of_two() { limit } else { limit.next_power_of_two() / 2 };
-        Self { buckets: vec![EMPTY; FIRST], limit, entries: 0, next: 0 }
+        let mut memo = Self { buckets: vec![EMPTY; FIRST], limit, entries: 0, next: 0 };
+        // Half of all traffic may ask for it. It stays for good where it is looked for first.
+        memo.insert(Key::NOTHING, NO_MATCH);
+        memo
     }
 
     /// What it occupies, bytes.
@@ -91,47 +111,43 @@ impl Memo {
     /// The set of a key, or [`UNKNOWN_SET`]: then it may yet be [`Self::find_far`].
     #[inline]
     pub(super) fn find(&self, key: Key) -> SetId {
-        // Of an end that no cell has nothing need be known. Its key is looked for all the same, in a bucket that is always at
-        // hand: to pass it over would be a jump that nobody could foretell.
-        let nothing = if key == Key::NOTHING { NO_MATCH } else { UNKNOWN_SET };
         let [near, _] = self.buckets(key);
-        let Bucket { keys, sets } = &self.buckets[near];
-        // All are looked at, for the same reason: a wrong guess costs more than four comparisons.
-        let pairs = keys.iter().zip(sets);
-        pairs.fold(nothing, |found, (known, set)| if *known == key.0 { *set } else { found })
+        self.buckets[near].find(key)
     }
 
-    /// The set of a key for which there was no room where [`Self::find`] looks, or [`UNKNOWN_SET`]. Seldom asked for.
+    /// The set of a key, also where there was no room where [`Self::find`] looks, or [`UNKNOWN_SET`]. Seldom asked for.
     pub(super) fn find_far(&self, key: Key) -> SetId {
-        let [_, far] = self.buckets(key);
-        let Bucket { keys, sets } = &self.buckets[far];
-        keys.iter().position(|known| *known == key.0).map_or(UNKNOWN_SET, |way| sets[way])
+        let found = self.buckets(key).map(|bucket| self.buckets[bucket].find(key));
+        found.into_iter().find(|set| *set != UNKNOWN_SET).unwrap_or(UNKNOWN_SET)
     }
 
-    pub(super) fn put(&mut self, Key(key): Key, set: SetId) {
+    /// Remembers the set of a key of which none is known.
+    pub(super) fn put(&mut self, key: Key, set: SetId) {
+        debug_assert_eq!(self.find_far(key), UNKNOWN_SET);
         // Fuller, and too many keys would be far.
         if self.entries * 2 >= self.buckets.len() * WAYS && self.buckets.len() < self.limit {
             let old = std::mem::take(&mut self.buckets);
             self.buckets = vec![EMPTY; old.len() * 2];
             self.entries = 0;
-            let entries = old.iter().flat_map(|bucket| bucket.keys.into_iter().zip(bucket.sets));
-            entries.filter(|(key, _)| *key != 0).for_each(|(key, set)| self.insert(key, set));
+            for Bucket { keys, sets: [_, sets @ ..] } in old {
+                let known = keys.into_iter().zip(sets).filter(|(key, _)| *key != NO_KEY);
+                known.for_each(|(key, set)| self.insert(Key(key), set));
+            }
         }
         self.insert(key, set);
     }
 
-    fn insert(&mut self, key: u64, set: SetId) {
-        let [near, far] = self.buckets(Key(key));
-        let room = |bucket: usize| {
-            let way = self.buckets[bucket].keys.iter().position(|known| *known == 0)?;
-            Some((bucket, way))
-        };
+    fn insert(&mut self, key: Key, set: SetId) {
+        let [near, far] = self.buckets(key);
+        let room = |bucket: usize| self.buckets[bucket].position(NO_KEY).map(|way| (bucket, way));
         let (bucket, way) = room(near).or_else(|| room(far)).unwrap_or_else(|| {
-            self.next = (self.next + 1) % WAYS;
-            (near, self.next)
+            let mut others = (0..2).map(|further| (self.next + further) % WAYS);
+            let goes = others.find(|way| self.buckets[near].keys[*way] != Key::NOTHING.0).unwrap_or(0);
+            self.next = (goes + 1) % WAYS;
+            (near, goes)
         });
         let Bucket { keys, sets } = &mut self.buckets[bucket];
-        self.entries += usize::from(keys[way] == 0);
-        (keys[way], sets[way]) = (key, set);
+        self.entries += usize::from(keys[way] == NO_KEY);
+        (keys[way], sets[1 + way]) = (key.0, set);
     }
 }

@@ -145,8 +145,8 @@ impl Reader {
             *key = self.key(&questions[lane], (locals[lane], remotes[lane]));
         }
         let mut sets = [UNKNOWN_SET; LANES];
-        for (set, key) in sets.iter_mut().zip(keys) {
-            *set = self.memo.find(key);
+        for (set, key) in sets.iter_mut().zip(&keys) {
+            *set = self.memo.find(*key);
         }
         sets
     }
@@ -207,22 +207,29 @@ impl Reader {
         let reach = compiled.rows.reach(&tuple);
         let [client, server] = views(question, classes);
         let ends = [self.end(reach, tuple.client(), client), self.end(reach, tuple.server(), server)];
-        // Another question of this batch may have asked meanwhile.
-        let known = self.known(question, classes);
+        let key = self.key_of(question, classes, ends);
+        // Another question of this batch may have asked meanwhile, and of an end that no cell has it is always known.
+        let known = self.memo.find_far(key);
         if known != UNKNOWN_SET {
             return known;
         }
+        let set = self.ask(reach, ends);
+        self.memo.put(key, set);
+        set
+    }
+
+    /// Asks the rules of each cell between two ends.
+    fn ask(&mut self, reach: Reach<'_>, ends: [EndId; 2]) -> SetId {
         let [client, server] = ends.map(|end| self.ends.end(end));
-        let cells = compiled.index.cells(reach, &client.places, &server.places);
+        let Compiled { rows, index, .. } = &*self.compiled;
+        let cells = index.cells(reach, &client.places, &server.places);
         let fits = cells.into_iter().filter_map(|cell| {
             let cell = cell as usize;
-            let (leg, source_hidden) = leg::fit(reach, &compiled.rows.cells[cell])?;
+            let (leg, source_hidden) = leg::fit(reach, &rows.cells[cell])?;
             Some(Match { cell, leg, source_hidden })
         });
         let fitting: Vec<Match> = fits.collect();
-        let set = self.sets.add(&compiled.rows, &fitting);
-        self.memo.put(self.key_of(question, classes, ends), set);
-        set
+        self.sets.add(rows, &fitting)
     }
 
     fn end(&mut self, reach: Reach<'_>, side: Side, (view, class): (usize, ClassId)) -> EndId {
