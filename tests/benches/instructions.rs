@@ -27,7 +27,7 @@ fn warm(rows: usize, v6: bool) -> (Reader, Vec<Question>) {
 #[bench::v6_1000(warm(1_000, true))]
 fn found((mut reader, questions): (Reader, Vec<Question>)) -> (Reader, Vec<Question>, usize) {
     let mut matches = 0;
-    reader.find_each(black_box(&questions), |_, found| matches += found.all.len());
+    reader.find_each(black_box(&questions), |_, found| matches += found.all().len());
     (reader, questions, matches)
 }
 

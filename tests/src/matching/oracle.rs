@@ -66,8 +66,8 @@ fn question(reader: &mut Reader, tuple: &OwnedTuple) -> Question {
 
 fn check((seed, rows): (u64, &Rows), tuple: &OwnedTuple, all: &[Match], found: Found<'_>) {
     let tuple = tuple.tuple();
-    assert_eq!(found.all, all, "seed {seed}: {tuple:?}");
+    assert_eq!(found.all(), all, "seed {seed}: {tuple:?}");
     let mut credited = all.to_vec();
     rows.credit(&mut credited);
-    assert_eq!(found.credited, credited, "seed {seed}: {tuple:?}");
+    assert_eq!(found.credited(), credited, "seed {seed}: {tuple:?}");
 }

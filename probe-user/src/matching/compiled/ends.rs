@@ -33,18 +33,30 @@ pub(super) struct End {
 #[derive(Debug)]
 pub(super) struct Ends {
     ends: Vec<End>,
-    known: HashMap<(usize, End), EndId>,
-    /// By [`view`], by class.
+    known: HashMap<(View, Whose, End), EndId>,
+    /// By [`View`]; then by class, the reporter's own ends before his peers'.
     views: Vec<Box<[EndId]>>,
     classes: usize,
     /// What all of it occupies, bytes.
     size: usize,
 }
 
-/// As whom one reporter shows an end: its own or its peer's, connecting or listening.
-#[inline]
-pub(super) fn view(reporter: u32, is_local: bool, is_client: bool) -> usize {
-    (reporter << 2 | u32::from(is_local) << 1 | u32::from(is_client)) as usize
+/// As whom one reporter shows both ends: connecting himself, or listening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct View(u32);
+
+impl View {
+    #[inline]
+    pub(super) fn new(reporter: u32, is_inbound: bool) -> Self {
+        Self(reporter << 1 | u32::from(is_inbound))
+    }
+}
+
+/// Whose end: the reporter's own or his peer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Whose {
+    Own,
+    Peers,
 }
 
 impl Ends {
@@ -63,17 +75,19 @@ impl Ends {
         self.ends.len() + 2 * LANES >= UNKNOWN as usize
     }
 
-    /// The number of an end, or [`UNKNOWN`].
+    /// The numbers of the reporter's own end and of his peer's, or [`UNKNOWN`].
     #[inline]
-    pub(super) fn find(&self, view: usize, class: ClassId) -> EndId {
-        self.views.get(view).and_then(|ends| ends.get(class as usize)).copied().unwrap_or(UNKNOWN)
+    pub(super) fn find(&self, View(view): View, [own, peers]: [ClassId; 2]) -> [EndId; 2] {
+        let ends = self.views.get(view as usize).map_or(&[][..], |ends| ends);
+        let end = |index: usize| ends.get(index).copied().unwrap_or(UNKNOWN);
+        [end(own as usize), end(self.classes + peers as usize)]
     }
 
     /// `end` is `None` if no cell has it.
-    pub(super) fn put(&mut self, view: usize, class: ClassId, end: Option<End>) -> EndId {
+    pub(super) fn put(&mut self, view: View, whose: Whose, class: ClassId, end: Option<End>) -> EndId {
         let next = self.ends.len() as EndId;
         let id = end.map_or(NOTHING, |end| {
-            *self.known.entry((view, end)).or_insert_with_key(|(_, end)| {
+            *self.known.entry((view, whose, end)).or_insert_with_key(|(.., end)| {
                 // It stands there twice.
                 let lists = (end.places.len() + end.atoms.len()) * size_of::<u32>();
                 self.size += 2 * (lists + size_of::<End>()) + size_of::<usize>() + size_of::<EndId>();
@@ -81,14 +95,20 @@ impl Ends {
                 next
             })
         });
-        if self.views.len() <= view {
-            self.views.resize_with(view + 1, Box::default);
+        let View(view) = view;
+        if self.views.len() <= view as usize {
+            self.views.resize_with(view as usize + 1, Box::default);
         }
-        if self.views[view].is_empty() {
-            self.views[view] = vec![UNKNOWN; self.classes].into();
-            self.size += self.classes * size_of::<EndId>();
+        let view = &mut self.views[view as usize];
+        if view.is_empty() {
+            *view = vec![UNKNOWN; 2 * self.classes].into();
+            self.size += size_of_val(&**view);
         }
-        self.views[view][class as usize] = id;
+        let before = match whose {
+            Whose::Own => 0,
+            Whose::Peers => self.classes,
+        };
+        view[before + class as usize] = id;
         id
     }
 

@@ -1,5 +1,7 @@
 //! Which set two ends have at a port, where that is known: a table of a bounded size that forgets.
 
+use std::hint::select_unpredictable;
+
 use super::{
     ends::{self, EndId},
     ports::PortClass,
@@ -16,18 +18,13 @@ impl Key {
     pub(super) const NOTHING: Self = Self(0);
 
     #[inline]
-    pub(super) fn new(
-        [client, server]: [EndId; 2],
-        protocol: Protocol,
-        port: PortClass,
-        is_own: bool,
-    ) -> Self {
+    pub(super) fn new([own, peers]: [EndId; 2], protocol: Protocol, port: PortClass, is_own: bool) -> Self {
         const { assert!(2 * ends::BITS + 16 + 2 < u64::BITS) };
         let protocol = protocol as u64;
-        let ends = u64::from(client) << ends::BITS | u64::from(server);
+        let ends = u64::from(own) << ends::BITS | u64::from(peers);
         let key = ends << 19 | u64::from(port) << 3 | protocol << 1 | u64::from(is_own);
         // Much of all traffic may fit nothing, and which part could not be foretold: no jump.
-        let may_fit = client.min(1) & server.min(1);
+        let may_fit = own.min(1) & peers.min(1);
         const { assert!(ends::NOTHING == 0) };
         Self(key & u64::from(may_fit).wrapping_neg())
     }
@@ -36,12 +33,12 @@ impl Key {
 /// As many entries as one cache line holds.
 const WAYS: usize = 5;
 
-/// Keys, and the set of each behind one that is [`UNKNOWN_SET`] always.
+/// Keys, and the set of each.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Bucket {
     keys: [u64; WAYS],
-    sets: [SetId; 1 + WAYS],
+    sets: [SetId; WAYS],
 }
 
 const _: () = assert!(size_of::<Bucket>() == 64);
@@ -49,15 +46,14 @@ const _: () = assert!(size_of::<Bucket>() == 64);
 /// Where there is no key: one has fewer bits.
 const NO_KEY: u64 = u64::MAX;
 
-const EMPTY: Bucket = Bucket { keys: [NO_KEY; WAYS], sets: [UNKNOWN_SET; 1 + WAYS] };
+const EMPTY: Bucket = Bucket { keys: [NO_KEY; WAYS], sets: [UNKNOWN_SET; WAYS] };
 
 impl Bucket {
     #[inline]
     fn find(&self, Key(key): Key) -> SetId {
         // All are looked at: which it is could not be foretold, and a wrong guess costs more than four comparisons.
-        let way =
-            self.keys.iter().zip(1..).fold(0, |found, (known, way)| found | way * usize::from(*known == key));
-        self.sets[way]
+        let ways = self.keys.iter().zip(&self.sets);
+        ways.fold(UNKNOWN_SET, |found, (known, set)| select_unpredictable(*known == key, *set, found))
     }
 
     fn position(&self, key: u64) -> Option<usize> {
@@ -129,7 +125,7 @@ impl Memo {
             let old = std::mem::take(&mut self.buckets);
             self.buckets = vec![EMPTY; old.len() * 2];
             self.entries = 0;
-            for Bucket { keys, sets: [_, sets @ ..] } in old {
+            for Bucket { keys, sets } in old {
                 let known = keys.into_iter().zip(sets).filter(|(key, _)| *key != NO_KEY);
                 known.for_each(|(key, set)| self.insert(Key(key), set));
             }
@@ -148,6 +144,6 @@ impl Memo {
         });
         let Bucket { keys, sets } = &mut self.buckets[bucket];
         self.entries += usize::from(keys[way] == NO_KEY);
-        (keys[way], sets[1 + way]) = (key.0, set);
+        (keys[way], sets[way]) = (key.0, set);
     }
 }

@@ -3,15 +3,10 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    super::{
-        leg,
-        reach::Reach,
-        rows::Match,
-        tuple::{Side, Tuple},
-    },
+    super::{leg, reach::Reach, rows::Match, tuple::Tuple},
     Compiled, Found,
     classes::ClassId,
-    ends::{self, EndId, Ends},
+    ends::{self, EndId, Ends, View, Whose},
     memo::{Key, Memo},
     reporters::Reporters,
     sets::{SetId, Sets, UNKNOWN_SET},
@@ -106,7 +101,7 @@ impl Reader {
 
     fn set(&mut self, question: &Question) -> SetId {
         let classes = self.classes(question);
-        match self.known(question, classes) {
+        match self.memo.find(self.key(question, classes)) {
             UNKNOWN_SET => self.find_out(question, classes),
             known => known,
         }
@@ -133,8 +128,8 @@ impl Reader {
         }
     }
 
-    /// [`Self::known`] for several. Each of these loops has nothing to wait for within itself: the processor asks memory for
-    /// all lanes at once.
+    /// What was asked before of several, [`UNKNOWN_SET`] otherwise. Each of these loops has nothing to wait for within itself:
+    /// the processor asks memory for all lanes at once.
     #[inline]
     fn known_each(&self, questions: &[Question; LANES]) -> [SetId; LANES] {
         let table = &self.compiled.table;
@@ -142,7 +137,7 @@ impl Reader {
         let remotes: [ClassId; LANES] = table.classes(|lane| &questions[lane].remote);
         let mut keys = [Key::NOTHING; LANES];
         for (lane, key) in keys.iter_mut().enumerate() {
-            *key = self.key(&questions[lane], (locals[lane], remotes[lane]));
+            *key = self.key(&questions[lane], [locals[lane], remotes[lane]]);
         }
         let mut sets = [UNKNOWN_SET; LANES];
         for (set, key) in sets.iter_mut().zip(&keys) {
@@ -160,40 +155,29 @@ impl Reader {
         }
     }
 
+    /// The classes of the reporter's own address and of his peer's.
     #[inline]
-    fn classes(&self, question: &Question) -> (ClassId, ClassId) {
+    fn classes(&self, question: &Question) -> [ClassId; 2] {
         let table = &self.compiled.table;
-        (table.class(&question.local), table.class(&question.remote))
-    }
-
-    /// What needs no asking, or was asked before; [`UNKNOWN_SET`] otherwise.
-    #[inline]
-    fn known(&self, question: &Question, classes: (ClassId, ClassId)) -> SetId {
-        self.memo.find(self.key(question, classes))
+        [table.class(&question.local), table.class(&question.remote)]
     }
 
     #[inline]
-    fn key(&self, question: &Question, classes: (ClassId, ClassId)) -> Key {
-        let ends = views(question, classes).map(|(view, class)| self.ends.find(view, class));
-        self.key_of(question, classes, ends)
+    fn key(&self, question: &Question, classes: [ClassId; 2]) -> Key {
+        self.key_of(question, classes, self.ends.find(question.view(), classes))
     }
 
     #[inline]
-    fn key_of(
-        &self,
-        question: &Question,
-        (of_local, of_remote): (ClassId, ClassId),
-        ends: [EndId; 2],
-    ) -> Key {
+    fn key_of(&self, question: &Question, [own, peers]: [ClassId; 2], ends: [EndId; 2]) -> Key {
         let Question { local, remote, port, protocol, .. } = question;
         // One address has one class; most have two.
-        let is_own = of_local == of_remote && local == remote;
+        let is_own = own == peers && local == remote;
         Key::new(ends, *protocol, self.compiled.ports.class(*port), is_own)
     }
 
     /// Asks the rules of two ends, unless the answer is merely not where it is looked for first.
     #[cold]
-    fn find_out(&mut self, question: &Question, classes: (ClassId, ClassId)) -> SetId {
+    fn find_out(&mut self, question: &Question, classes: [ClassId; 2]) -> SetId {
         let far = self.memo.find_far(self.key(question, classes));
         if far != UNKNOWN_SET {
             return far;
@@ -205,8 +189,7 @@ impl Reader {
         let (cluster, cgroup) = (cluster.as_str(), cgroup.as_deref());
         let tuple = Tuple { cluster, node: "", cgroup, direction, local, remote, port, protocol };
         let reach = compiled.rows.reach(&tuple);
-        let [client, server] = views(question, classes);
-        let ends = [self.end(reach, tuple.client(), client), self.end(reach, tuple.server(), server)];
+        let ends = self.ends(reach, question.view(), classes);
         let key = self.key_of(question, classes, ends);
         // Another question of this batch may have asked meanwhile, and of an end that no cell has it is always known.
         let known = self.memo.find_far(key);
@@ -218,9 +201,10 @@ impl Reader {
         set
     }
 
-    /// Asks the rules of each cell between two ends.
+    /// Asks the rules of each cell between two ends, the reporter's own and his peer's.
     fn ask(&mut self, reach: Reach<'_>, ends: [EndId; 2]) -> SetId {
-        let [client, server] = ends.map(|end| self.ends.end(end));
+        let [own, peers] = ends.map(|end| self.ends.end(end));
+        let (client, server) = if reach.tuple.client().local { (own, peers) } else { (peers, own) };
         let Compiled { rows, index, .. } = &*self.compiled;
         let cells = index.cells(reach, &client.places, &server.places);
         let fits = cells.into_iter().filter_map(|cell| {
@@ -232,22 +216,25 @@ impl Reader {
         self.sets.add(rows, &fitting)
     }
 
-    fn end(&mut self, reach: Reach<'_>, side: Side, (view, class): (usize, ClassId)) -> EndId {
-        match self.ends.find(view, class) {
-            ends::UNKNOWN => {
-                let end = self.compiled.index.end(reach, side, &self.compiled.classes[class as usize]);
-                self.ends.put(view, class, end)
+    /// The numbers of the reporter's own end and of his peer's, worked out where nobody asked for them yet.
+    fn ends(&mut self, reach: Reach<'_>, view: View, classes: [ClassId; 2]) -> [EndId; 2] {
+        let mut ends = self.ends.find(view, classes);
+        for ((end, class), whose) in ends.iter_mut().zip(classes).zip([Whose::Own, Whose::Peers]) {
+            if *end == ends::UNKNOWN {
+                let (client, server) = (reach.tuple.client(), reach.tuple.server());
+                let side = if client.local == (whose == Whose::Own) { client } else { server };
+                let found = self.compiled.index.end(reach, side, &self.compiled.classes[class as usize]);
+                *end = self.ends.put(view, whose, class, found);
             }
-            known => known,
         }
+        ends
     }
 }
 
-/// As whom the two ends are shown, the client first, and the class of each.
-#[inline]
-fn views(question: &Question, (local, remote): (ClassId, ClassId)) -> [(usize, ClassId); 2] {
-    let Reporter(reporter) = question.reporter;
-    let is_inbound = question.direction == Direction::Inbound;
-    let (client, server) = if is_inbound { (remote, local) } else { (local, remote) };
-    [(ends::view(reporter, !is_inbound, true), client), (ends::view(reporter, is_inbound, false), server)]
+impl Question {
+    #[inline]
+    fn view(&self) -> View {
+        let Reporter(reporter) = self.reporter;
+        View::new(reporter, self.direction == Direction::Inbound)
+    }
 }

@@ -18,10 +18,28 @@ pub(super) const UNKNOWN_SET: SetId = SetId::MAX;
 /// The cells that a tuple fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<'a> {
+    matches: &'a [Match],
+    /// Where those with the credit begin: at once when all have it, otherwise behind all.
+    credited: usize,
+}
+
+impl<'a> Found<'a> {
     /// All of them, in their order.
-    pub all: &'a [Match],
+    #[inline]
+    #[must_use]
+    pub fn all(&self) -> &'a [Match] {
+        match self.credited {
+            0 => self.matches,
+            all => &self.matches[..all],
+        }
+    }
+
     /// Those that are left with the credit (see [`Rows::credit`]).
-    pub credited: &'a [Match],
+    #[inline]
+    #[must_use]
+    pub fn credited(&self) -> &'a [Match] {
+        &self.matches[self.credited..]
+    }
 }
 
 /// Where a set's matches begin, where its credited ones do, and where those end. When all share the credit they stand there
@@ -62,7 +80,7 @@ impl Sets {
     /// The set of what fits, in the order of the cells.
     pub(super) fn add(&mut self, rows: &Rows, fitting: &[Match]) -> SetId {
         let Self { matches, sets, known, hasher } = self;
-        let of = |set: SetId| all(matches, sets[set as usize]);
+        let of = |set: SetId| found(matches, sets[set as usize]).all();
         let hash = hasher.hash_one(fitting);
         if let Some(set) = known.find(hash, |set| of(*set) == fitting) {
             return *set;
@@ -84,14 +102,11 @@ impl Sets {
 
     #[inline]
     pub(super) fn found(&self, set: SetId) -> Found<'_> {
-        let set = self.sets[set as usize];
-        let credited = &self.matches[set.credited as usize..set.end as usize];
-        Found { all: all(&self.matches, set), credited }
+        found(&self.matches, self.sets[set as usize])
     }
 }
 
 #[inline]
-fn all(matches: &[Match], Set { begin, credited, end }: Set) -> &[Match] {
-    let end = if begin == credited { end } else { credited };
-    &matches[begin as usize..end as usize]
+fn found(matches: &[Match], Set { begin, credited, end }: Set) -> Found<'_> {
+    Found { matches: &matches[begin as usize..end as usize], credited: (credited - begin) as usize }
 }

@@ -57,11 +57,16 @@ impl Table {
                 IpAddr::V6(_) => of_v6 += 1,
             }
         }
-        if of_v6 < N {
-            self.v4.classes(&mut classes);
-        }
-        if of_v6 > 0 {
-            self.v6.classes(&Lanes::of(addresses), &mut classes);
+        match of_v6 {
+            0 => self.v4.classes(&mut classes),
+            all if all == N => {
+                let v6 = |lane| match addresses(lane) {
+                    IpAddr::V6(address) => words(address.to_bits()),
+                    IpAddr::V4(_) => [0; 2],
+                };
+                self.v6.classes(&std::array::from_fn::<Words, N, _>(v6), &mut classes);
+            }
+            _ => classes = std::array::from_fn(|lane| self.class(addresses(lane))),
         }
         classes
     }
@@ -200,7 +205,7 @@ impl V6 {
         /// No step takes more bits.
         const MOST: u32 = 16;
         /// So many times as many entries as blocks, as a power of two: few have to share one, and need a further step.
-        const ROOM: u32 = 4;
+        const ROOM: u32 = 7;
         let covering = regions.iter().take_while(|region| region.length() <= depth).count();
         let (covering, regions) = regions.split_at(covering);
         // Of those the last is the narrowest.
@@ -267,22 +272,19 @@ impl V6 {
         entry
     }
 
-    /// Puts the class of each address in its lane's place.
+    /// Puts the class of each address in its place.
     #[inline]
-    fn classes<const N: usize>(&self, of_v6: &Lanes<N>, classes: &mut [ClassId; N]) {
-        let mut entries = [self.root; N];
+    fn classes<const N: usize>(&self, addresses: &[Words; N], classes: &mut [ClassId; N]) {
+        classes.fill(self.root);
         let mut further = self.root & FURTHER;
         while further != 0 {
             further = 0;
-            for (entry, address) in entries.iter_mut().zip(&of_v6.addresses[..of_v6.count]) {
+            for (entry, address) in classes.iter_mut().zip(addresses) {
                 // How many steps an address has could not be foretold: whoever has none left goes through the motions.
                 let mask = (entry.cast_signed() >> 31).cast_unsigned();
                 *entry = self.step(*entry & mask, *address) & mask | *entry & !mask;
                 further |= *entry & FURTHER;
             }
-        }
-        for (entry, lane) in entries.iter().zip(&of_v6.lanes[..of_v6.count]) {
-            classes[*lane] = *entry;
         }
     }
 
@@ -334,27 +336,6 @@ impl Crowd {
     }
 }
 
-/// The IPv6 addresses among several, and where each stood.
-struct Lanes<const N: usize> {
-    addresses: [Words; N],
-    lanes: [usize; N],
-    count: usize,
-}
-
-impl<const N: usize> Lanes<N> {
-    #[inline]
-    fn of<'a>(addresses: impl Fn(usize) -> &'a IpAddr) -> Self {
-        let mut found = Self { addresses: [[0; 2]; N], lanes: [0; N], count: 0 };
-        for lane in 0..N {
-            if let IpAddr::V6(address) = addresses(lane) {
-                (found.addresses[found.count], found.lanes[found.count]) = (words(address.to_bits()), lane);
-                found.count += 1;
-            }
-        }
-        found
-    }
-}
-
 impl Node {
     /// Whether an address is below it.
     #[inline]
@@ -366,7 +347,7 @@ impl Node {
     /// The place of its entry for an address.
     #[inline]
     fn entry(&self, address: Words) -> usize {
-        let word = if self.word == 0 { address[0] } else { address[1] };
+        let word = address[self.word as usize & 1];
         (self.entries + ((word >> self.follow) as u32 & self.chosen)) as usize
     }
 }
@@ -413,6 +394,8 @@ mod tests {
             for address in edges {
                 assert_eq!(table.class(&address), narrowest(address), "{address}");
             }
+            let expected: Vec<u32> = edges.iter().map(|address| narrowest(*address)).collect();
+            assert_eq!(table.classes::<5>(|lane| &edges[lane]).as_slice(), expected, "{edges:?}");
             // Together with those of the other family.
             let all = edges.iter().chain(&strangers).copied().collect::<Vec<_>>();
             let expected: Vec<u32> = all.iter().map(|address| narrowest(*address)).collect();

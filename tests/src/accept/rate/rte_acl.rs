@@ -3,10 +3,10 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Lines, Write},
     net::IpAddr,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -18,13 +18,15 @@ use crate::{
     matching::{shaped::Filter, traffic::Packet},
 };
 
-/// What it was seen to do.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Figures {
+/// Packets per second with each instruction set.
+type Speeds = BTreeMap<String, Speed>;
+
+/// A classifier that is built and waits.
+pub(super) struct Running {
+    child: Child,
+    answers: Lines<BufReader<ChildStdout>>,
     /// How long its tables took, seconds.
     pub(super) build_seconds: f64,
-    /// By instruction set.
-    pub(super) algorithms: BTreeMap<String, Speed>,
 }
 
 /// With one instruction set.
@@ -36,14 +38,27 @@ pub(super) struct Speed {
     pub(super) hits: u64,
 }
 
-impl Figures {
-    /// The fastest instruction set.
-    pub(super) fn best(&self) -> Option<(&str, Speed)> {
-        let fastest = |one: &(&String, &Speed), other: &(&String, &Speed)| {
-            one.1.per_second.total_cmp(&other.1.per_second)
-        };
-        self.algorithms.iter().max_by(fastest).map(|(name, speed)| (name.as_str(), *speed))
+impl Running {
+    /// Classifies all packets several times with each instruction set; the fastest.
+    pub(super) fn best(&mut self) -> Result<(String, Speed)> {
+        self.child.stdin.as_mut().context("it is piped")?.write_all(b"\n")?;
+        let speeds: Speeds = serde_json::from_str(&answer(&mut self.answers)?)?;
+        let fastest =
+            |one: &(String, Speed), other: &(String, Speed)| one.1.per_second.total_cmp(&other.1.per_second);
+        speeds.into_iter().max_by(fastest).context("no instruction set")
     }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn answer(answers: &mut Lines<BufReader<ChildStdout>>) -> Result<String> {
+    Ok(answers.next().context("rte_acl has ended")??)
 }
 
 /// The compiled programme.
@@ -72,8 +87,8 @@ impl RteAcl {
         Ok(Self { folder, programme })
     }
 
-    /// Classifies the packets by the filters, all of IPv4.
-    pub(super) fn run(&self, filters: &[Filter], packets: &[Packet]) -> Result<Figures> {
+    /// Builds a classifier of filters and packets, all of IPv4.
+    pub(super) fn start(&self, filters: &[Filter], packets: &[Packet]) -> Result<Running> {
         let file = self.folder.path().join("input");
         let mut bytes = Vec::new();
         for count in [filters.len(), packets.len()] {
@@ -95,9 +110,11 @@ impl RteAcl {
             bytes.write_all(&[number(*protocol), 0])?;
         }
         fs::write(&file, bytes)?;
-        let output = Command::new(&self.programme).arg(&file).output()?;
-        ensure!(output.status.success(), "rte_acl: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(serde_json::from_slice(&output.stdout)?)
+        let mut child =
+            Command::new(&self.programme).arg(&file).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut answers = BufReader::new(child.stdout.take().context("it is piped")?).lines();
+        let build_seconds = answer(&mut answers)?.parse()?;
+        Ok(Running { child, answers, build_seconds })
     }
 }
 
