@@ -1,5 +1,11 @@
 //! What a look-up costs, counted by valgrind: instructions do not depend on what else the machine does.
 
+#![expect(
+    missing_docs,
+    unused_qualifications,
+    reason = "gungraun's macros write public items and paths of their own"
+)]
+
 use std::{hint::black_box, sync::Arc};
 
 use flowdrift::matching::{Compiled, Question, Reader, Rows};

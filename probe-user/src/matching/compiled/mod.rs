@@ -22,6 +22,8 @@ mod reporters;
 mod sets;
 mod table;
 
+use std::net::IpAddr;
+
 use super::rows::Rows;
 use blocks::Blocks;
 use classes::{Class, Classes};
@@ -76,6 +78,13 @@ impl Compiled {
     #[must_use]
     pub fn table_size(&self) -> usize {
         self.table.size() + self.ports.size()
+    }
+
+    /// The class of each address: to the rows, all addresses of one class are one.
+    #[inline]
+    #[must_use]
+    pub fn classes_of<const N: usize>(&self, addresses: &[IpAddr; N]) -> [u32; N] {
+        self.table.classes(|lane| &addresses[lane])
     }
 
     /// How many classes of addresses there are.

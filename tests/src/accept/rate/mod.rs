@@ -1,5 +1,7 @@
 //! The lines of the acceptance of line rate that a programme can run.
 
+pub mod addresses;
 pub mod matcher;
 pub mod oracle;
+mod others;
 mod rte_acl;
