@@ -109,7 +109,8 @@ impl Site {
         while distinct.len() < pairs {
             let packet =
                 if random.u32(..10) < 6 { self.declared(&mut random) } else { self.stray(&mut random) };
-            if seen.insert((packet.client, packet.server)) {
+            // What somebody sends to himself never leaves him, and is no group's: a packet filter would not see it.
+            if packet.client != packet.server && seen.insert((packet.client, packet.server)) {
                 distinct.push(packet);
             }
         }

@@ -6,7 +6,7 @@
 
 use hashbrown::HashMap;
 
-use super::{classes::ClassId, reader::LANES};
+use super::{classes::ClassId, index::PlaceId, reader::LANES};
 
 /// An end's number.
 pub(super) type EndId = u32;
@@ -17,14 +17,19 @@ pub(super) const NOTHING: EndId = 0;
 /// How many bits a number has.
 pub(super) const BITS: u32 = 22;
 
+/// Says in a number that the end may have a cell with any other.
+pub(super) const BROAD: EndId = 1 << (BITS - 1);
+
 /// Nobody asked for it yet; the memo knows no such end.
-pub(super) const UNKNOWN: EndId = (1 << BITS) - 1;
+pub(super) const UNKNOWN: EndId = BROAD | (BROAD - 1);
 
 /// What the rows know of an end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct End {
     /// The places of this end's cells that may hold it, ascending.
-    pub(super) places: Box<[u32]>,
+    pub(super) places: Box<[PlaceId]>,
+    /// Of a client, the destinations whose servers see it instead of whoever is behind it.
+    pub(super) shields: Box<[PlaceId]>,
     /// The atoms that hold it, as far as the rules ask for them in cells of these places, ascending.
     pub(super) atoms: Box<[u32]>,
 }
@@ -50,6 +55,12 @@ impl View {
     pub(super) fn new(reporter: u32, is_inbound: bool) -> Self {
         Self(reporter << 1 | u32::from(is_inbound))
     }
+
+    /// A client and a server as the reporter's own end and his peer's.
+    pub(super) fn pair(self, client: EndId, server: EndId) -> [EndId; 2] {
+        let Self(view) = self;
+        if view & 1 == 0 { [client, server] } else { [server, client] }
+    }
 }
 
 /// Whose end: the reporter's own or his peer's.
@@ -61,7 +72,7 @@ pub(super) enum Whose {
 
 impl Ends {
     pub(super) fn of(classes: usize) -> Self {
-        let nothing = End { places: Box::default(), atoms: Box::default() };
+        let nothing = End { places: Box::default(), shields: Box::default(), atoms: Box::default() };
         Self { ends: vec![nothing], known: HashMap::new(), views: Vec::new(), classes, size: 0 }
     }
 
@@ -72,7 +83,7 @@ impl Ends {
 
     /// Whether there are as many as can have numbers, but for those that one batch of questions adds.
     pub(super) fn are_full(&self) -> bool {
-        self.ends.len() + 2 * LANES >= UNKNOWN as usize
+        self.ends.len() + 2 * LANES >= BROAD as usize
     }
 
     /// The numbers of the reporter's own end and of his peer's, or [`UNKNOWN`].
@@ -83,16 +94,24 @@ impl Ends {
         [end(own as usize), end(self.classes + peers as usize)]
     }
 
-    /// `end` is `None` if no cell has it.
-    pub(super) fn put(&mut self, view: View, whose: Whose, class: ClassId, end: Option<End>) -> EndId {
+    /// `end` is `None` if no cell has it. A new one is announced with its number, which may become [`BROAD`].
+    pub(super) fn put(
+        &mut self,
+        view: View,
+        whose: Whose,
+        class: ClassId,
+        end: Option<End>,
+        announce: impl FnOnce(EndId, &End) -> EndId,
+    ) -> EndId {
         let next = self.ends.len() as EndId;
         let id = end.map_or(NOTHING, |end| {
             *self.known.entry((view, whose, end)).or_insert_with_key(|(.., end)| {
                 // It stands there twice.
-                let lists = (end.places.len() + end.atoms.len()) * size_of::<u32>();
+                let End { places, shields, atoms } = end;
+                let lists = (places.len() + shields.len() + atoms.len()) * size_of::<u32>();
                 self.size += 2 * (lists + size_of::<End>()) + size_of::<usize>() + size_of::<EndId>();
                 self.ends.push(end.clone());
-                next
+                announce(next, end)
             })
         });
         let View(view) = view;
@@ -113,6 +132,6 @@ impl Ends {
     }
 
     pub(super) fn end(&self, end: EndId) -> &End {
-        &self.ends[end as usize]
+        &self.ends[(end & !BROAD) as usize]
     }
 }

@@ -20,19 +20,21 @@ use super::{
 use crate::matrix::{EndpointName, inventory::Inventory};
 
 /// A place's number.
-type PlaceId = u32;
+pub(super) type PlaceId = u32;
+
+const SOURCES: usize = 0;
+const DESTINATIONS: usize = 1;
 
 #[derive(Debug)]
 pub(super) struct Index {
     places: Vec<Place>,
     /// Cells by their source and destination, ascending.
     between: HashMap<(PlaceId, PlaceId), Vec<u32>>,
-    /// Cells by their destination where that is a cluster: of some legs to it nobody sees the source.
-    to_cluster: HashMap<PlaceId, Vec<u32>>,
+    /// By a place, the sources of the cells that have it as their destination, and the destinations of those that have it as
+    /// their source.
+    neighbours: Vec<[Vec<PlaceId>; 2]>,
     /// By an atom's index, to which endpoint it belongs.
     of_atom: Vec<OfAtom>,
-    /// Whether some cell has a place as its source, and as its destination.
-    roles: Vec<[bool; 2]>,
     /// Places of which an address's atoms do not tell.
     general: Vec<PlaceId>,
     /// Endpoints that are registries, too, where some row speaks of registries.
@@ -55,29 +57,25 @@ impl Index {
                 places.len() as PlaceId - 1
             })
         };
-        let (mut between, mut to_cluster) = (HashMap::<_, Vec<u32>>::new(), HashMap::<_, Vec<u32>>::new());
+        let mut between = HashMap::<_, Vec<u32>>::new();
         for (index, cell) in rows.cells.iter().enumerate() {
             let (source, destination) = (number(&cell.source), number(&cell.destination));
             between.entry((source, destination)).or_default().push(index as u32);
-            if matches!(cell.destination, Place::Cluster(_)) {
-                to_cluster.entry(destination).or_default().push(index as u32);
-            }
         }
         let inventory = rows.inventory();
         let all = |test: &dyn Fn(&Place) -> bool| -> Vec<PlaceId> {
             (0..).zip(&places).filter(|(_, place)| test(place)).map(|(id, _)| id).collect()
         };
         let of_atom = of_atoms(inventory, blocks, &places);
-        let mut roles = vec![[false; 2]; places.len()];
+        let mut neighbours = vec![[Vec::new(), Vec::new()]; places.len()];
         for (source, destination) in between.keys() {
-            roles[*source as usize][0] = true;
-            roles[*destination as usize][1] = true;
+            neighbours[*destination as usize][SOURCES].push(*source);
+            neighbours[*source as usize][DESTINATIONS].push(*destination);
         }
         Self {
             between,
-            to_cluster,
+            neighbours,
             of_atom,
-            roles,
             general: all(&|place| !matches!(place, Place::Endpoint { .. })),
             registries: all(&|place| is_registry(inventory, place)),
             by_cgroup: all(&|place| has_cgroups(inventory, place)),
@@ -91,25 +89,43 @@ impl Index {
     /// end need not be right.
     pub(super) fn end(&self, reach: Reach<'_>, side: Side, class: &Class) -> Option<End> {
         let places = self.places(reach, side, class);
-        let mut clusters = reach.inventory.clusters.keys();
-        // A proxy's address shows no source, and may stand for any.
-        let is_nothing =
-            places.is_empty() && !(side.client && clusters.any(|cluster| is_behind_proxy(reach, cluster)));
+        let shields = if side.client { self.shielded(reach) } else { Box::default() };
+        let is_nothing = places.is_empty() && shields.is_empty();
         let matters = |atom: &&u32| match self.of_atom[**atom as usize] {
             OfAtom::Endpoint(place) => places.binary_search(&place).is_ok(),
             OfAtom::General => true,
             OfAtom::Unnamed => false,
         };
         let atoms = class.atoms.iter().filter(matters).copied().collect();
-        (!is_nothing).then_some(End { places, atoms })
+        (!is_nothing).then_some(End { places, shields, atoms })
+    }
+
+    /// Clusters whose servers see the client instead of whoever is behind it: of some legs to them nobody sees the source.
+    fn shielded(&self, reach: Reach<'_>) -> Box<[PlaceId]> {
+        let is_shielded = |id: &&PlaceId| match &self.places[**id as usize] {
+            Place::Cluster(cluster) => !self.sources(**id).is_empty() && is_behind_proxy(reach, cluster),
+            _ => false,
+        };
+        self.general.iter().filter(is_shielded).copied().collect()
+    }
+
+    /// The sources of the cells to a place.
+    pub(super) fn sources(&self, destination: PlaceId) -> &[PlaceId] {
+        &self.neighbours[destination as usize][SOURCES]
+    }
+
+    /// The destinations of the cells from a place.
+    pub(super) fn destinations(&self, source: PlaceId) -> &[PlaceId] {
+        &self.neighbours[source as usize][DESTINATIONS]
     }
 
     fn places(&self, reach: Reach<'_>, side: Side, class: &Class) -> Box<[PlaceId]> {
         let mut found = HashSet::new();
-        let role = usize::from(!side.client);
+        let others = if side.client { DESTINATIONS } else { SOURCES };
         let mut note = |candidates: &[PlaceId]| {
             let may = |id: &&PlaceId| {
-                self.roles[**id as usize][role] && may_hold(reach, &self.places[**id as usize], side)
+                let has_cells = !self.neighbours[**id as usize][others].is_empty();
+                has_cells && may_hold(reach, &self.places[**id as usize], side)
             };
             found.extend(candidates.iter().filter(may).copied());
         };
@@ -130,19 +146,17 @@ impl Index {
         found.into()
     }
 
-    /// The cells that a tuple may fit whose ends are in these places, ascending.
-    pub(super) fn cells(&self, reach: Reach<'_>, sources: &[PlaceId], destinations: &[PlaceId]) -> Vec<u32> {
+    /// The cells that a tuple between two ends may fit, ascending.
+    pub(super) fn cells(&self, client: &End, server: &End) -> Vec<u32> {
         let mut found = Vec::new();
-        for destination in destinations {
-            match &self.places[*destination as usize] {
-                Place::Cluster(cluster) if is_behind_proxy(reach, cluster) => {
-                    found.extend(self.to_cluster.get(destination).into_iter().flatten());
-                }
-                _ => {
-                    let between = |source: &PlaceId| self.between.get(&(*source, *destination));
-                    found.extend(sources.iter().filter_map(between).flatten());
-                }
-            }
+        for destination in &server.places {
+            let between = |source: &PlaceId| self.between.get(&(*source, *destination));
+            let sources = if client.shields.contains(destination) {
+                self.sources(*destination)
+            } else {
+                &client.places
+            };
+            found.extend(sources.iter().filter_map(between).flatten());
         }
         found.sort_unstable();
         found.dedup();

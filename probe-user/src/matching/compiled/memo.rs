@@ -14,11 +14,18 @@ use crate::event::Protocol;
 pub(super) struct Key(u64);
 
 impl Key {
-    /// That of all of which one end is [`ends::NOTHING`]: they fit nothing, whatever else they are.
+    /// That of all that can fit nothing: one end is [`ends::NOTHING`], or no cell is between them.
     pub(super) const NOTHING: Self = Self(0);
 
+    /// `mask` has no bit where two ends have no cell between them, all otherwise.
     #[inline]
-    pub(super) fn new([own, peers]: [EndId; 2], protocol: Protocol, port: PortClass, is_own: bool) -> Self {
+    pub(super) fn new(
+        [own, peers]: [EndId; 2],
+        mask: u64,
+        protocol: Protocol,
+        port: PortClass,
+        is_own: bool,
+    ) -> Self {
         const { assert!(2 * ends::BITS + 16 + 2 < u64::BITS) };
         let protocol = protocol as u64;
         let ends = u64::from(own) << ends::BITS | u64::from(peers);
@@ -26,7 +33,7 @@ impl Key {
         // Much of all traffic may fit nothing, and which part could not be foretold: no jump.
         let may_fit = own.min(1) & peers.min(1);
         const { assert!(ends::NOTHING == 0) };
-        Self(key & u64::from(may_fit).wrapping_neg())
+        Self(key & u64::from(may_fit).wrapping_neg() & mask)
     }
 }
 

@@ -1,21 +1,24 @@
 //! The compiled matrix: the cells that a tuple fits, at line rate.
 //!
 //! ```text
-//! local address  → class → end ┐
-//! remote address → class → end ├→ memo → set: the cells that fit, and those with the credit
-//! port           → class       ┘    └ miss: the cells between the places of both ends → the rules (leg.rs)
+//! local address  → class → end ┬→ any cell between them? → no: nothing fits
+//! remote address → class → end ┤   yes
+//! port           → class       └→ memo → set: the cells that fit, and those with the credit
+//!                                   └ miss: the cells between the places of both ends → the rules (leg.rs)
 //! ```
 //!
 //! A class is all that the rules can know of an address (`classes.rs`), and an end what of it the rows ask for (`ends.rs`). So
 //! the rules need only be asked once for two ends and a class of ports (`ports.rs`); and they are those that [`Rows`] asks
 //! cell by cell. Nothing here decides anything by itself. What was found out is kept in tables of a bounded size (`memo.rs`,
-//! `sets.rs`), each reader's own.
+//! `sets.rs`), each reader's own. Two ends without a cell between them are not kept at all (`neighbours.rs`): whoever tries
+//! every address and port takes no room from what is declared.
 
 mod blocks;
 mod classes;
 mod ends;
 mod index;
 mod memo;
+mod neighbours;
 mod ports;
 mod reader;
 mod reporters;

@@ -6,8 +6,9 @@ use super::{
     super::{leg, reach::Reach, rows::Match, tuple::Tuple},
     Compiled, Found,
     classes::ClassId,
-    ends::{self, EndId, Ends, View, Whose},
+    ends::{self, End, EndId, Ends, View, Whose},
     memo::{Key, Memo},
+    neighbours::Neighbours,
     reporters::Reporters,
     sets::{SetId, Sets, UNKNOWN_SET},
 };
@@ -39,12 +40,16 @@ pub struct Question {
 pub struct Reader {
     compiled: Arc<Compiled>,
     ends: Ends,
+    neighbours: Neighbours,
     memo: Memo,
     sets: Sets,
     /// What the memo may occupy, and what ends and sets may until all is forgotten, bytes.
     limit: usize,
     reporters: Reporters,
 }
+
+/// Pairs of ends may occupy one of so many parts of what the memo may.
+const PAIRS: usize = 8;
 
 /// So many questions are worked on together: their look-ups wait for memory at the same time.
 pub(super) const LANES: usize = 16;
@@ -66,6 +71,7 @@ impl Reader {
             reporters: Reporters::of(&compiled.rows),
             ends: Ends::of(compiled.classes.len()),
             compiled,
+            neighbours: Neighbours::of(bytes / PAIRS),
             memo: Memo::of(bytes),
             sets: Sets::new(),
             limit: bytes,
@@ -81,7 +87,7 @@ impl Reader {
     /// What memo, ends and sets occupy, bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.memo.size() + self.ends.size() + self.sets.size()
+        self.memo.size() + self.neighbours.size() + self.ends.size() + self.sets.size()
     }
 
     /// The reporter of tuples of this cluster and cgroup.
@@ -150,6 +156,7 @@ impl Reader {
     fn make_room(&mut self) {
         if self.ends.size() + self.sets.size() > self.limit || self.ends.are_full() {
             self.ends = Ends::of(self.compiled.classes.len());
+            self.neighbours = Neighbours::of(self.limit / PAIRS);
             self.memo = Memo::of(self.limit);
             self.sets = Sets::new();
         }
@@ -172,7 +179,7 @@ impl Reader {
         let Question { local, remote, port, protocol, .. } = question;
         // One address has one class; most have two.
         let is_own = own == peers && local == remote;
-        Key::new(ends, *protocol, self.compiled.ports.class(*port), is_own)
+        Key::new(ends, self.neighbours.mask(ends), *protocol, self.compiled.ports.class(*port), is_own)
     }
 
     /// Asks the rules of two ends, unless the answer is merely not where it is looked for first.
@@ -206,7 +213,7 @@ impl Reader {
         let [own, peers] = ends.map(|end| self.ends.end(end));
         let (client, server) = if reach.tuple.client().local { (own, peers) } else { (peers, own) };
         let Compiled { rows, index, .. } = &*self.compiled;
-        let cells = index.cells(reach, &client.places, &server.places);
+        let cells = index.cells(client, server);
         let fits = cells.into_iter().filter_map(|cell| {
             let cell = cell as usize;
             let (leg, source_hidden) = leg::fit(reach, &rows.cells[cell])?;
@@ -223,8 +230,11 @@ impl Reader {
             if *end == ends::UNKNOWN {
                 let (client, server) = (reach.tuple.client(), reach.tuple.server());
                 let side = if client.local == (whose == Whose::Own) { client } else { server };
-                let found = self.compiled.index.end(reach, side, &self.compiled.classes[class as usize]);
-                *end = self.ends.put(view, whose, class, found);
+                let index = &self.compiled.index;
+                let found = index.end(reach, side, &self.compiled.classes[class as usize]);
+                let neighbours = &mut self.neighbours;
+                let announce = |id, end: &End| neighbours.add(index, view, id, side.client, end);
+                *end = self.ends.put(view, whose, class, found, announce);
             }
         }
         ends

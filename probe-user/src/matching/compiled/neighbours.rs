@@ -1,0 +1,169 @@
+//! Which two ends have any cell between them.
+//!
+//! Two that have none fit nothing, whatever the port. Those are by far the most of all pairs, and the memo need not know them.
+
+use hashbrown::HashMap;
+
+use super::{
+    ends::{BROAD, End, EndId, View},
+    index::{Index, PlaceId},
+};
+
+/// The pairs that have one. One more may seem to, but never one fewer.
+#[derive(Debug)]
+pub(super) struct Neighbours {
+    pairs: Pairs,
+    /// There may be so many of their words.
+    limit: usize,
+    /// By place, the ends there, as clients and as servers.
+    clients: Lists,
+    servers: Lists,
+    /// By destination, the clients that its servers see instead of whoever is behind them.
+    shields: Lists,
+}
+
+type Lists = HashMap<(View, PlaceId), Vec<EndId>>;
+
+/// An end that would have more neighbours is [`BROAD`].
+const MOST: usize = 1 << 14;
+
+impl Neighbours {
+    /// One whose pairs occupy at most so many bytes.
+    pub(super) fn of(bytes: usize) -> Self {
+        Self {
+            pairs: Pairs::of(Pairs::FIRST),
+            limit: bytes / size_of::<u64>(),
+            clients: Lists::new(),
+            servers: Lists::new(),
+            shields: Lists::new(),
+        }
+    }
+
+    /// What it occupies, bytes.
+    pub(super) fn size(&self) -> usize {
+        let lists = [&self.clients, &self.servers, &self.shields].into_iter();
+        // Most ends stand at one place or two, and a list is no shorter than four.
+        let lists = lists.map(|lists| lists.allocation_size() + lists.len() * 4 * size_of::<EndId>());
+        size_of_val(&*self.pairs.words) + lists.sum::<usize>()
+    }
+
+    /// All bits where two ends, the reporter's own and his peer's, may have a cell between them; none where they have not.
+    #[inline]
+    pub(super) fn mask(&self, ends: [EndId; 2]) -> u64 {
+        let is_broad = u64::from((ends[0] | ends[1]) / BROAD);
+        (self.pairs.bit(ends) | is_broad).wrapping_neg()
+    }
+
+    /// Adds a new end and its pairs with those that are known. Its number is `id`, and [`BROAD`] where its pairs are too many to
+    /// be told apart.
+    pub(super) fn add(&mut self, index: &Index, view: View, id: EndId, is_client: bool, end: &End) -> EndId {
+        let others = if is_client {
+            let direct = end.places.iter().flat_map(|place| index.destinations(*place));
+            self.others(view, direct.chain(&end.shields).map(|place| (&self.servers, *place)))
+        } else {
+            let direct = end.places.iter().flat_map(|place| index.sources(*place));
+            let direct = direct.map(|place| (&self.clients, *place));
+            self.others(view, direct.chain(end.places.iter().map(|place| (&self.shields, *place))))
+        };
+        let Some(others) = others.filter(|_| !self.pairs.are_many() || self.has_room()) else {
+            return id | BROAD;
+        };
+        others.into_iter().for_each(|other| {
+            self.pairs.put(if is_client { view.pair(id, other) } else { view.pair(other, id) });
+        });
+        let note = |lists: &mut Lists, places: &[PlaceId]| {
+            places.iter().for_each(|place| lists.entry((view, *place)).or_default().push(id));
+        };
+        if is_client {
+            note(&mut self.clients, &end.places);
+            note(&mut self.shields, &end.shields);
+        } else {
+            note(&mut self.servers, &end.places);
+        }
+        while self.pairs.are_many() && self.has_room() {
+            self.grow(index);
+        }
+        id
+    }
+
+    /// Those at the places; none if they are too many to look at.
+    fn others<'a>(
+        &self,
+        view: View,
+        mut places: impl Iterator<Item = (&'a Lists, PlaceId)>,
+    ) -> Option<Vec<EndId>> {
+        let mut others = Vec::new();
+        let few = places.by_ref().take(MOST).all(|(lists, place)| {
+            others.extend(lists.get(&(view, place)).into_iter().flatten());
+            others.len() <= MOST
+        });
+        (few && places.next().is_none()).then_some(others)
+    }
+
+    fn has_room(&self) -> bool {
+        self.pairs.words.len() * 2 <= self.limit
+    }
+
+    /// Takes twice as many bits for the pairs.
+    fn grow(&mut self, index: &Index) {
+        let Self { pairs, limit: _, clients, servers, shields } = self;
+        *pairs = Pairs::of(pairs.words.len() * 2);
+        let direct = clients.iter().flat_map(|((view, place), clients)| {
+            index.destinations(*place).iter().map(move |to| (*view, *to, clients))
+        });
+        let shielded = shields.iter().map(|((view, to), clients)| (*view, *to, clients));
+        for (view, to, clients) in direct.chain(shielded) {
+            let servers = servers.get(&(view, to)).map_or(&[][..], |servers| servers);
+            for (client, server) in
+                clients.iter().flat_map(|client| servers.iter().map(move |server| (client, server)))
+            {
+                pairs.put(view.pair(*client, *server));
+            }
+        }
+    }
+}
+
+/// A bit for each pair, by its hash.
+#[derive(Debug)]
+struct Pairs {
+    /// A power of two of them.
+    words: Vec<u64>,
+    /// How many bits are set.
+    set: usize,
+}
+
+impl Pairs {
+    /// So many words are enough to begin with.
+    const FIRST: usize = 1 << 7;
+
+    fn of(words: usize) -> Self {
+        Self { words: vec![0; words], set: 0 }
+    }
+
+    /// Whether more of them would often seem to be there that are not.
+    fn are_many(&self) -> bool {
+        self.set * 8 > self.words.len() * u64::BITS as usize
+    }
+
+    #[inline]
+    fn place(&self, [own, peers]: [EndId; 2]) -> (usize, u32) {
+        // Odd, without a pattern (the fractional part of the golden ratio).
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let product = (u64::from(own) << 32 | u64::from(peers)).wrapping_mul(SPREAD);
+        // The upper half depends on both ends.
+        let hash = product ^ product >> 32;
+        ((hash >> 6) as usize & (self.words.len() - 1), hash as u32 % u64::BITS)
+    }
+
+    #[inline]
+    fn bit(&self, ends: [EndId; 2]) -> u64 {
+        let (word, bit) = self.place(ends);
+        self.words[word] >> bit & 1
+    }
+
+    fn put(&mut self, ends: [EndId; 2]) {
+        let (word, bit) = self.place(ends);
+        self.set += usize::from(self.words[word] >> bit & 1 == 0);
+        self.words[word] |= 1 << bit;
+    }
+}
