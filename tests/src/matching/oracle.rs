@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fastrand::Rng;
-use flowdrift::matching::{self, Compiled, Found, Match, Matcher, Question, Reader, Rows};
+use flowdrift::matching::{Compiled, Found, Match, Matcher, Question, Reader, Rows};
 
 use super::random::{OwnedTuple, World};
 
@@ -60,8 +60,7 @@ pub fn compare(seed: u64, worlds: u64, tuples: usize) -> Compared {
 fn question(reader: &mut Reader, tuple: &OwnedTuple) -> Question {
     let tuple = tuple.tuple();
     let reporter = reader.reporter(tuple.cluster, tuple.cgroup);
-    let matching::Tuple { direction, local, remote, port, protocol, .. } = tuple;
-    Question { reporter, direction, local, remote, port, protocol }
+    Question::new(reporter, &tuple)
 }
 
 fn check((seed, rows): (u64, &Rows), tuple: &OwnedTuple, all: &[Match], found: Found<'_>) {

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use flowdrift::{
     event::Protocol,
     flow::Direction,
-    matching::{Question, Reader},
+    matching::{Question, Reader, Tuple},
     matrix::{
         EndpointName, Matrix, PortSpec, Ports,
         inventory::{Cluster, Endpoint, Inventory},
@@ -146,9 +146,11 @@ impl Site {
 impl Packet {
     /// As its client reports it.
     pub fn question(&self, reader: &mut Reader) -> Question {
-        let Self { client, server, port, protocol } = *self;
-        let reporter = reader.reporter(CLUSTER, None);
-        Question { reporter, direction: Direction::Outbound, local: client, remote: server, port, protocol }
+        let Self { client: local, server: remote, port, protocol } = *self;
+        let direction = Direction::Outbound;
+        let tuple =
+            Tuple { cluster: CLUSTER, node: "", cgroup: None, direction, local, remote, port, protocol };
+        Question::new(reader.reporter(CLUSTER, None), &tuple)
     }
 }
 

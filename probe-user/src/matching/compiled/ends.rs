@@ -6,7 +6,7 @@
 
 use hashbrown::HashMap;
 
-use super::{classes::ClassId, index::PlaceId, reader::LANES};
+use super::{classes::ClassId, index::PlaceId, reader::LANES, reporters::Reporter};
 
 /// An end's number.
 pub(super) type EndId = u32;
@@ -40,9 +40,9 @@ pub(super) struct Ends {
     ends: Vec<End>,
     known: HashMap<(View, Whose, End), EndId>,
     /// By [`View`]; then by class, the reporter's own ends before his peers'.
-    views: Vec<Box<[EndId]>>,
+    of_classes: Vec<EndId>,
     classes: usize,
-    /// What all of it occupies, bytes.
+    /// What all ends occupy, bytes.
     size: usize,
 }
 
@@ -52,14 +52,21 @@ pub(super) struct View(u32);
 
 impl View {
     #[inline]
-    pub(super) fn new(reporter: u32, is_inbound: bool) -> Self {
+    pub(super) fn new(Reporter(reporter): Reporter, is_inbound: bool) -> Self {
         Self(reporter << 1 | u32::from(is_inbound))
+    }
+
+    pub(super) fn reporter(self) -> Reporter {
+        Reporter(self.0 >> 1)
+    }
+
+    pub(super) fn is_inbound(self) -> bool {
+        self.0 & 1 == 1
     }
 
     /// A client and a server as the reporter's own end and his peer's.
     pub(super) fn pair(self, client: EndId, server: EndId) -> [EndId; 2] {
-        let Self(view) = self;
-        if view & 1 == 0 { [client, server] } else { [server, client] }
+        if self.is_inbound() { [server, client] } else { [client, server] }
     }
 }
 
@@ -73,12 +80,12 @@ pub(super) enum Whose {
 impl Ends {
     pub(super) fn of(classes: usize) -> Self {
         let nothing = End { places: Box::default(), shields: Box::default(), atoms: Box::default() };
-        Self { ends: vec![nothing], known: HashMap::new(), views: Vec::new(), classes, size: 0 }
+        Self { ends: vec![nothing], known: HashMap::new(), of_classes: Vec::new(), classes, size: 0 }
     }
 
     /// What they occupy, bytes.
     pub(super) fn size(&self) -> usize {
-        self.size
+        self.size + size_of_val(&*self.of_classes)
     }
 
     /// Whether there are as many as can have numbers, but for those that one batch of questions adds.
@@ -89,8 +96,8 @@ impl Ends {
     /// The numbers of the reporter's own end and of his peer's, or [`UNKNOWN`].
     #[inline]
     pub(super) fn find(&self, View(view): View, [own, peers]: [ClassId; 2]) -> [EndId; 2] {
-        let ends = self.views.get(view as usize).map_or(&[][..], |ends| ends);
-        let end = |index: usize| ends.get(index).copied().unwrap_or(UNKNOWN);
+        let begin = view as usize * 2 * self.classes;
+        let end = |index: usize| self.of_classes.get(begin + index).copied().unwrap_or(UNKNOWN);
         [end(own as usize), end(self.classes + peers as usize)]
     }
 
@@ -115,19 +122,16 @@ impl Ends {
             })
         });
         let View(view) = view;
-        if self.views.len() <= view as usize {
-            self.views.resize_with(view as usize + 1, Box::default);
-        }
-        let view = &mut self.views[view as usize];
-        if view.is_empty() {
-            *view = vec![UNKNOWN; 2 * self.classes].into();
-            self.size += size_of_val(&**view);
+        let (begin, end) = (view as usize * 2 * self.classes, (view as usize + 1) * 2 * self.classes);
+        if self.of_classes.len() < end {
+            self.of_classes.reserve_exact(end - self.of_classes.len());
+            self.of_classes.resize(end, UNKNOWN);
         }
         let before = match whose {
             Whose::Own => 0,
             Whose::Peers => self.classes,
         };
-        view[before + class as usize] = id;
+        self.of_classes[begin + before + class as usize] = id;
         id
     }
 

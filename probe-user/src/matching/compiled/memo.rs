@@ -2,12 +2,14 @@
 
 use std::hint::select_unpredictable;
 
+use prefetch_index::prefetch_index;
+
 use super::{
     ends::{self, EndId},
     ports::PortClass,
+    question::Kind,
     sets::{NO_MATCH, SetId, UNKNOWN_SET},
 };
-use crate::event::Protocol;
 
 /// Two ends, the transport, the class of the server's port, and whether both ends have one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,23 +19,17 @@ impl Key {
     /// That of all that can fit nothing: one end is [`ends::NOTHING`], or no cell is between them.
     pub(super) const NOTHING: Self = Self(0);
 
-    /// `mask` has no bit where two ends have no cell between them, all otherwise.
+    /// `may_fit` is [`super::neighbours::Neighbours::are_some`].
     #[inline]
-    pub(super) fn new(
-        [own, peers]: [EndId; 2],
-        mask: u64,
-        protocol: Protocol,
-        port: PortClass,
-        is_own: bool,
-    ) -> Self {
-        const { assert!(2 * ends::BITS + 16 + 2 < u64::BITS) };
-        let protocol = protocol as u64;
+    pub(super) fn new([own, peers]: [EndId; 2], may_fit: u32, kind: Kind, port: PortClass) -> Self {
+        const { assert!(2 * ends::BITS + PortClass::BITS + Kind::BITS < u64::BITS) };
         let ends = u64::from(own) << ends::BITS | u64::from(peers);
-        let key = ends << 19 | u64::from(port) << 3 | protocol << 1 | u64::from(is_own);
+        let key = (ends << PortClass::BITS | u64::from(port)) << Kind::BITS | kind.bits();
         // Much of all traffic may fit nothing, and which part could not be foretold: no jump.
-        let may_fit = own.min(1) & peers.min(1);
+        let is_broad = (own | peers) / ends::BROAD;
+        let may_fit = own.min(1) & peers.min(1) & (may_fit | is_broad);
         const { assert!(ends::NOTHING == 0) };
-        Self(key & u64::from(may_fit).wrapping_neg() & mask)
+        Self(key & u64::from(may_fit).wrapping_neg())
     }
 }
 
@@ -111,22 +107,37 @@ impl Memo {
         [near, (near ^ (lower >> 40 | 1)) & mask]
     }
 
-    /// The set of a key, or [`UNKNOWN_SET`]: then it may yet be [`Self::find_far`].
+    /// Asks memory for the bucket where a key is looked for first: [`Self::find_in`] needs it.
     #[inline]
-    pub(super) fn find(&self, key: Key) -> SetId {
+    pub(super) fn ask_ahead(&self, key: Key) -> u32 {
         let [near, _] = self.buckets(key);
-        self.buckets[near].find(key)
+        prefetch_index(&self.buckets, near);
+        near as u32
     }
 
-    /// The set of a key, also where there was no room where [`Self::find`] looks, or [`UNKNOWN_SET`]. Seldom asked for.
-    pub(super) fn find_far(&self, key: Key) -> SetId {
+    /// Asks memory for what [`Self::find`] needs of a key that is not where it is looked for first.
+    #[inline]
+    pub(super) fn ask_far_ahead(&self, key: Key) {
+        let [_, far] = self.buckets(key);
+        prefetch_index(&self.buckets, far);
+    }
+
+    /// The set of a key, or [`UNKNOWN_SET`]: then [`Self::find`] may yet know it.
+    #[inline]
+    pub(super) fn find_in(&self, bucket: u32, key: Key) -> SetId {
+        self.buckets[bucket as usize].find(key)
+    }
+
+    /// The set of a key, also where there was no room where it is looked for first, or [`UNKNOWN_SET`].
+    #[inline]
+    pub(super) fn find(&self, key: Key) -> SetId {
         let found = self.buckets(key).map(|bucket| self.buckets[bucket].find(key));
         found.into_iter().find(|set| *set != UNKNOWN_SET).unwrap_or(UNKNOWN_SET)
     }
 
     /// Remembers the set of a key of which none is known.
     pub(super) fn put(&mut self, key: Key, set: SetId) {
-        debug_assert_eq!(self.find_far(key), UNKNOWN_SET);
+        debug_assert_eq!(self.find(key), UNKNOWN_SET);
         // Fuller, and too many keys would be far.
         if self.entries * 2 >= self.buckets.len() * WAYS && self.buckets.len() < self.limit {
             let old = std::mem::take(&mut self.buckets);

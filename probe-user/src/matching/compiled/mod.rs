@@ -20,6 +20,7 @@ mod index;
 mod memo;
 mod neighbours;
 mod ports;
+mod question;
 mod reader;
 mod reporters;
 mod sets;
@@ -34,7 +35,9 @@ use index::Index;
 use ports::PortClasses;
 use table::Table;
 
-pub use reader::{Question, Reader, Reporter};
+pub use question::Question;
+pub use reader::Reader;
+pub use reporters::Reporter;
 pub use sets::Found;
 
 /// Rows, ready to be asked at line rate through a [`Reader`].
@@ -87,7 +90,7 @@ impl Compiled {
     #[inline]
     #[must_use]
     pub fn classes_of<const N: usize>(&self, addresses: &[IpAddr; N]) -> [u32; N] {
-        self.table.classes(|lane| &addresses[lane])
+        self.table.classes(addresses)
     }
 
     /// How many classes of addresses there are.

@@ -3,6 +3,7 @@
 //! Two that have none fit nothing, whatever the port. Those are by far the most of all pairs, and the memo need not know them.
 
 use hashbrown::HashMap;
+use prefetch_index::prefetch_index;
 
 use super::{
     ends::{BROAD, End, EndId, View},
@@ -47,11 +48,18 @@ impl Neighbours {
         size_of_val(&*self.pairs.words) + lists.sum::<usize>()
     }
 
-    /// All bits where two ends, the reporter's own and his peer's, may have a cell between them; none where they have not.
+    /// Asks memory for what [`Self::are_some`] needs of two ends, the reporter's own and his peer's.
     #[inline]
-    pub(super) fn mask(&self, ends: [EndId; 2]) -> u64 {
-        let is_broad = u64::from((ends[0] | ends[1]) / BROAD);
-        (self.pairs.bit(ends) | is_broad).wrapping_neg()
+    pub(super) fn ask_ahead(&self, ends: [EndId; 2]) -> Pair {
+        let pair = Pair::of(ends);
+        prefetch_index(&self.pairs.words, self.pairs.word(pair));
+        pair
+    }
+
+    /// 0 where two ends have no cell between them, unless one of them is [`BROAD`]; 1 where they may.
+    #[inline]
+    pub(super) fn are_some(&self, pair: Pair) -> u32 {
+        self.pairs.bit(pair)
     }
 
     /// Adds a new end and its pairs with those that are known. Its number is `id`, and [`BROAD`] where its pairs are too many to
@@ -69,7 +77,8 @@ impl Neighbours {
             return id | BROAD;
         };
         others.into_iter().for_each(|other| {
-            self.pairs.put(if is_client { view.pair(id, other) } else { view.pair(other, id) });
+            let pair = if is_client { view.pair(id, other) } else { view.pair(other, id) };
+            self.pairs.put(Pair::of(pair));
         });
         let note = |lists: &mut Lists, places: &[PlaceId]| {
             places.iter().for_each(|place| lists.entry((view, *place)).or_default().push(id));
@@ -117,7 +126,7 @@ impl Neighbours {
             for (client, server) in
                 clients.iter().flat_map(|client| servers.iter().map(move |server| (client, server)))
             {
-                pairs.put(view.pair(*client, *server));
+                pairs.put(Pair::of(view.pair(*client, *server)));
             }
         }
     }
@@ -142,28 +151,40 @@ impl Pairs {
 
     /// Whether more of them would often seem to be there that are not.
     fn are_many(&self) -> bool {
-        self.set * 8 > self.words.len() * u64::BITS as usize
+        const ROOM: usize = 4;
+        self.set * ROOM > self.words.len() * u64::BITS as usize
+    }
+
+    /// In which word its bit is.
+    #[inline]
+    fn word(&self, Pair(hash): Pair) -> usize {
+        (hash >> 6) as usize & (self.words.len() - 1)
     }
 
     #[inline]
-    fn place(&self, [own, peers]: [EndId; 2]) -> (usize, u32) {
+    fn bit(&self, pair: Pair) -> u32 {
+        let Pair(hash) = pair;
+        (self.words[self.word(pair)] >> (hash % u64::BITS)) as u32 & 1
+    }
+
+    fn put(&mut self, pair: Pair) {
+        let (word, Pair(hash)) = (self.word(pair), pair);
+        self.set += usize::from(self.bit(pair) == 0);
+        self.words[word] |= 1 << (hash % u64::BITS);
+    }
+}
+
+/// A pair's hash.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pair(u32);
+
+impl Pair {
+    #[inline]
+    pub(super) fn of([own, peers]: [EndId; 2]) -> Self {
         // Odd, without a pattern (the fractional part of the golden ratio).
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         let product = (u64::from(own) << 32 | u64::from(peers)).wrapping_mul(SPREAD);
         // The upper half depends on both ends.
-        let hash = product ^ product >> 32;
-        ((hash >> 6) as usize & (self.words.len() - 1), hash as u32 % u64::BITS)
-    }
-
-    #[inline]
-    fn bit(&self, ends: [EndId; 2]) -> u64 {
-        let (word, bit) = self.place(ends);
-        self.words[word] >> bit & 1
-    }
-
-    fn put(&mut self, ends: [EndId; 2]) {
-        let (word, bit) = self.place(ends);
-        self.set += usize::from(self.words[word] >> bit & 1 == 0);
-        self.words[word] |= 1 << bit;
+        Self((product ^ product >> 32) as u32)
     }
 }

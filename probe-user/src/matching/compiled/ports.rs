@@ -1,14 +1,23 @@
 //! Ports that are one to all rows: their classes.
 
+use hashbrown::HashMap;
+
 use super::{super::rows::Rows, index::bound_ports};
 use crate::matrix::Ports;
 
 /// A class's number. There are no more of them than ports.
 pub(super) type PortClass = u16;
 
-/// Every port's class.
+/// Every port's class. Most ports next to each other are of one class, and the same few stretches come again and again.
 #[derive(Debug)]
-pub(super) struct PortClasses(Box<[PortClass]>);
+pub(super) struct PortClasses {
+    /// By a port's upper bits, where its stretch begins.
+    stretches: Box<[u16; 1 << (u16::BITS - STRETCH)]>,
+    classes: Vec<PortClass>,
+}
+
+/// A stretch is as many ports as these lower bits tell apart.
+const STRETCH: u32 = 6;
 
 impl PortClasses {
     pub(super) fn of(rows: &Rows) -> Self {
@@ -34,16 +43,28 @@ impl PortClasses {
             class += PortClass::from(*begins && port != 0);
             class
         });
-        Self(classes.collect())
+        let every: Vec<PortClass> = classes.collect();
+        let (mut known, mut classes) = (HashMap::new(), Vec::new());
+        let stretches: Vec<u16> = every
+            .chunks(1 << STRETCH)
+            .map(|stretch| {
+                *known.entry(stretch).or_insert_with(|| {
+                    classes.extend_from_slice(stretch);
+                    (classes.len() - stretch.len()) as u16
+                })
+            })
+            .collect();
+        Self { stretches: stretches.try_into().expect("all ports"), classes }
     }
 
     #[inline]
     pub(super) fn class(&self, port: u16) -> PortClass {
-        self.0[usize::from(port)]
+        let begin = self.stretches[usize::from(port >> STRETCH)];
+        self.classes[usize::from(begin) + usize::from(port % (1 << STRETCH))]
     }
 
     /// What they occupy, bytes.
     pub(super) fn size(&self) -> usize {
-        size_of_val(&*self.0)
+        size_of_val(&*self.stretches) + size_of_val(&*self.classes)
     }
 }

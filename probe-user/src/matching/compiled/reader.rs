@@ -1,6 +1,6 @@
 //! Asking the compiled matrix.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     super::{leg, reach::Reach, rows::Match, tuple::Tuple},
@@ -8,32 +8,11 @@ use super::{
     classes::ClassId,
     ends::{self, End, EndId, Ends, View, Whose},
     memo::{Key, Memo},
-    neighbours::Neighbours,
-    reporters::Reporters,
+    neighbours::{Neighbours, Pair},
+    question::Question,
+    reporters::{Reporter, Reporters},
     sets::{SetId, Sets, UNKNOWN_SET},
 };
-use crate::{event::Protocol, flow::Direction};
-
-/// Who reports: a cluster and a workload, as far as rules can tell workloads apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Reporter(u32);
-
-/// A tuple, ready to be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// Who reports it.
-    pub reporter: Reporter,
-    /// Which end the reporter was.
-    pub direction: Direction,
-    /// The socket's own address.
-    pub local: IpAddr,
-    /// The peer's address.
-    pub remote: IpAddr,
-    /// The server's port, host byte order.
-    pub port: u16,
-    /// The transport.
-    pub protocol: Protocol,
-}
 
 /// Asks one compiled matrix, and remembers what it was told.
 #[derive(Debug)]
@@ -52,7 +31,7 @@ pub struct Reader {
 const PAIRS: usize = 8;
 
 /// So many questions are worked on together: their look-ups wait for memory at the same time.
-pub(super) const LANES: usize = 16;
+pub(super) const LANES: usize = 64;
 
 impl Reader {
     /// What the memo of [`Self::new`] may occupy, bytes.
@@ -92,23 +71,27 @@ impl Reader {
 
     /// The reporter of tuples of this cluster and cgroup.
     pub fn reporter(&mut self, cluster: &str, cgroup: Option<&str>) -> Reporter {
-        Reporter(self.reporters.of_names(cluster, cgroup))
+        self.reporters.of_names(cluster, cgroup)
     }
 
     /// What a tuple fits.
     pub fn find(&mut self, tuple: &Tuple<'_>) -> Found<'_> {
-        let Tuple { cluster, node: _, cgroup, direction, local, remote, port, protocol } = *tuple;
-        let reporter = self.reporter(cluster, cgroup);
-        let question = Question { reporter, direction, local, remote, port, protocol };
+        let reporter = self.reporter(tuple.cluster, tuple.cgroup);
+        let question = Question::new(reporter, tuple);
         self.make_room();
         let set = self.set(&question);
         self.sets.found(set)
     }
 
     fn set(&mut self, question: &Question) -> SetId {
-        let classes = self.classes(question);
-        match self.memo.find(self.key(question, classes)) {
-            UNKNOWN_SET => self.find_out(question, classes),
+        self.find_further(question, self.key(question))
+    }
+
+    /// What the memo knows anywhere, or else the rules.
+    #[inline(never)]
+    fn find_further(&mut self, question: &Question, key: Key) -> SetId {
+        match self.memo.find(key) {
+            UNKNOWN_SET => self.find_out(question),
             known => known,
         }
     }
@@ -116,45 +99,79 @@ impl Reader {
     /// Answers each question, in their order.
     pub fn find_each(&mut self, questions: &[Question], mut answer: impl FnMut(usize, Found<'_>)) {
         let (batches, rest) = questions.as_chunks::<LANES>();
-        for (batch, questions) in batches.iter().enumerate() {
+        let mut index = 0;
+        for batch in batches {
             self.make_room();
-            let sets = self.known_each(questions);
-            for (lane, question) in questions.iter().enumerate() {
+            let keys = self.keys(batch);
+            let mut sets = [UNKNOWN_SET; LANES];
+            for (set, Placed { key, bucket }) in sets.iter_mut().zip(&keys) {
+                *set = self.memo.find_in(*bucket, *key);
+                if *set == UNKNOWN_SET {
+                    self.memo.ask_far_ahead(*key);
+                }
+            }
+            for (lane, question) in batch.iter().enumerate() {
                 let set = match sets[lane] {
-                    UNKNOWN_SET => self.find_out(question, self.classes(question)),
+                    UNKNOWN_SET => self.find_further(question, keys[lane].key),
                     known => known,
                 };
-                answer(batch * LANES + lane, self.sets.found(set));
+                answer(index, self.sets.found(set));
+                index += 1;
             }
         }
-        for (lane, question) in rest.iter().enumerate() {
+        for question in rest {
             self.make_room();
             let set = self.set(question);
-            answer(batches.len() * LANES + lane, self.sets.found(set));
+            answer(index, self.sets.found(set));
+            index += 1;
         }
     }
 
-    /// What was asked before of several, [`UNKNOWN_SET`] otherwise. Each of these loops has nothing to wait for within itself:
-    /// the processor asks memory for all lanes at once.
+    /// The keys of several questions. Memory is asked for what a step needs before the step before it is made for all others, so
+    /// that nobody has to wait.
     #[inline]
-    fn known_each(&self, questions: &[Question; LANES]) -> [SetId; LANES] {
+    fn keys(&self, questions: &[Question; LANES]) -> [Placed; LANES] {
         let table = &self.compiled.table;
-        let locals: [ClassId; LANES] = table.classes(|lane| &questions[lane].local);
-        let remotes: [ClassId; LANES] = table.classes(|lane| &questions[lane].remote);
-        let mut keys = [Key::NOTHING; LANES];
-        for (lane, key) in keys.iter_mut().enumerate() {
-            *key = self.key(&questions[lane], [locals[lane], remotes[lane]]);
+        let of_v6: u32 = questions.iter().map(|question| u32::from(question.of_v6())).sum();
+        if of_v6 == 0 {
+            let mut at = [[0; 2]; LANES];
+            for (at, question) in at.iter_mut().zip(questions) {
+                let [[_, own], [_, peers]] = *question.ends();
+                *at = [table.v4.first_steps(own as u32), table.v4.first_steps(peers as u32)];
+            }
+            self.keys_of(questions, |lane| [table.v4.last_step(at[lane][0]), table.v4.last_step(at[lane][1])])
+        } else if of_v6 == u32::from(Question::BOTH) * LANES as u32 {
+            let own = table.v6.classes::<LANES>(|lane| questions[lane].ends()[0]);
+            let peers = table.v6.classes::<LANES>(|lane| questions[lane].ends()[1]);
+            self.keys_of(questions, |lane| [own[lane], peers[lane]])
+        } else {
+            self.keys_of(questions, |lane| self.classes(&questions[lane]))
         }
-        let mut sets = [UNKNOWN_SET; LANES];
-        for (set, key) in sets.iter_mut().zip(&keys) {
-            *set = self.memo.find(*key);
+    }
+
+    #[inline]
+    fn keys_of(
+        &self,
+        questions: &[Question; LANES],
+        classes: impl Fn(usize) -> [ClassId; 2],
+    ) -> [Placed; LANES] {
+        let mut found = [([ends::UNKNOWN; 2], Pair::default()); LANES];
+        for (lane, (ends, pair)) in found.iter_mut().enumerate() {
+            *ends = self.ends.find(questions[lane].view(), classes(lane));
+            *pair = self.neighbours.ask_ahead(*ends);
         }
-        sets
+        let mut placed = [Placed { key: Key::NOTHING, bucket: 0 }; LANES];
+        for (lane, Placed { key, bucket }) in placed.iter_mut().enumerate() {
+            let (ends, pair) = found[lane];
+            *key = self.key_of(&questions[lane], ends, self.neighbours.are_some(pair));
+            *bucket = self.memo.ask_ahead(*key);
+        }
+        placed
     }
 
     /// Forgets all when there is too much of it. Nobody holds a set now.
     fn make_room(&mut self) {
-        if self.ends.size() + self.sets.size() > self.limit || self.ends.are_full() {
+        if self.ends.size() + self.neighbours.size() + self.sets.size() > self.limit || self.ends.are_full() {
             self.ends = Ends::of(self.compiled.classes.len());
             self.neighbours = Neighbours::of(self.limit / PAIRS);
             self.memo = Memo::of(self.limit);
@@ -165,41 +182,35 @@ impl Reader {
     /// The classes of the reporter's own address and of his peer's.
     #[inline]
     fn classes(&self, question: &Question) -> [ClassId; 2] {
-        let table = &self.compiled.table;
-        [table.class(&question.local), table.class(&question.remote)]
+        let [own, peers] = *question.ends();
+        let [own_is_v6, peers_is_v6] = question.are_v6();
+        [self.compiled.table.class(own, own_is_v6), self.compiled.table.class(peers, peers_is_v6)]
     }
 
     #[inline]
-    fn key(&self, question: &Question, classes: [ClassId; 2]) -> Key {
-        self.key_of(question, classes, self.ends.find(question.view(), classes))
+    fn key(&self, question: &Question) -> Key {
+        let ends = self.ends.find(question.view(), self.classes(question));
+        self.key_of(question, ends, self.neighbours.are_some(Pair::of(ends)))
     }
 
     #[inline]
-    fn key_of(&self, question: &Question, [own, peers]: [ClassId; 2], ends: [EndId; 2]) -> Key {
-        let Question { local, remote, port, protocol, .. } = question;
-        // One address has one class; most have two.
-        let is_own = own == peers && local == remote;
-        Key::new(ends, self.neighbours.mask(ends), *protocol, self.compiled.ports.class(*port), is_own)
+    fn key_of(&self, question: &Question, ends: [EndId; 2], may_fit: u32) -> Key {
+        Key::new(ends, may_fit, question.kind(), self.compiled.ports.class(question.port()))
     }
 
-    /// Asks the rules of two ends, unless the answer is merely not where it is looked for first.
+    /// Asks the rules of two ends.
     #[cold]
-    fn find_out(&mut self, question: &Question, classes: [ClassId; 2]) -> SetId {
-        let far = self.memo.find_far(self.key(question, classes));
-        if far != UNKNOWN_SET {
-            return far;
-        }
+    fn find_out(&mut self, question: &Question) -> SetId {
         let compiled = Arc::clone(&self.compiled);
-        let Question { reporter: Reporter(reporter), direction, local, remote, port, protocol } = *question;
-        let (cluster, cgroup) = self.reporters.names(reporter);
+        let (cluster, cgroup) = self.reporters.names(question.view().reporter());
         let (cluster, cgroup) = (cluster.to_owned(), cgroup.map(str::to_owned));
         let (cluster, cgroup) = (cluster.as_str(), cgroup.as_deref());
-        let tuple = Tuple { cluster, node: "", cgroup, direction, local, remote, port, protocol };
+        let tuple = question.tuple(cluster, cgroup);
         let reach = compiled.rows.reach(&tuple);
-        let ends = self.ends(reach, question.view(), classes);
-        let key = self.key_of(question, classes, ends);
+        let ends = self.ends(reach, question.view(), self.classes(question));
+        let key = self.key_of(question, ends, self.neighbours.are_some(Pair::of(ends)));
         // Another question of this batch may have asked meanwhile, and of an end that no cell has it is always known.
-        let known = self.memo.find_far(key);
+        let known = self.memo.find(key);
         if known != UNKNOWN_SET {
             return known;
         }
@@ -241,10 +252,9 @@ impl Reader {
     }
 }
 
-impl Question {
-    #[inline]
-    fn view(&self) -> View {
-        let Reporter(reporter) = self.reporter;
-        View::new(reporter, self.direction == Direction::Inbound)
-    }
+/// A key, and the bucket of the memo where it is looked for first.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    key: Key,
+    bucket: u32,
 }

@@ -4,6 +4,10 @@ use hashbrown::HashMap;
 
 use super::super::{reach::is_below, rows::Rows};
 
+/// Who reports: a cluster and a workload, as far as rules can tell workloads apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Reporter(pub(super) u32);
+
 /// So many cgroups are remembered with their reporters.
 const REMEMBERED: usize = 1 << 15;
 
@@ -13,11 +17,11 @@ pub(super) struct Reporters {
     /// Endpoints that cgroups bind, by their place among all: the prefixes.
     prefixes: Vec<Vec<String>>,
     /// By cluster, and by which of the prefixes hold the cgroup, if it is known.
-    known: HashMap<(String, Option<Vec<u32>>), u32>,
+    known: HashMap<(String, Option<Vec<u32>>), Reporter>,
     /// One cluster and cgroup of each.
     names: Vec<(String, Option<String>)>,
     /// Cgroups that were asked for lately.
-    lately: HashMap<(String, Option<String>), u32>,
+    lately: HashMap<(String, Option<String>), Reporter>,
 }
 
 impl Reporters {
@@ -34,12 +38,12 @@ impl Reporters {
         }
     }
 
-    pub(super) fn names(&self, reporter: u32) -> (&str, Option<&str>) {
+    pub(super) fn names(&self, Reporter(reporter): Reporter) -> (&str, Option<&str>) {
         let (cluster, cgroup) = &self.names[reporter as usize];
         (cluster, cgroup.as_deref())
     }
 
-    pub(super) fn of_names(&mut self, cluster: &str, cgroup: Option<&str>) -> u32 {
+    pub(super) fn of_names(&mut self, cluster: &str, cgroup: Option<&str>) -> Reporter {
         let asked = (cluster.to_owned(), cgroup.map(str::to_owned));
         if let Some(reporter) = self.lately.get(&asked) {
             return *reporter;
@@ -48,7 +52,7 @@ impl Reporters {
             let prefixes = (0..).zip(&self.prefixes);
             prefixes.filter(|(_, prefixes)| is_below(cgroup, prefixes)).map(|(index, _)| index).collect()
         };
-        let next = self.names.len() as u32;
+        let next = Reporter(self.names.len() as u32);
         let known = self.known.entry((cluster.to_owned(), cgroup.map(holding)));
         let reporter = *known.or_insert_with(|| {
             self.names.push(asked.clone());

@@ -1,0 +1,114 @@
+//! A tuple as it is asked for: worked out once, whoever asks for it again and again.
+
+use std::net::IpAddr;
+
+use super::{
+    super::tuple::Tuple,
+    ends::View,
+    reporters::Reporter,
+    table::{Words, of_address},
+};
+use crate::{event::Protocol, flow::Direction};
+
+/// A tuple, ready to be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The reporter's own address and his peer's; of IPv4, its bits are the lowest.
+    ends: [Words; 2],
+    view: View,
+    /// The server's port, host byte order.
+    port: u16,
+    kind: Kind,
+    /// A bit for each end whose address is IPv6.
+    of_v6: u8,
+}
+
+const _: () = assert!(size_of::<Question>() == 40);
+
+/// The transport, and whether both ends have one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind(u8);
+
+impl Kind {
+    /// How many bits it has.
+    pub(super) const BITS: u32 = 3;
+
+    fn new(protocol: Protocol, is_own: bool) -> Self {
+        Self((protocol as u8) << 1 | u8::from(is_own))
+    }
+
+    #[inline]
+    pub(super) fn bits(self) -> u64 {
+        self.0.into()
+    }
+
+    fn protocol(self) -> Protocol {
+        let all = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp, Protocol::Icmp];
+        all[usize::from(self.0 >> 1)]
+    }
+}
+
+impl Question {
+    /// `tuple`, which this reporter has seen: its cluster and cgroup are his, whatever the tuple says.
+    #[inline]
+    #[must_use]
+    pub fn new(reporter: Reporter, tuple: &Tuple<'_>) -> Self {
+        let &Tuple { direction, local, remote, port, protocol, .. } = tuple;
+        Self {
+            ends: [local, remote].map(of_address),
+            view: View::new(reporter, direction == Direction::Inbound),
+            port,
+            kind: Kind::new(protocol, local == remote),
+            of_v6: (u8::from(local.is_ipv6()) * Self::LOCAL) | (u8::from(remote.is_ipv6()) * Self::REMOTE),
+        }
+    }
+
+    const LOCAL: u8 = 1;
+    const REMOTE: u8 = 2;
+    /// [`Self::of_v6`] where both ends are IPv6.
+    pub(super) const BOTH: u8 = Self::LOCAL | Self::REMOTE;
+
+    #[inline]
+    pub(super) fn of_v6(&self) -> u8 {
+        self.of_v6
+    }
+
+    #[inline]
+    pub(super) fn are_v6(&self) -> [bool; 2] {
+        [Self::LOCAL, Self::REMOTE].map(|end| self.of_v6 & end != 0)
+    }
+
+    /// The reporter's own address and his peer's.
+    #[inline]
+    pub(super) fn ends(&self) -> &[Words; 2] {
+        &self.ends
+    }
+
+    #[inline]
+    pub(super) fn view(&self) -> View {
+        self.view
+    }
+
+    #[inline]
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    #[inline]
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The tuple as far as it was kept.
+    pub(super) fn tuple<'a>(&self, cluster: &'a str, cgroup: Option<&'a str>) -> Tuple<'a> {
+        let address = |[upper, lower]: Words, is_v6| match is_v6 {
+            true => IpAddr::V6((u128::from(upper) << 64 | u128::from(lower)).into()),
+            false => IpAddr::V4((lower as u32).into()),
+        };
+        let ([local, remote], [local_is_v6, remote_is_v6]) = (self.ends, self.are_v6());
+        let (local, remote) = (address(local, local_is_v6), address(remote, remote_is_v6));
+        let direction = if self.view.is_inbound() { Direction::Inbound } else { Direction::Outbound };
+        let protocol = self.kind.protocol();
+        Tuple { cluster, node: "", cgroup, direction, local, remote, port: self.port, protocol }
+    }
+}
