@@ -48,7 +48,7 @@ pub(super) struct Ends {
 
 /// As whom one reporter shows both ends: connecting himself, or listening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct View(u32);
+pub(super) struct View(pub(super) u32);
 
 impl View {
     #[inline]

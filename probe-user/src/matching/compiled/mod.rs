@@ -1,6 +1,8 @@
 //! The compiled matrix: the cells that a tuple fits, at line rate.
 //!
 //! ```text
+//! the question of late → its set
+//! otherwise:
 //! local address  → class → end ┬→ any cell between them? → no: nothing fits
 //! remote address → class → end ┤   yes
 //! port           → class       └→ memo → set: the cells that fit, and those with the credit
@@ -11,11 +13,13 @@
 //! the rules need only be asked once for two ends and a class of ports (`ports.rs`); and they are those that [`Rows`] asks
 //! cell by cell. Nothing here decides anything by itself. What was found out is kept in tables of a bounded size (`memo.rs`,
 //! `sets.rs`), each reader's own. Two ends without a cell between them are not kept at all (`neighbours.rs`): whoever tries
-//! every address and port takes no room from what is declared.
+//! every address and port takes no room from what is declared. And
+//! where few ask again and again, their questions are known themselves (`hot.rs`).
 
 mod blocks;
 mod classes;
 mod ends;
+mod hot;
 mod index;
 mod memo;
 mod neighbours;

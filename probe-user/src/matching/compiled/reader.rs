@@ -7,6 +7,7 @@ use super::{
     Compiled, Found,
     classes::ClassId,
     ends::{self, End, EndId, Ends, View, Whose},
+    hot::Hot,
     memo::{Key, Memo},
     neighbours::{Neighbours, Pair},
     question::Question,
@@ -19,6 +20,7 @@ use super::{
 pub struct Reader {
     compiled: Arc<Compiled>,
     ends: Ends,
+    hot: Hot,
     neighbours: Neighbours,
     memo: Memo,
     sets: Sets,
@@ -29,6 +31,9 @@ pub struct Reader {
 
 /// Pairs of ends may occupy one of so many parts of what the memo may.
 const PAIRS: usize = 8;
+
+/// Questions of late may occupy one of so many.
+const HOT: usize = 4;
 
 /// So many questions are worked on together: their look-ups wait for memory at the same time.
 pub(super) const LANES: usize = 64;
@@ -50,6 +55,7 @@ impl Reader {
             reporters: Reporters::of(&compiled.rows),
             ends: Ends::of(compiled.classes.len()),
             compiled,
+            hot: Hot::of(bytes / HOT),
             neighbours: Neighbours::of(bytes / PAIRS),
             memo: Memo::of(bytes),
             sets: Sets::new(),
@@ -66,7 +72,7 @@ impl Reader {
     /// What memo, ends and sets occupy, bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.memo.size() + self.neighbours.size() + self.ends.size() + self.sets.size()
+        self.hot.size() + self.memo.size() + self.neighbours.size() + self.ends.size() + self.sets.size()
     }
 
     /// The reporter of tuples of this cluster and cgroup.
@@ -102,19 +108,8 @@ impl Reader {
         let mut index = 0;
         for batch in batches {
             self.make_room();
-            let keys = self.keys(batch);
-            let mut sets = [UNKNOWN_SET; LANES];
-            for (set, Placed { key, bucket }) in sets.iter_mut().zip(&keys) {
-                *set = self.memo.find_in(*bucket, *key);
-                if *set == UNKNOWN_SET {
-                    self.memo.ask_far_ahead(*key);
-                }
-            }
-            for (lane, question) in batch.iter().enumerate() {
-                let set = match sets[lane] {
-                    UNKNOWN_SET => self.find_further(question, keys[lane].key),
-                    known => known,
-                };
+            let sets = if self.hot.is_awake() { self.sets_of_late(batch) } else { self.sets_of(batch) };
+            for set in sets {
                 answer(index, self.sets.found(set));
                 index += 1;
             }
@@ -125,6 +120,47 @@ impl Reader {
             answer(index, self.sets.found(set));
             index += 1;
         }
+    }
+
+    /// The sets of several questions, of which most were asked of late.
+    fn sets_of_late(&mut self, questions: &[Question; LANES]) -> [SetId; LANES] {
+        /// For more than so many it is sooner to ask for all together.
+        const SEVERAL: usize = LANES / 4;
+        let (mut sets, missing) = self.hot.find(questions);
+        if missing == 0 {
+            return sets;
+        }
+        let all = (missing > SEVERAL).then(|| self.sets_of(questions));
+        for (lane, question) in questions.iter().enumerate() {
+            if sets[lane] == UNKNOWN_SET {
+                sets[lane] = all.map_or_else(|| self.set(question), |all| all[lane]);
+                self.hot.put(question, sets[lane]);
+            }
+        }
+        sets
+    }
+
+    /// The sets of several questions.
+    fn sets_of(&mut self, questions: &[Question; LANES]) -> [SetId; LANES] {
+        let keys = self.keys(questions);
+        let mut sets = [UNKNOWN_SET; LANES];
+        let mut are_known = true;
+        for (set, Placed { key, bucket }) in sets.iter_mut().zip(&keys) {
+            *set = self.memo.find_in(*bucket, *key);
+            if *set == UNKNOWN_SET {
+                self.memo.ask_far_ahead(*key);
+                are_known = false;
+            }
+        }
+        if are_known {
+            return sets;
+        }
+        for (lane, set) in sets.iter_mut().enumerate() {
+            if *set == UNKNOWN_SET {
+                *set = self.find_further(&questions[lane], keys[lane].key);
+            }
+        }
+        sets
     }
 
     /// The keys of several questions. Memory is asked for what a step needs before the step before it is made for all others, so
@@ -173,6 +209,7 @@ impl Reader {
     fn make_room(&mut self) {
         if self.ends.size() + self.neighbours.size() + self.sets.size() > self.limit || self.ends.are_full() {
             self.ends = Ends::of(self.compiled.classes.len());
+            self.hot = Hot::of(self.limit / HOT);
             self.neighbours = Neighbours::of(self.limit / PAIRS);
             self.memo = Memo::of(self.limit);
             self.sets = Sets::new();
