@@ -1,5 +1,6 @@
 //! Matrices, inventories and tuples made up for the matcher.
 
+pub mod classbench;
 pub mod oracle;
 pub mod random;
 pub mod shaped;

@@ -6,8 +6,6 @@ use std::net::IpAddr;
 use fastrand::Rng;
 use flowdrift::{
     event::Protocol,
-    flow::Direction,
-    matching::{Question, Reader, Tuple},
     matrix::{
         EndpointName, Matrix, PortSpec, Ports,
         inventory::{Cluster, Endpoint, Inventory},
@@ -15,7 +13,10 @@ use flowdrift::{
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{random::row_between, traffic::Packet};
+use super::{
+    random::row_between,
+    traffic::{Filter, Packet, within},
+};
 
 /// Groups of addresses.
 const ENDPOINTS: usize = 2_000;
@@ -23,8 +24,6 @@ const ENDPOINTS: usize = 2_000;
 const BLOCKS: usize = 5;
 /// Of all groups, so many have a wide block around others', too.
 const WIDE: usize = 20;
-/// The cluster that reports.
-const CLUSTER: &str = "site";
 
 /// How large, and of which family.
 #[derive(Clone, Copy, Debug)]
@@ -46,17 +45,6 @@ pub struct Site {
     rows: Vec<(usize, usize, PortSpec)>,
 }
 
-/// One row's demand on one block at each end: what a packet filter takes.
-#[derive(Clone, Copy, Debug)]
-pub struct Filter {
-    /// Blocks of the client and of the server.
-    pub ends: [IpNet; 2],
-    /// The server's ports, both included.
-    pub ports: (u16, u16),
-    /// The transport.
-    pub protocol: Protocol,
-}
-
 impl Site {
     /// The same for the same shape.
     #[must_use]
@@ -67,7 +55,7 @@ impl Site {
             (0..ENDPOINTS).map(|index| EndpointName::new(&format!("group-{index}"))).collect();
         let endpoint = |blocks: &Vec<IpNet>| Endpoint { cidrs: blocks.clone(), ..Endpoint::default() };
         let inventory = Inventory {
-            clusters: [(CLUSTER.to_owned(), Cluster::default())].into(),
+            clusters: [(Packet::CLUSTER.to_owned(), Cluster::default())].into(),
             endpoints: names.iter().cloned().zip(groups.iter().map(endpoint)).collect(),
             ..Inventory::default()
         };
@@ -92,7 +80,7 @@ impl Site {
                 Ports::Range { first, last } => (first, last),
                 _ => (0, u16::MAX),
             };
-            let protocol = port.protocol.unwrap_or(Protocol::Tcp);
+            let protocol = port.protocol;
             let (from, to) = (&self.groups[*from], &self.groups[*to]);
             from.iter().flat_map(move |client| {
                 to.iter().map(move |server| Filter { ends: [*client, *server], ports, protocol })
@@ -143,17 +131,6 @@ impl Site {
     }
 }
 
-impl Packet {
-    /// As its client reports it.
-    pub fn question(&self, reader: &mut Reader) -> Question {
-        let Self { client: local, server: remote, port, protocol } = *self;
-        let direction = Direction::Outbound;
-        let tuple =
-            Tuple { cluster: CLUSTER, node: "", cgroup: None, direction, local, remote, port, protocol };
-        Question::new(reader.reporter(CLUSTER, None), &tuple)
-    }
-}
-
 fn port(random: &mut Rng) -> PortSpec {
     let single = |port| Ports::Range { first: port, last: port };
     let ports = match random.u32(..10) {
@@ -191,17 +168,4 @@ fn groups(random: &mut Rng, v6: bool) -> Vec<Vec<IpNet>> {
         group[1] = IpNet::new_assert(inner.addr(), length).trunc();
     }
     groups
-}
-
-fn within(random: &mut Rng, block: IpNet) -> IpAddr {
-    match block {
-        IpNet::V4(block) => {
-            let host = random.u32(..).checked_shr(block.prefix_len().into()).unwrap_or(0);
-            IpAddr::V4((u32::from(block.network()) | host).into())
-        }
-        IpNet::V6(block) => {
-            let host = random.u128(..).checked_shr(block.prefix_len().into()).unwrap_or(0);
-            IpAddr::V6((u128::from(block.network()) | host).into())
-        }
-    }
 }

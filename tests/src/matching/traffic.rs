@@ -2,7 +2,13 @@
 
 use std::net::IpAddr;
 
-use flowdrift::event::Protocol;
+use fastrand::Rng;
+use flowdrift::{
+    event::Protocol,
+    flow::Direction,
+    matching::{Question, Reader, Tuple},
+};
+use ipnet::IpNet;
 
 /// The tuple of a packet from a client to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,4 +21,52 @@ pub struct Packet {
     pub port: u16,
     /// The transport.
     pub protocol: Protocol,
+}
+
+impl Packet {
+    /// The cluster whose node reports it.
+    pub const CLUSTER: &str = "site";
+
+    /// As its client reports it.
+    #[must_use]
+    pub fn question(&self, reader: &mut Reader) -> Question {
+        let Self { client: local, server: remote, port, protocol } = *self;
+        let direction = Direction::Outbound;
+        let tuple = Tuple {
+            cluster: Self::CLUSTER,
+            node: "",
+            cgroup: None,
+            direction,
+            local,
+            remote,
+            port,
+            protocol,
+        };
+        Question::new(reader.reporter(Self::CLUSTER, None), &tuple)
+    }
+}
+
+/// One row's demand on one block at each end: what a packet filter takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Filter {
+    /// Blocks of the client and of the server.
+    pub ends: [IpNet; 2],
+    /// The server's ports, both included.
+    pub ports: (u16, u16),
+    /// The transport; any if `None`.
+    pub protocol: Option<Protocol>,
+}
+
+/// Some address of a block.
+pub fn within(random: &mut Rng, block: IpNet) -> IpAddr {
+    match block {
+        IpNet::V4(block) => {
+            let host = random.u32(..).checked_shr(block.prefix_len().into()).unwrap_or(0);
+            IpAddr::V4((u32::from(block.network()) | host).into())
+        }
+        IpNet::V6(block) => {
+            let host = random.u128(..).checked_shr(block.prefix_len().into()).unwrap_or(0);
+            IpAddr::V6((u128::from(block.network()) | host).into())
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! The lines of the acceptance of line rate that a programme can run.
 
 pub mod addresses;
+mod beside;
+pub mod filters;
 pub mod matcher;
 pub mod oracle;
 mod others;

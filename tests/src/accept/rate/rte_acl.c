@@ -22,7 +22,7 @@
 
 struct filter {
 	uint32_t client, server;
-	uint8_t client_length, server_length, protocol, unused;
+	uint8_t client_length, server_length, protocol, protocol_mask;
 	uint16_t first_port, last_port;
 };
 
@@ -82,7 +82,7 @@ static struct rule rule_of(const struct filter *filter, uint32_t number)
 {
 	struct rule rule = {.data = {.category_mask = 1, .priority = number + 1, .userdata = number + 1}};
 	rule.field[PROTOCOL].value.u8 = filter->protocol;
-	rule.field[PROTOCOL].mask_range.u8 = 0xff;
+	rule.field[PROTOCOL].mask_range.u8 = filter->protocol_mask;
 	rule.field[CLIENT].value.u32 = filter->client;
 	rule.field[CLIENT].mask_range.u32 = filter->client_length;
 	rule.field[SERVER].value.u32 = filter->server;

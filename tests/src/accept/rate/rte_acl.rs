@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     folder::Folder,
-    matching::{shaped::Filter, traffic::Packet},
+    matching::traffic::{Filter, Packet},
 };
 
 /// Packets per second with each instruction set.
@@ -99,7 +99,8 @@ impl RteAcl {
             for address in [client.addr(), server.addr()] {
                 bytes.write_all(&v4(address)?.to_ne_bytes())?;
             }
-            bytes.write_all(&[client.prefix_len(), server.prefix_len(), number(filter.protocol), 0])?;
+            let (protocol, mask) = filter.protocol.map_or((0, 0), |protocol| (number(protocol), u8::MAX));
+            bytes.write_all(&[client.prefix_len(), server.prefix_len(), protocol, mask])?;
             bytes.write_all(&filter.ports.0.to_ne_bytes())?;
             bytes.write_all(&filter.ports.1.to_ne_bytes())?;
         }

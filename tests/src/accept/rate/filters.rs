@@ -1,0 +1,74 @@
+//! Line 2: filter sets in ClassBench's format as matrices, beside rte_acl.
+
+use std::{fs, path::Path, sync::Arc, time::Instant};
+
+use anyhow::{Context, Result};
+use flowdrift::matching::{Compiled, Rows};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    beside::{self, PACKETS, PAIRS, Speeds},
+    rte_acl::RteAcl,
+};
+use crate::{accept::Line, matching::classbench::FilterSet};
+
+/// What was seen of one set with one kind of traffic.
+#[derive(Debug, Serialize)]
+struct Seen {
+    set: String,
+    filters: usize,
+    /// Filters whose transport no row can name; no matcher was given them.
+    unsaid: usize,
+    pairs: usize,
+    /// Seconds.
+    build: f64,
+    #[serde(flatten)]
+    speeds: Speeds,
+}
+
+/// Measures each file of a folder.
+#[must_use]
+pub fn line(root: &Path, folder: &Path) -> Line {
+    const WHAT: &str = "ClassBench's filter sets beside rte_acl";
+    let peer = match RteAcl::build(root) {
+        Ok(peer) => peer,
+        Err(why) => return Line::skipped(WHAT, format!("{why:#}")),
+    };
+    let Ok(sets) = fs::read_dir(folder) else {
+        return Line::skipped(WHAT, format!("there are no filter sets in {}", folder.display()));
+    };
+    let mut paths: Vec<_> = sets.filter_map(|set| Some(set.ok()?.path())).collect();
+    paths.sort();
+    let seen: Result<Vec<Vec<Seen>>> = paths.iter().map(|path| measure(path, &peer)).collect();
+    match seen {
+        Ok(seen) => {
+            let seen: Vec<Seen> = seen.into_iter().flatten().collect();
+            let same =
+                |seen: &Seen| seen.speeds.peer.as_ref().is_some_and(|peer| peer.hits == seen.speeds.hits);
+            Line::tried(WHAT, !seen.is_empty() && seen.iter().all(same), json!(seen))
+        }
+        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
+    }
+}
+
+fn measure(path: &Path, peer: &RteAcl) -> Result<Vec<Seen>> {
+    let set = path.file_name().context("a file has a name")?.to_string_lossy().into_owned();
+    let read = FilterSet::read(&fs::read_to_string(path)?);
+    let filters = read.map_err(|error| anyhow::anyhow!("{set}: {error}"))?;
+    let plain = Rows::new(std::slice::from_ref(&filters.matrix), &filters.inventory);
+    let began = Instant::now();
+    let compiled = Arc::new(Compiled::new(plain)?);
+    let build = began.elapsed().as_secs_f64();
+    PAIRS
+        .iter()
+        .map(|pairs| {
+            let packets = filters.traffic(PACKETS, *pairs);
+            let speeds = beside::measure(&compiled, &packets, Some((peer, &filters.filters)))?;
+            print!("  {set:>8}, {:>5} filters, {pairs:>7} pairs: ", filters.filters.len());
+            beside::tell(&speeds, build);
+            let (count, unsaid) = (filters.filters.len(), filters.unsaid);
+            Ok(Seen { set: set.clone(), filters: count, unsaid, pairs: *pairs, build, speeds })
+        })
+        .collect()
+}
