@@ -70,20 +70,27 @@ impl FilterSet {
         Ok(Self { inventory, matrix, unsaid: all.len() - filters.len(), filters })
     }
 
-    /// So many packets, each of which fits some filter, between `pairs` different pairs of addresses.
+    /// So many packets, each of which fits some filter, between at most `pairs` different pairs of addresses: filters of hosts
+    /// have only so many.
     #[must_use]
     pub fn traffic(&self, packets: usize, pairs: usize) -> Vec<Packet> {
         let mut random = Rng::with_seed(40_000);
         let (mut seen, mut distinct) = (HashSet::new(), Vec::with_capacity(pairs));
-        while distinct.len() < pairs {
+        for _ in 0..2 * packets {
             let packet = self.packet(&mut random);
-            // What somebody sends to himself never leaves him: a packet filter would not see it.
-            if packet.client != packet.server && seen.insert((packet.client, packet.server)) {
+            let ends = [packet.client, packet.server];
+            // Some filters are of loopback addresses: such are on no wire, nor is what somebody sends to himself.
+            let is_on_a_wire = packet.client != packet.server
+                && !ends.iter().any(|end| end.is_loopback() || end.is_unspecified());
+            if is_on_a_wire && seen.insert((packet.client, packet.server)) {
                 distinct.push(packet);
+                if distinct.len() == pairs {
+                    break;
+                }
             }
         }
-        if packets > pairs {
-            (0..packets).map(|_| distinct[random.usize(..pairs)]).collect()
+        if packets > distinct.len() {
+            (0..packets).map(|_| distinct[random.usize(..distinct.len())]).collect()
         } else {
             distinct
         }
@@ -92,15 +99,7 @@ impl FilterSet {
     fn packet(&self, random: &mut Rng) -> Packet {
         let Filter { ends, ports: (first, last), protocol } =
             self.filters[random.usize(..self.filters.len())];
-        let [client, server] = ends.map(|block| {
-            loop {
-                let address = within(random, block);
-                // Such an address is on no wire.
-                if !address.is_loopback() && !address.is_unspecified() {
-                    break address;
-                }
-            }
-        });
+        let [client, server] = ends.map(|block| within(random, block));
         let protocol = protocol.unwrap_or(Protocol::Tcp);
         Packet { client, server, port: random.u16(first..=last), protocol }
     }

@@ -1,6 +1,6 @@
 //! Line 2: filter sets in ClassBench's format as matrices, beside rte_acl.
 
-use std::{fs, path::Path, sync::Arc, time::Instant};
+use std::{collections::HashSet, fs, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context, Result};
 use flowdrift::matching::{Compiled, Rows};
@@ -64,11 +64,13 @@ fn measure(path: &Path, peer: &RteAcl) -> Result<Vec<Seen>> {
         .iter()
         .map(|pairs| {
             let packets = filters.traffic(PACKETS, *pairs);
+            let pairs =
+                packets.iter().map(|packet| (packet.client, packet.server)).collect::<HashSet<_>>().len();
             let speeds = beside::measure(&compiled, &packets, Some((peer, &filters.filters)))?;
             print!("  {set:>8}, {:>5} filters, {pairs:>7} pairs: ", filters.filters.len());
             beside::tell(&speeds, build);
             let (count, unsaid) = (filters.filters.len(), filters.unsaid);
-            Ok(Seen { set: set.clone(), filters: count, unsaid, pairs: *pairs, build, speeds })
+            Ok(Seen { set: set.clone(), filters: count, unsaid, pairs, build, speeds })
         })
         .collect()
 }
