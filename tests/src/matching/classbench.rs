@@ -8,16 +8,13 @@ use std::{collections::HashSet, net::IpAddr};
 use fastrand::Rng;
 use flowdrift::{
     event::Protocol,
-    matrix::{
-        EndpointName, Matrix, PortSpec, Ports,
-        inventory::{Cluster, Endpoint, Inventory},
-    },
+    matrix::{EndpointName, Matrix, PortSpec, Ports, inventory::Inventory},
 };
 use ipnet::IpNet;
 
 use super::{
-    random::row_between,
-    traffic::{Filter, Packet, within},
+    plain::{inventory_of, matrix_of, row_between},
+    traffic::{Filter, Packet, between, within},
 };
 
 /// A filter set.
@@ -47,12 +44,7 @@ impl FilterSet {
         let filters: Vec<Filter> = all.iter().filter_map(|filter| *filter).collect();
         let name = |block: IpNet| EndpointName::new(&block.to_string());
         let blocks: HashSet<IpNet> = filters.iter().flat_map(|filter| filter.ends).collect();
-        let endpoint = |block: &IpNet| Endpoint { cidrs: vec![*block], ..Endpoint::default() };
-        let inventory = Inventory {
-            clusters: [(Packet::CLUSTER.to_owned(), Cluster::default())].into(),
-            endpoints: blocks.iter().map(|block| (name(*block), endpoint(block))).collect(),
-            ..Inventory::default()
-        };
+        let inventory = inventory_of(blocks.iter().map(|block| (name(*block), vec![*block])));
         let rows = filters.iter().map(|Filter { ends, ports, protocol }| {
             let ports = match *ports {
                 (0, u16::MAX) => Ports::Any,
@@ -61,12 +53,7 @@ impl FilterSet {
             let [from, to] = ends.map(|end| vec![name(end)]);
             row_between(from, to, vec![PortSpec { ports, protocol: *protocol }])
         });
-        let matrix = Matrix {
-            name: "filters".into(),
-            file: "filters".into(),
-            digest: String::new(),
-            rows: rows.collect(),
-        };
+        let matrix = matrix_of(rows);
         Ok(Self { inventory, matrix, unsaid: all.len() - filters.len(), filters })
     }
 
@@ -74,26 +61,7 @@ impl FilterSet {
     /// have only so many.
     #[must_use]
     pub fn traffic(&self, packets: usize, pairs: usize) -> Vec<Packet> {
-        let mut random = Rng::with_seed(40_000);
-        let (mut seen, mut distinct) = (HashSet::new(), Vec::with_capacity(pairs));
-        for _ in 0..2 * packets {
-            let packet = self.packet(&mut random);
-            let ends = [packet.client, packet.server];
-            // Some filters are of loopback addresses: such are on no wire, nor is what somebody sends to himself.
-            let is_on_a_wire = packet.client != packet.server
-                && !ends.iter().any(|end| end.is_loopback() || end.is_unspecified());
-            if is_on_a_wire && seen.insert((packet.client, packet.server)) {
-                distinct.push(packet);
-                if distinct.len() == pairs {
-                    break;
-                }
-            }
-        }
-        if packets > distinct.len() {
-            (0..packets).map(|_| distinct[random.usize(..distinct.len())]).collect()
-        } else {
-            distinct
-        }
+        between(packets, pairs, |random| self.packet(random))
     }
 
     fn packet(&self, random: &mut Rng) -> Packet {

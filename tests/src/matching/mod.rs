@@ -2,6 +2,7 @@
 
 pub mod classbench;
 pub mod oracle;
+mod plain;
 pub mod random;
 pub mod shaped;
 pub mod traffic;

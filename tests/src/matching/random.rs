@@ -8,11 +8,13 @@ use flowdrift::{
     flow::Direction,
     matching::Tuple,
     matrix::{
-        EndpointName, Expect, Matrix, PortSpec, Ports, Row,
+        EndpointName, Matrix, PortSpec, Ports,
         inventory::{BUILT_IN, Cluster, Endpoint, Ingress, Inventory},
     },
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::plain::{matrix_of, row_between};
 
 const CLUSTERS: [&str; 4] = ["build", "run-eu", "run-us", "view"];
 const ROLES: [&str; 2] = ["run", "build"];
@@ -203,7 +205,7 @@ impl World {
             row_between(few(random), few(random), ports)
         };
         let rows = some(random, 80, row);
-        let matrix = Matrix { name: "m".into(), file: "m".into(), digest: String::new(), rows };
+        let matrix = matrix_of(rows);
         let (blocks, ports) = (blocks(&inventory), ports(&matrix));
         Self { inventory, matrix, blocks, ports }
     }
@@ -243,27 +245,6 @@ fn nest(random: &mut Rng, inventory: &mut Inventory) {
                 endpoint.cidrs.push(IpNet::new_assert(block.addr(), length).trunc());
             }
         }
-    }
-}
-
-/// A row that says no more than it must.
-pub(super) fn row_between(from: Vec<EndpointName>, to: Vec<EndpointName>, ports: Vec<PortSpec>) -> Row {
-    Row {
-        id: "r".to_owned(),
-        component: None,
-        components: Vec::new(),
-        from,
-        to,
-        ports,
-        each_port: false,
-        app: None,
-        expect: Expect::Optional,
-        purpose: None,
-        source: None,
-        review: false,
-        doubts: Vec::new(),
-        notes: None,
-        line: 1,
     }
 }
 

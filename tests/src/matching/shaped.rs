@@ -6,16 +6,13 @@ use std::net::IpAddr;
 use fastrand::Rng;
 use flowdrift::{
     event::Protocol,
-    matrix::{
-        EndpointName, Matrix, PortSpec, Ports,
-        inventory::{Cluster, Endpoint, Inventory},
-    },
+    matrix::{EndpointName, Matrix, PortSpec, Ports, inventory::Inventory},
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
-    random::row_between,
-    traffic::{Filter, Packet, within},
+    plain::{inventory_of, matrix_of, row_between},
+    traffic::{Filter, Packet, between, within},
 };
 
 /// Groups of addresses.
@@ -53,23 +50,13 @@ impl Site {
         let groups = groups(&mut random, shape.v6);
         let names: Vec<EndpointName> =
             (0..ENDPOINTS).map(|index| EndpointName::new(&format!("group-{index}"))).collect();
-        let endpoint = |blocks: &Vec<IpNet>| Endpoint { cidrs: blocks.clone(), ..Endpoint::default() };
-        let inventory = Inventory {
-            clusters: [(Packet::CLUSTER.to_owned(), Cluster::default())].into(),
-            endpoints: names.iter().cloned().zip(groups.iter().map(endpoint)).collect(),
-            ..Inventory::default()
-        };
+        let inventory = inventory_of(names.iter().cloned().zip(groups.iter().cloned()));
         let row = |_| (random.usize(..ENDPOINTS), random.usize(..ENDPOINTS), port(&mut random));
         let rows: Vec<_> = (0..shape.rows).map(row).collect();
         let written = rows.iter().map(|(from, to, port)| {
             row_between(vec![names[*from].clone()], vec![names[*to].clone()], vec![*port])
         });
-        let matrix = Matrix {
-            name: "site".into(),
-            file: "site".into(),
-            digest: String::new(),
-            rows: written.collect(),
-        };
+        let matrix = matrix_of(written);
         Self { inventory, matrix, groups, rows }
     }
 
@@ -91,22 +78,13 @@ impl Site {
     /// So many packets of which six in ten fit a row, between `pairs` different pairs of addresses.
     #[must_use]
     pub fn traffic(&self, packets: usize, pairs: usize) -> Vec<Packet> {
-        let mut random = Rng::with_seed(30_000);
-        let mut seen = std::collections::HashSet::new();
-        let mut distinct = Vec::with_capacity(pairs);
-        while distinct.len() < pairs {
-            let packet =
-                if random.u32(..10) < 6 { self.declared(&mut random) } else { self.stray(&mut random) };
-            // What somebody sends to himself never leaves him, and is no group's: a packet filter would not see it.
-            if packet.client != packet.server && seen.insert((packet.client, packet.server)) {
-                distinct.push(packet);
-            }
-        }
-        if packets > pairs {
-            (0..packets).map(|_| distinct[random.usize(..pairs)]).collect()
-        } else {
-            distinct
-        }
+        between(
+            packets,
+            pairs,
+            |random| {
+                if random.u32(..10) < 6 { self.declared(random) } else { self.stray(random) }
+            },
+        )
     }
 
     fn declared(&self, random: &mut Rng) -> Packet {

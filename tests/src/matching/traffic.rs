@@ -1,6 +1,6 @@
 //! What matchers are asked.
 
-use std::net::IpAddr;
+use std::{collections::HashSet, net::IpAddr};
 
 use fastrand::Rng;
 use flowdrift::{
@@ -68,5 +68,32 @@ pub fn within(random: &mut Rng, block: IpNet) -> IpAddr {
             let host = random.u128(..).checked_shr(block.prefix_len().into()).unwrap_or(0);
             IpAddr::V6((u128::from(block.network()) | host).into())
         }
+    }
+}
+
+/// So many packets, drawn between at most `pairs` different pairs of addresses: there may be no more. The same each time.
+pub(super) fn between(packets: usize, pairs: usize, draw: impl Fn(&mut Rng) -> Packet) -> Vec<Packet> {
+    /// So often as many are drawn until there seem to be no more pairs.
+    const TRIES: usize = 16;
+    let mut random = Rng::with_seed(30_000);
+    let (mut seen, mut distinct) = (HashSet::new(), Vec::with_capacity(pairs));
+    for _ in 0..TRIES * packets {
+        let packet = draw(&mut random);
+        let ends = [packet.client, packet.server];
+        // What somebody sends to himself never leaves him, and of loopback addresses nothing does: a packet filter would not
+        // see it.
+        let leaves = packet.client != packet.server
+            && !ends.iter().any(|end| end.is_loopback() || end.is_unspecified());
+        if leaves && seen.insert(ends) {
+            distinct.push(packet);
+            if distinct.len() == pairs {
+                break;
+            }
+        }
+    }
+    if packets > distinct.len() {
+        (0..packets).map(|_| distinct[random.usize(..distinct.len())]).collect()
+    } else {
+        distinct
     }
 }

@@ -36,8 +36,7 @@ const FREE: Slot = Slot { question: Question::NONE, set: UNKNOWN_SET };
 impl Hot {
     /// One that occupies at most so many bytes, and no less than it needs.
     pub(super) fn of(bytes: usize) -> Self {
-        let slots = (bytes / size_of::<Slot>()).max(1);
-        let slots = if slots.is_power_of_two() { slots } else { slots.next_power_of_two() / 2 };
+        let slots = 1 << (bytes / size_of::<Slot>()).max(1).ilog2();
         Self { slots: vec![FREE; slots], next: 0, watch: Watch::default() }
     }
 

@@ -5,6 +5,7 @@ use std::hint::select_unpredictable;
 use prefetch_index::prefetch_index;
 
 use super::{
+    SPREAD,
     ends::{self, EndId},
     ports::PortClass,
     question::Kind,
@@ -80,8 +81,7 @@ pub(super) struct Memo {
 impl Memo {
     /// One that occupies at most so many bytes, and no less than it needs to begin.
     pub(super) fn of(bytes: usize) -> Self {
-        let limit = (bytes / size_of::<Bucket>()).max(FIRST);
-        let limit = if limit.is_power_of_two() { limit } else { limit.next_power_of_two() / 2 };
+        let limit = 1 << (bytes / size_of::<Bucket>()).max(FIRST).ilog2();
         let mut memo = Self { buckets: vec![EMPTY; FIRST], limit, entries: 0, next: 0 };
         // Half of all traffic may ask for it. It stays for good where it is looked for first.
         memo.insert(Key::NOTHING, NO_MATCH);
@@ -96,9 +96,7 @@ impl Memo {
     /// Where a key's entry is, and where it is when there was no room.
     #[inline]
     fn buckets(&self, Key(key): Key) -> [usize; 2] {
-        // Odd, without a pattern (the fractional part of the golden ratio). The middle bits of the product depend on all
-        // bits of the key, and so do the uppermost of its lower half.
-        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        // The middle bits of the product depend on all bits of the key, and so do the uppermost of its lower half.
         let product = u128::from(key) * u128::from(SPREAD);
         let (upper, lower) = ((product >> 64) as usize, product as usize);
         let mask = self.buckets.len() - 1;

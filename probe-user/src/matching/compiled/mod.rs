@@ -13,8 +13,8 @@
 //! the rules need only be asked once for two ends and a class of ports (`ports.rs`); and they are those that [`Rows`] asks
 //! cell by cell. Nothing here decides anything by itself. What was found out is kept in tables of a bounded size (`memo.rs`,
 //! `sets.rs`), each reader's own. Two ends without a cell between them are not kept at all (`neighbours.rs`): whoever tries
-//! every address and port takes no room from what is declared. And
-//! where few ask again and again, their questions are known themselves (`hot.rs`).
+//! every address and port takes no room from what is declared. And where few ask again and again, their questions are known
+//! themselves (`hot.rs`).
 
 mod blocks;
 mod classes;
@@ -43,6 +43,9 @@ pub use question::Question;
 pub use reader::Reader;
 pub use reporters::Reporter;
 pub use sets::Found;
+
+/// What a hash multiplies by: odd, without a pattern (the fractional part of the golden ratio).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Rows, ready to be asked at line rate through a [`Reader`].
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use prefetch_index::prefetch_index;
 
 use super::{
+    SPREAD,
     ends::{BROAD, End, EndId, View},
     index::{Index, PlaceId},
 };
@@ -181,8 +182,6 @@ pub(super) struct Pair(u32);
 impl Pair {
     #[inline]
     pub(super) fn of([own, peers]: [EndId; 2]) -> Self {
-        // Odd, without a pattern (the fractional part of the golden ratio).
-        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         let product = (u64::from(own) << 32 | u64::from(peers)).wrapping_mul(SPREAD);
         // The upper half depends on both ends.
         Self((product ^ product >> 32) as u32)

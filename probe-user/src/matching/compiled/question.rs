@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     super::tuple::Tuple,
+    SPREAD,
     ends::View,
     reporters::Reporter,
     table::{Words, of_address},
@@ -46,7 +47,8 @@ impl Kind {
 }
 
 impl Question {
-    /// `tuple`, which this reporter has seen: its cluster and cgroup are his, whatever the tuple says.
+    /// `tuple`, which this reporter has seen: its cluster and cgroup are his, whatever the tuple says. To be asked of the
+    /// [`super::Reader`] that knows the reporter: to another he is somebody else.
     #[inline]
     #[must_use]
     pub fn new(reporter: Reporter, tuple: &Tuple<'_>) -> Self {
@@ -72,12 +74,12 @@ impl Question {
 
     #[inline]
     pub(super) fn hash(&self) -> u64 {
-        // Odd, without a pattern (the fractional parts of the golden ratio and of the roots of two and three).
-        const SPREAD: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0x6a09_e667_f3bc_c909, 0xbb67_ae85_84ca_a73b];
+        // As SPREAD, so that neither the ends nor an end and the rest can be exchanged (of the roots of two and three).
+        const OTHERS: [u64; 2] = [0x6a09_e667_f3bc_c909, 0xbb67_ae85_84ca_a73b];
         let end = |[upper, lower]: Words| upper.rotate_left(32) ^ lower;
-        let mixed = end(self.ends[0]).wrapping_mul(SPREAD[0]) ^ end(self.ends[1]).wrapping_mul(SPREAD[1]);
-        let mixed = mixed ^ self.rest.wrapping_mul(SPREAD[2]);
-        let mixed = (mixed ^ mixed >> 32).wrapping_mul(SPREAD[0]);
+        let mixed = end(self.ends[0]).wrapping_mul(SPREAD) ^ end(self.ends[1]).wrapping_mul(OTHERS[0]);
+        let mixed = mixed ^ self.rest.wrapping_mul(OTHERS[1]);
+        let mixed = (mixed ^ mixed >> 32).wrapping_mul(SPREAD);
         mixed ^ mixed >> 32
     }
 

@@ -24,7 +24,7 @@ pub struct Reader {
     neighbours: Neighbours,
     memo: Memo,
     sets: Sets,
-    /// What the memo may occupy, and what ends and sets may until all is forgotten, bytes.
+    /// What the memo may occupy, and what ends, their pairs and sets may until all is forgotten, bytes.
     limit: usize,
     reporters: Reporters,
 }
@@ -48,7 +48,7 @@ impl Reader {
         Self::with_memo(compiled, Self::MEMO)
     }
 
-    /// One whose memo occupies at most so many bytes, and what its entries speak of as many.
+    /// One whose memo occupies at most so many bytes, what its entries speak of as many, and the questions of late a quarter.
     #[must_use]
     pub fn with_memo(compiled: Arc<Compiled>, bytes: usize) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Reader {
         &self.compiled
     }
 
-    /// What memo, ends and sets occupy, bytes.
+    /// What all that it remembers occupies, bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.hot.size() + self.memo.size() + self.neighbours.size() + self.ends.size() + self.sets.size()

@@ -1,6 +1,12 @@
 //! Line 2: filter sets in ClassBench's format as matrices, beside rte_acl.
 
-use std::{collections::HashSet, fs, path::Path, sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use anyhow::{Context, Result};
 use flowdrift::matching::{Compiled, Rows};
@@ -35,10 +41,10 @@ pub fn line(root: &Path, folder: &Path) -> Line {
         Ok(peer) => peer,
         Err(why) => return Line::skipped(WHAT, format!("{why:#}")),
     };
-    let Ok(sets) = fs::read_dir(folder) else {
+    let sets = fs::read_dir(folder).and_then(|sets| sets.map(|set| Ok(set?.path())).collect());
+    let Ok::<Vec<PathBuf>, _>(mut paths) = sets else {
         return Line::skipped(WHAT, format!("there are no filter sets in {}", folder.display()));
     };
-    let mut paths: Vec<_> = sets.filter_map(|set| Some(set.ok()?.path())).collect();
     paths.sort();
     let seen: Result<Vec<Vec<Seen>>> = paths.iter().map(|path| measure(path, &peer)).collect();
     match seen {
