@@ -18,12 +18,12 @@ use crate::{
 /// Credits an observation to the cells that it proves, and says what it is.
 pub(super) fn give(case: &Case<'_>, observation: &Observation<'_>, evidence: &mut [Evidence]) -> FlowVerdict {
     let found = matches(case.declared, observation);
-    let (hidden, shown): (Vec<Match>, Vec<Match>) = found.into_iter().partition(|one| one.source_hidden);
+    let (hidden, shown): (Vec<Match>, Vec<Match>) = found.into_iter().partition(|one| one.source_hidden());
     doubt(case.declared, observation, &hidden, evidence);
     let mut credited = shown.clone();
     case.declared.credit(&mut credited);
     // A row as wide as the Internet is no reason to take from the baseline what every cluster does by itself.
-    let is_wide = |one: &Match| case.declared.is_wide_destination(one.cell);
+    let is_wide = |one: &Match| case.declared.is_wide_destination(one.cell());
     if credited.iter().all(is_wide)
         && let Some(row) = baseline(case, observation)
     {
@@ -31,26 +31,26 @@ pub(super) fn give(case: &Case<'_>, observation: &Observation<'_>, evidence: &mu
         return FlowVerdict::Baseline(row);
     }
     if credited.is_empty() {
-        let cells: Vec<usize> = hidden.iter().map(|one| one.cell).collect();
+        let cells: Vec<usize> = hidden.iter().map(|one| one.cell()).collect();
         return if cells.is_empty() {
             undeclared(case, observation)
         } else {
             FlowVerdict::Declared { cells, source_hidden: true }
         };
     }
-    let cells: BTreeSet<usize> = credited.iter().map(|one| one.cell).collect();
+    let cells: BTreeSet<usize> = credited.iter().map(|one| one.cell()).collect();
     let rows: BTreeSet<usize> = cells.iter().map(|cell| case.declared.cells()[*cell].row).collect();
     for one in &credited {
-        evidence[one.cell].note(observation, one.leg, (&cells, &rows));
+        evidence[one.cell()].note(observation, one.leg(), (&cells, &rows));
     }
-    let ceding: Vec<Match> = shown.into_iter().filter(|one| !cells.contains(&one.cell)).collect();
+    let ceding: Vec<Match> = shown.into_iter().filter(|one| !cells.contains(&one.cell())).collect();
     cede(observation, &ceding, &rows, evidence);
     FlowVerdict::Declared { cells: cells.into_iter().collect(), source_hidden: false }
 }
 
 /// What fits these cells, and these rows better.
 fn cede(observation: &Observation<'_>, ceding: &[Match], rows: &BTreeSet<usize>, evidence: &mut [Evidence]) {
-    ceding.iter().for_each(|one| evidence[one.cell].cede(observation, rows));
+    ceding.iter().for_each(|one| evidence[one.cell()].cede(observation, rows));
 }
 
 /// Notes what may have been a cell's, so that nobody says of it that nothing was.
@@ -62,8 +62,8 @@ fn doubt(rows: &Rows, observation: &Observation<'_>, hidden: &[Match], evidence:
         }
     }
     for one in hidden {
-        let evidence = &mut evidence[one.cell];
-        match one.leg {
+        let evidence = &mut evidence[one.cell()];
+        match one.leg() {
             Leg::Direct | Leg::ClientToFront if !observation.clients.is_empty() => {
                 evidence.unattributed += tried.passed() + tried.unsuccessful();
             }
@@ -71,7 +71,7 @@ fn doubt(rows: &Rows, observation: &Observation<'_>, hidden: &[Match], evidence:
         }
     }
     if let (true, Some(end)) = (observation.clients.is_empty(), observation.servers.first()) {
-        let is_known = |cell: &usize| hidden.iter().any(|one| one.cell == *cell);
+        let is_known = |cell: &usize| hidden.iter().any(|one| one.cell() == *cell);
         for cell in
             rows.unplaced_arrivals(&end.as_its_client_came()).into_iter().filter(|cell| !is_known(cell))
         {
@@ -91,14 +91,14 @@ fn matches(rows: &Rows, observation: &Observation<'_>) -> Vec<Match> {
         for tuple in end.beyond() {
             rows.matches(&tuple, &mut beyond);
             // Whoever is known on one side is hidden on neither.
-            of_end.extend(beyond.drain(..).filter(|one| !one.source_hidden));
+            of_end.extend(beyond.drain(..).filter(|one| !one.source_hidden()));
         }
         let is_answered = end.flow.key.direction == Direction::Inbound && !observation.clients.is_empty();
-        of_end.retain(|one| !(is_answered && one.source_hidden && one.leg == Leg::Direct));
+        of_end.retain(|one| !(is_answered && one.source_hidden() && one.leg() == Leg::Direct));
         found.append(&mut of_end);
     }
-    found.sort_by_key(|one: &Match| (one.cell, one.source_hidden));
-    found.dedup_by_key(|one| one.cell);
+    found.sort_by_key(|one: &Match| (one.cell(), one.source_hidden()));
+    found.dedup_by_key(|one| one.cell());
     found
 }
 
@@ -111,8 +111,8 @@ fn baseline(case: &Case<'_>, observation: &Observation<'_>) -> Option<usize> {
     };
     let cells = case.baseline.cells();
     let covers =
-        |one: &&Match| !one.source_hidden && (cells[one.cell].port.ports != Ports::Any || !is_named());
-    matches(case.baseline, observation).iter().find(covers).map(|one| cells[one.cell].row)
+        |one: &&Match| !one.source_hidden() && (cells[one.cell()].port.ports != Ports::Any || !is_named());
+    matches(case.baseline, observation).iter().find(covers).map(|one| cells[one.cell()].row)
 }
 
 fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> FlowVerdict {

@@ -20,6 +20,12 @@ pub enum Leg {
     IngressToPod,
 }
 
+impl Leg {
+    /// Each, in their order.
+    pub(super) const ALL: [Self; 4] =
+        [Self::Direct, Self::ClientToFront, Self::FrontToListener, Self::IngressToPod];
+}
+
 /// The first leg over which the tuple fits the cell, and whether that is only possible: the cell's source is hidden behind
 /// a proxy, or its server serves on every address and nobody asked which one it was.
 /// Legs that show the source come first.

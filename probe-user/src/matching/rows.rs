@@ -1,5 +1,7 @@
 //! The compiled rows, and the matcher that looks at each cell in turn.
 
+use std::fmt;
+
 use super::cell::{self, Cell};
 use super::leg::{self, Leg};
 use super::reach::Reach;
@@ -8,15 +10,50 @@ use super::width::Width;
 use crate::matrix::inventory::Inventory;
 use crate::matrix::{Matrix, Row};
 
-/// A cell that a tuple fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Match {
+/// A cell that a tuple fits: its index, over which leg, and whether the source is hidden. In one word, for the sets of all that
+/// was ever asked are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Match(u32);
+
+impl Match {
+    const LEG: u32 = 1;
+    const CELL: u32 = 3;
+
+    /// # Panics
+    /// When there are more cells than the memory of any machine holds.
+    pub(super) fn new(cell: usize, leg: Leg, source_hidden: bool) -> Self {
+        assert!(cell < 1 << (u32::BITS - Self::CELL), "there are fewer cells than 2^29");
+        Self((cell as u32) << Self::CELL | (leg as u32) << Self::LEG | u32::from(source_hidden))
+    }
+
     /// Index of the cell.
-    pub cell: usize,
+    #[inline]
+    #[must_use]
+    pub fn cell(self) -> usize {
+        (self.0 >> Self::CELL) as usize
+    }
+
     /// Over which leg.
-    pub leg: Leg,
+    #[inline]
+    #[must_use]
+    pub fn leg(self) -> Leg {
+        Leg::ALL[(self.0 >> Self::LEG) as usize % Leg::ALL.len()]
+    }
+
     /// Whether a proxy hides who the client was, so that any declared source could be.
-    pub source_hidden: bool,
+    #[inline]
+    #[must_use]
+    pub fn source_hidden(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+impl fmt::Debug for Match {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut written = formatter.debug_struct("Match");
+        written.field("cell", &self.cell()).field("leg", &self.leg());
+        written.field("source_hidden", &self.source_hidden()).finish()
+    }
 }
 
 /// Finds the cells that a tuple fits.
@@ -124,8 +161,23 @@ impl Matcher for Rows {
         let reach = self.reach(tuple);
         let fits = self.cells.iter().enumerate().filter_map(|(cell, declared)| {
             let (leg, source_hidden) = leg::fit(reach, declared)?;
-            Some(Match { cell, leg, source_hidden })
+            Some(Match::new(cell, leg, source_hidden))
         });
         found.extend(fits);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Leg, Match};
+
+    #[test]
+    fn a_match_is_what_it_was_made_of() {
+        for cell in [0, 1, 10_000, (1 << 29) - 1] {
+            for (leg, source_hidden) in Leg::ALL.into_iter().flat_map(|leg| [(leg, false), (leg, true)]) {
+                let made = Match::new(cell, leg, source_hidden);
+                assert_eq!((made.cell(), made.leg(), made.source_hidden()), (cell, leg, source_hidden));
+            }
+        }
     }
 }

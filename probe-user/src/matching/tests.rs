@@ -79,10 +79,10 @@ fn matches(rows: &Rows, tuple: Tuple<'_>) -> Vec<Match> {
 
 /// Source, destination, leg and whether the source is hidden, for each match.
 fn told(rows: &Rows, tuple: Tuple<'_>) -> Vec<String> {
-    let hidden = |one: &Match| if one.source_hidden { " hidden" } else { "" };
+    let hidden = |one: &Match| if one.source_hidden() { " hidden" } else { "" };
     let tell = |one: Match| {
-        let cell = &rows.cells()[one.cell];
-        format!("{} -> {} {:?}{}", cell.source, cell.destination, one.leg, hidden(&one))
+        let cell = &rows.cells()[one.cell()];
+        format!("{} -> {} {:?}{}", cell.source, cell.destination, one.leg(), hidden(&one))
     };
     matches(rows, tuple).into_iter().map(tell).collect()
 }
@@ -250,7 +250,7 @@ fn the_narrower_row_takes_the_credit() {
     let mut found = matches(&rows, out("view", "192.168.0.7", "192.0.2.2", 443));
     assert_eq!(found.len(), 3);
     rows.credit(&mut found);
-    assert_eq!(found.iter().map(|one| one.cell).collect::<Vec<_>>(), [0]);
+    assert_eq!(found.iter().map(|one| one.cell()).collect::<Vec<_>>(), [0]);
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn exact_port_beats_range() {
         rows("from: [view], to: [git], ports: [1-1024/tcp]\nfrom: [view], to: [git], ports: [443/tcp]");
     let mut found = matches(&rows, out("view", "192.168.0.7", "192.0.2.2", 443));
     rows.credit(&mut found);
-    assert_eq!(found.iter().map(|one| one.cell).collect::<Vec<_>>(), [1]);
+    assert_eq!(found.iter().map(|one| one.cell()).collect::<Vec<_>>(), [1]);
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn a_hidden_source_earns_no_credit_and_costs_none() {
     let mut found = matches(&rows, seen("view", "10.10.0.11", "10.10.0.9", 8443));
     rows.credit(&mut found);
     assert_eq!(
-        found.iter().map(|one| (one.cell, one.source_hidden)).collect::<Vec<_>>(),
+        found.iter().map(|one| (one.cell(), one.source_hidden())).collect::<Vec<_>>(),
         [(0, false), (1, true)]
     );
 }
@@ -417,7 +417,7 @@ fn the_baseline_covers_what_a_cluster_does_by_itself() {
     let row = |tuple: Tuple<'_>| {
         let mut found = matches(&rows, tuple);
         rows.credit(&mut found);
-        found.first().map(|one| rows.row(rows.cells()[one.cell].row).id.clone())
+        found.first().map(|one| rows.row(rows.cells()[one.cell()].row).id.clone())
     };
     let is = |name: &str| Some(name.to_owned());
     assert_eq!(row(out("view", "127.0.0.1", "127.0.0.1", 9000)), is("loopback"));

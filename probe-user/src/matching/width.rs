@@ -68,9 +68,9 @@ impl Rows {
     /// # Panics
     /// When a match is not one of these rows'.
     pub fn credit(&self, found: &mut Vec<Match>) {
-        let width = |one: &Match| self.width(one.cell);
-        let shown: Vec<Width> = found.iter().filter(|one| !one.source_hidden).map(width).collect();
-        found.retain(|one| one.source_hidden || !shown.iter().any(|other| other.narrower(&width(one))));
+        let width = |one: &Match| self.width(one.cell());
+        let shown: Vec<Width> = found.iter().filter(|one| !one.source_hidden()).map(width).collect();
+        found.retain(|one| one.source_hidden() || !shown.iter().any(|other| other.narrower(&width(one))));
     }
 }
 

@@ -17,7 +17,10 @@ use super::{
     classes::Class,
     ends::End,
 };
-use crate::matrix::{EndpointName, inventory::Inventory};
+use crate::{
+    event::Protocol,
+    matrix::{EndpointName, Ports, inventory::Inventory},
+};
 
 /// A place's number.
 pub(super) type PlaceId = u32;
@@ -29,7 +32,7 @@ const DESTINATIONS: usize = 1;
 pub(super) struct Index {
     places: Vec<Place>,
     /// Cells by their source and destination, ascending.
-    between: HashMap<(PlaceId, PlaceId), Vec<u32>>,
+    between: HashMap<(PlaceId, PlaceId), Vec<Candidate>>,
     /// By a place, the sources of the cells that have it as their destination, and the destinations of those that have it as
     /// their source.
     neighbours: Vec<[Vec<PlaceId>; 2]>,
@@ -57,12 +60,13 @@ impl Index {
                 places.len() as PlaceId - 1
             })
         };
-        let mut between = HashMap::<_, Vec<u32>>::new();
-        for (index, cell) in rows.cells.iter().enumerate() {
-            let (source, destination) = (number(&cell.source), number(&cell.destination));
-            between.entry((source, destination)).or_default().push(index as u32);
-        }
         let inventory = rows.inventory();
+        let mut between = HashMap::<_, Vec<Candidate>>::new();
+        for (index, cell) in (0..).zip(&rows.cells) {
+            let (source, destination) = (number(&cell.source), number(&cell.destination));
+            let candidates = between.entry((source, destination)).or_default();
+            candidates.extend(Candidate::of(index, cell, inventory));
+        }
         let all = |test: &dyn Fn(&Place) -> bool| -> Vec<PlaceId> {
             (0..).zip(&places).filter(|(_, place)| test(place)).map(|(id, _)| id).collect()
         };
@@ -146,8 +150,8 @@ impl Index {
         found.into()
     }
 
-    /// The cells that a tuple between two ends may fit, ascending.
-    pub(super) fn cells(&self, client: &End, server: &End) -> Vec<u32> {
+    /// The cells that a tuple between two ends may fit at a port, ascending.
+    pub(super) fn cells(&self, client: &End, server: &End, port: u16, protocol: Protocol) -> Vec<u32> {
         let mut found = Vec::new();
         for destination in &server.places {
             let between = |source: &PlaceId| self.between.get(&(*source, *destination));
@@ -156,11 +160,43 @@ impl Index {
             } else {
                 &client.places
             };
-            found.extend(sources.iter().filter_map(between).flatten());
+            let candidates = sources.iter().filter_map(between).flatten();
+            found.extend(candidates.filter(|one| one.may_take(port, protocol)).map(|one| one.cell));
         }
         found.sort_unstable();
-        found.dedup();
         found
+    }
+}
+
+/// A cell, and what a tuple can be held against without the inventory: between two large blocks of a packet filter there
+/// may be a hundred cells of which two or three have the port.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    cell: u32,
+    /// No port below and none above fits.
+    first: u16,
+    last: u16,
+    /// Any if `None`.
+    protocol: Option<Protocol>,
+}
+
+impl Candidate {
+    /// None where no port fits.
+    fn of(index: u32, cell: &Cell, inventory: &Inventory) -> Option<Self> {
+        let declared = match cell.port.ports {
+            Ports::Range { first, last } => Some((first, last)),
+            Ports::Any | Ports::None => Some((0, u16::MAX)),
+            Ports::Varies => None,
+        };
+        let bound = bound_ports(inventory, cell);
+        let bound = bound.first().zip(bound.last()).map(|(first, last)| (*first, *last));
+        let around = |one: (u16, u16), other: (u16, u16)| (one.0.min(other.0), one.1.max(other.1));
+        let (first, last) = declared.into_iter().chain(bound).reduce(around)?;
+        Some(Self { cell: index, first, last, protocol: cell.port.protocol })
+    }
+
+    fn may_take(&self, port: u16, protocol: Protocol) -> bool {
+        (self.first..=self.last).contains(&port) && self.protocol.is_none_or(|declared| declared == protocol)
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Reader {
     neighbours: Neighbours,
     memo: Memo,
     sets: Sets,
-    /// What the memo may occupy, and what ends, their pairs and sets may until all is forgotten, bytes.
+    /// What the memo may occupy, what sets may, and what ends and their pairs may, until they are forgotten, bytes.
     limit: usize,
     reporters: Reporters,
 }
@@ -48,7 +48,8 @@ impl Reader {
         Self::with_memo(compiled, Self::MEMO)
     }
 
-    /// One whose memo occupies at most so many bytes, what its entries speak of as many, and the questions of late a quarter.
+    /// One whose memo occupies at most so many bytes, the sets that its entries speak of as many, the ends as many, and the
+    /// questions of late a quarter.
     #[must_use]
     pub fn with_memo(compiled: Arc<Compiled>, bytes: usize) -> Self {
         Self {
@@ -205,12 +206,15 @@ impl Reader {
         placed
     }
 
-    /// Forgets all when there is too much of it. Nobody holds a set now.
+    /// Forgets what there is too much of: sets, or ends with all that speaks of them. Nobody holds a set now.
     fn make_room(&mut self) {
-        if self.ends.size() + self.neighbours.size() + self.sets.size() > self.limit || self.ends.are_full() {
+        let are_many = self.ends.size() + self.neighbours.size() > self.limit || self.ends.are_full();
+        if are_many {
             self.ends = Ends::of(self.compiled.classes.len());
-            self.hot = Hot::of(self.limit / HOT);
             self.neighbours = Neighbours::of(self.limit / PAIRS);
+        }
+        if are_many || self.sets.size() > self.limit {
+            self.hot = Hot::of(self.limit / HOT);
             self.memo = Memo::of(self.limit);
             self.sets = Sets::new();
         }
@@ -261,11 +265,11 @@ impl Reader {
         let [own, peers] = ends.map(|end| self.ends.end(end));
         let (client, server) = if reach.tuple.client().local { (own, peers) } else { (peers, own) };
         let Compiled { rows, index, .. } = &*self.compiled;
-        let cells = index.cells(client, server);
+        let cells = index.cells(client, server, reach.tuple.port, reach.tuple.protocol);
         let fits = cells.into_iter().filter_map(|cell| {
             let cell = cell as usize;
             let (leg, source_hidden) = leg::fit(reach, &rows.cells[cell])?;
-            Some(Match { cell, leg, source_hidden })
+            Some(Match::new(cell, leg, source_hidden))
         });
         let fitting: Vec<Match> = fits.collect();
         self.sets.add(rows, &fitting)
