@@ -6,12 +6,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use flowdrift::{
     flow::Window,
     judge::{self, Case},
-    matching::Rows,
+    matching::{Compiled, Rows},
     matrix::{self, Faults},
     report::{self, Report, Sources, model::Document},
 };
@@ -44,9 +45,10 @@ fn judged(case: &Path) -> Report {
         .unwrap_or_else(|| matrix::read_matrix(nothing, "none").expect("an empty matrix is one"));
     let exceptions = read(case, "exceptions.yaml", matrix::read_exceptions);
     let windows = windows(case);
+    let compiled = |matrix| Arc::new(Compiled::new(Rows::new(&[matrix], &inventory)).expect("few classes"));
     let case = Case {
-        declared: &Rows::new(&[matrix], &inventory),
-        baseline: &Rows::new(&[baseline], &inventory),
+        declared: &compiled(matrix),
+        baseline: &compiled(baseline),
         exceptions: exceptions.as_ref(),
         windows: &windows,
         strict: false,

@@ -1,6 +1,6 @@
 //! `flowdrift audit`: what was seen, held against what was declared.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -14,8 +14,8 @@ use super::{
 use crate::{
     flow::Window,
     judge::{self, Case, Judgement},
-    matching::Rows,
-    matrix::{Exceptions, Inventory},
+    matching::{Compiled, Rows},
+    matrix::{Exceptions, Inventory, Matrix},
     observe::Settings,
     report::{self, Report, Sources, model::Document},
     source::recording,
@@ -69,8 +69,8 @@ enum Format {
 
 /// The declared side, read whole.
 struct Declared {
-    rows: Rows,
-    baseline: Rows,
+    rows: Arc<Compiled>,
+    baseline: Arc<Compiled>,
     exceptions: Option<Exceptions>,
 }
 
@@ -79,10 +79,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let declared = declared(arguments)?;
     let output = Output::open(&arguments.output)?;
     let (windows, recordings) = if arguments.from.is_empty() {
-        let (window, document) = watch(arguments, declared.rows.inventory())?;
+        let (window, document) = watch(arguments, declared.rows.rows().inventory())?;
         (vec![window], vec![document])
     } else {
-        recordings::read_all(&arguments.from, declared.rows.inventory())?
+        recordings::read_all(&arguments.from, declared.rows.rows().inventory())?
     };
     let case = Case {
         declared: &declared.rows,
@@ -109,8 +109,8 @@ fn declared(arguments: &Arguments) -> Result<Declared> {
     let Arguments { matrix, inventory, exceptions, baseline, .. } = arguments;
     let read = inputs::declared(matrix, inventory, exceptions.as_deref(), baseline.as_deref())?;
     let inputs::Declared { matrices, baseline, inventory, exceptions } = read;
-    let rows = Rows::new(&matrices, &inventory);
-    Ok(Declared { rows, baseline: Rows::new(&[baseline], &inventory), exceptions })
+    let compiled = |matrices: &[Matrix]| Compiled::new(Rows::new(matrices, &inventory)).map(Arc::new);
+    Ok(Declared { rows: compiled(&matrices)?, baseline: compiled(&[baseline])?, exceptions })
 }
 
 fn watch(arguments: &Arguments, inventory: &Inventory) -> Result<(Window, Document)> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Case,
+    Case, Readers,
     evidence::Evidence,
     exempt,
     join::{Observation, ObservedEnd},
@@ -11,21 +11,27 @@ use super::{
 };
 use crate::{
     flow::Direction,
-    matching::{Leg, Match, Matcher, Rows},
+    matching::{Leg, Match, Matcher, Reader},
     matrix::Ports,
 };
 
 /// Credits an observation to the cells that it proves, and says what it is.
-pub(super) fn give(case: &Case<'_>, observation: &Observation<'_>, evidence: &mut [Evidence]) -> FlowVerdict {
-    let found = matches(case.declared, observation);
+pub(super) fn give(
+    case: &Case<'_>,
+    readers: &mut Readers,
+    observation: &Observation<'_>,
+    evidence: &mut [Evidence],
+) -> FlowVerdict {
+    let declared = case.rows();
+    let found = matches(&mut readers.declared, observation);
     let (hidden, shown): (Vec<Match>, Vec<Match>) = found.into_iter().partition(|one| one.source_hidden());
-    doubt(case.declared, observation, &hidden, evidence);
+    doubt(&mut readers.declared, observation, &hidden, evidence);
     let mut credited = shown.clone();
-    case.declared.credit(&mut credited);
+    declared.credit(&mut credited);
     // A row as wide as the Internet is no reason to take from the baseline what every cluster does by itself.
-    let is_wide = |one: &Match| case.declared.is_wide_destination(one.cell());
+    let is_wide = |one: &Match| declared.is_wide_destination(one.cell());
     if credited.iter().all(is_wide)
-        && let Some(row) = baseline(case, observation)
+        && let Some(row) = baseline(readers, observation)
     {
         cede(observation, &shown, &BTreeSet::new(), evidence);
         return FlowVerdict::Baseline(row);
@@ -33,13 +39,13 @@ pub(super) fn give(case: &Case<'_>, observation: &Observation<'_>, evidence: &mu
     if credited.is_empty() {
         let cells: Vec<usize> = hidden.iter().map(|one| one.cell()).collect();
         return if cells.is_empty() {
-            undeclared(case, observation)
+            undeclared(case, readers, observation)
         } else {
             FlowVerdict::Declared { cells, source_hidden: true }
         };
     }
     let cells: BTreeSet<usize> = credited.iter().map(|one| one.cell()).collect();
-    let rows: BTreeSet<usize> = cells.iter().map(|cell| case.declared.cells()[*cell].row).collect();
+    let rows: BTreeSet<usize> = cells.iter().map(|cell| declared.cells()[*cell].row).collect();
     for one in &credited {
         evidence[one.cell()].note(observation, one.leg(), (&cells, &rows));
     }
@@ -54,10 +60,10 @@ fn cede(observation: &Observation<'_>, ceding: &[Match], rows: &BTreeSet<usize>,
 }
 
 /// Notes what may have been a cell's, so that nobody says of it that nothing was.
-fn doubt(rows: &Rows, observation: &Observation<'_>, hidden: &[Match], evidence: &mut [Evidence]) {
+fn doubt(reader: &mut Reader, observation: &Observation<'_>, hidden: &[Match], evidence: &mut [Evidence]) {
     let tried = observation.client_outcomes();
     for end in &observation.clients {
-        for cell in rows.unaddressed(&end.tuple()) {
+        for cell in reader.unaddressed(&end.tuple()) {
             evidence[cell].unaddressed += end.flow.outcomes.passed() + end.flow.outcomes.unsuccessful();
         }
     }
@@ -73,7 +79,7 @@ fn doubt(rows: &Rows, observation: &Observation<'_>, hidden: &[Match], evidence:
     if let (true, Some(end)) = (observation.clients.is_empty(), observation.servers.first()) {
         let is_known = |cell: &usize| hidden.iter().any(|one| one.cell() == *cell);
         for cell in
-            rows.unplaced_arrivals(&end.as_its_client_came()).into_iter().filter(|cell| !is_known(cell))
+            reader.unplaced_arrivals(&end.as_its_client_came()).into_iter().filter(|cell| !is_known(cell))
         {
             evidence[cell].unplaced += observation.succeeded();
         }
@@ -83,13 +89,13 @@ fn doubt(rows: &Rows, observation: &Observation<'_>, hidden: &[Match], evidence:
 /// The cells that the tuple of either end fits: each end knows of itself what the other cannot. A cell appears
 /// once, with its source in the open if one end shows it. Whom translation hides from the listening end, the
 /// connecting end knows.
-fn matches(rows: &Rows, observation: &Observation<'_>) -> Vec<Match> {
+fn matches(reader: &mut Reader, observation: &Observation<'_>) -> Vec<Match> {
     let (mut found, mut of_end) = (Vec::new(), Vec::new());
     for end in observation.ends() {
-        rows.matches(&end.tuple(), &mut of_end);
+        reader.matches(&end.tuple(), &mut of_end);
         let mut beyond = Vec::new();
         for tuple in end.beyond() {
-            rows.matches(&tuple, &mut beyond);
+            reader.matches(&tuple, &mut beyond);
             // Whoever is known on one side is hidden on neither.
             of_end.extend(beyond.drain(..).filter(|one| !one.source_hidden()));
         }
@@ -104,18 +110,20 @@ fn matches(rows: &Rows, observation: &Observation<'_>) -> Vec<Match> {
 
 /// The row of the baseline that covers it. A row that takes any port does not speak for one that a declared row
 /// names of an endpoint: a node that talks to the database is no probe of its kubelet.
-fn baseline(case: &Case<'_>, observation: &Observation<'_>) -> Option<usize> {
-    let is_named = || {
+fn baseline(readers: &mut Readers, observation: &Observation<'_>) -> Option<usize> {
+    let Readers { declared, baseline } = readers;
+    let found = matches(baseline, observation);
+    let cells = baseline.compiled().rows().cells();
+    let mut is_named = || {
         let mut tuples = observation.ends().flat_map(ObservedEnd::tuples);
-        tuples.any(|tuple| case.declared.names_port_of_endpoint(&tuple))
+        tuples.any(|tuple| declared.names_port_of_endpoint(&tuple))
     };
-    let cells = case.baseline.cells();
-    let covers =
-        |one: &&Match| !one.source_hidden() && (cells[one.cell()].port.ports != Ports::Any || !is_named());
-    matches(case.baseline, observation).iter().find(covers).map(|one| cells[one.cell()].row)
+    let mut covers =
+        |one: &Match| !one.source_hidden() && (cells[one.cell()].port.ports != Ports::Any || !is_named());
+    found.iter().find(|one| covers(one)).map(|one| cells[one.cell()].row)
 }
 
-fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> FlowVerdict {
+fn undeclared(case: &Case<'_>, readers: &mut Readers, observation: &Observation<'_>) -> FlowVerdict {
     if let Some((exception, expired)) = exempt::covering(case, observation) {
         return FlowVerdict::Exempt { exception, expired };
     }
@@ -127,7 +135,10 @@ fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> FlowVerdict {
     if !observation.clients.is_empty() && observation.ends().all(|end| end.flow.key.remote.is_unspecified()) {
         return FlowVerdict::OutOfScope;
     }
-    let in_scope =
-        observation.ends().flat_map(ObservedEnd::tuples).any(|tuple| case.declared.in_scope(&tuple));
-    if in_scope { FlowVerdict::Undeclared } else { FlowVerdict::OutOfScope }
+    let mut tuples = observation.ends().flat_map(ObservedEnd::tuples);
+    if tuples.any(|tuple| readers.declared.in_scope(&tuple)) {
+        FlowVerdict::Undeclared
+    } else {
+        FlowVerdict::OutOfScope
+    }
 }

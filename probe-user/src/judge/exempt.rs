@@ -13,7 +13,7 @@ pub(super) fn covering(case: &Case<'_>, observation: &Observation<'_>) -> Option
     let (_, last) = observation.seen();
     let covers = |exception: &Exception| {
         let mut tuples = observation.ends().flat_map(ObservedEnd::tuples);
-        tuples.any(|tuple| case.declared.exempts(exception, &tuple))
+        tuples.any(|tuple| case.rows().exempts(exception, &tuple))
     };
     let covering = exceptions.iter().enumerate().filter(|(_, exception)| covers(exception));
     let first = covering.map(|(index, exception)| (exception.expired(last), index)).min();

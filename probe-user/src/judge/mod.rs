@@ -12,9 +12,11 @@ mod row;
 mod verdict;
 mod watch;
 
+use std::sync::Arc;
+
 use crate::{
     flow::Window,
-    matching::{Matcher, Rows},
+    matching::{Compiled, Matcher, Reader, Rows},
     matrix::Exceptions,
 };
 
@@ -29,15 +31,36 @@ pub use watch::{ClusterWatch, Watches};
 /// What is held against what.
 pub struct Case<'a> {
     /// The declared rows, with the inventory.
-    pub declared: &'a Rows,
+    pub declared: &'a Arc<Compiled>,
     /// The baseline, with the same inventory.
-    pub baseline: &'a Rows,
+    pub baseline: &'a Arc<Compiled>,
     /// Exceptions, where there are any.
     pub exceptions: Option<&'a Exceptions>,
     /// The recordings' windows.
     pub windows: &'a [Window],
     /// Whether a required row that is only shared leaves the audit inconclusive.
     pub strict: bool,
+}
+
+impl<'a> Case<'a> {
+    /// The declared rows.
+    #[must_use]
+    pub fn rows(&self) -> &'a Rows {
+        self.declared.rows()
+    }
+}
+
+/// Who asks which rows a tuple fits.
+struct Readers {
+    declared: Reader,
+    baseline: Reader,
+}
+
+impl Readers {
+    fn of(case: &Case<'_>) -> Self {
+        let reader = |compiled: &Arc<Compiled>| Reader::new(Arc::clone(compiled));
+        Self { declared: reader(case.declared), baseline: reader(case.baseline) }
+    }
 }
 
 /// Everything that can be said.
@@ -67,20 +90,22 @@ impl Judgement<'_> {
 /// Judges.
 #[must_use]
 pub fn judge<'a>(case: &Case<'a>) -> Judgement<'a> {
-    let watches = Watches::new(case.declared.inventory(), case.windows);
-    let observations = join::observations(case.windows, case.declared.inventory());
-    let mut evidence = vec![Evidence::default(); case.declared.cells().len()];
+    let rows = case.rows();
+    let watches = Watches::new(rows.inventory(), case.windows);
+    let observations = join::observations(case.windows, rows.inventory());
+    let mut evidence = vec![Evidence::default(); rows.cells().len()];
+    let mut readers = Readers::of(case);
     let mut flows = Vec::with_capacity(observations.len());
     for observation in &observations {
-        flows.push(credit::give(case, observation, &mut evidence));
+        flows.push(credit::give(case, &mut readers, observation, &mut evidence));
     }
-    let cells = cell::judge(case.declared, &watches, &evidence);
-    let rows = row::sum_up(case.declared, cells);
-    let mut findings = finding::of_rows(case.declared, &rows);
-    findings.extend(finding::of_flows(case, &observations, &flows));
+    let cells = cell::judge(rows, &watches, &evidence);
+    let results = row::sum_up(rows, cells);
+    let mut findings = finding::of_rows(rows, &results);
+    findings.extend(finding::of_flows(rows, &mut readers.declared, &observations, &flows));
     findings.extend(finding::of_exceptions(case, &watches, &flows));
-    findings.extend(finding::of_overbroad_rows(case, &rows));
+    findings.extend(finding::of_overbroad_rows(rows, &results));
     finding::sort(&mut findings);
-    let inconclusive = row::inconclusive(case, &rows);
-    Judgement { watches, observations, flows, rows, findings, inconclusive }
+    let inconclusive = row::inconclusive(case, &results);
+    Judgement { watches, observations, flows, rows: results, findings, inconclusive }
 }

@@ -96,7 +96,7 @@ fn excuse_other_ports(rows: &Rows, cells: &mut [CellResult]) {
 pub(super) fn inconclusive(case: &Case<'_>, rows: &[RowResult]) -> Vec<String> {
     let mut reasons = BTreeSet::new();
     for result in rows {
-        let row = case.declared.row(result.row);
+        let row = case.rows().row(result.row);
         if row.expect == Expect::Optional {
             continue;
         }

@@ -6,7 +6,6 @@
 
 use super::cell::{Cell, Place};
 use super::leg;
-use super::placement::placed;
 use super::reach::{Reach, hold, is_inner};
 use super::rows::Rows;
 use super::tuple::{Side, Tuple};
@@ -64,38 +63,66 @@ impl Rows {
     /// has: a source of theirs may be behind it.
     #[must_use]
     pub fn unplaced_arrivals(&self, tuple: &Tuple<'_>) -> Vec<usize> {
+        self.unplaced_among(tuple, self.every_cell())
+    }
+
+    /// The same, of candidates.
+    pub(super) fn unplaced_among(
+        &self,
+        tuple: &Tuple<'_>,
+        candidates: impl Iterator<Item = usize>,
+    ) -> Vec<usize> {
+        if tuple.direction != Direction::Inbound {
+            return Vec::new();
+        }
         let reach = self.reach(tuple);
-        let client = placed(reach, tuple.client());
+        let client = self.placed(tuple, tuple.client());
         let proxies = || self.inventory.clusters.values().filter_map(|cluster| cluster.ingress.as_ref());
         let is_proxy = || proxies().any(|ingress| hold(&ingress.proxies, client.address));
-        if tuple.direction != Direction::Inbound || !(client.is_nowhere() || is_proxy()) {
+        if !(client.is_nowhere() || is_proxy()) {
             return Vec::new();
         }
         let arrives = |cell: &Cell| {
             let from_anybody = Cell { source: Place::Any, ..cell.clone() };
             leg::fit(reach, &from_anybody).is_some()
         };
-        let cells = self.cells.iter().enumerate().filter(|(_, cell)| arrives(cell));
-        cells.map(|(index, _)| index).collect()
+        candidates.filter(|index| arrives(&self.cells[*index])).collect()
     }
 
     /// Cells that the tuple may be of, whose peer nobody saw: it comes from their source, over their transport.
     #[must_use]
     pub fn unaddressed(&self, tuple: &Tuple<'_>) -> Vec<usize> {
-        let reach = self.reach(tuple);
+        self.unaddressed_among(tuple, self.every_cell())
+    }
+
+    /// The same, of candidates.
+    pub(super) fn unaddressed_among(
+        &self,
+        tuple: &Tuple<'_>,
+        candidates: impl Iterator<Item = usize>,
+    ) -> Vec<usize> {
         if tuple.direction == Direction::Inbound || !tuple.remote.is_unspecified() {
             return Vec::new();
         }
+        let reach = self.reach(tuple);
         let is_from =
             |cell: &Cell| cell.port.carries(tuple.protocol) && reach.holds(&cell.source, tuple.client());
-        let cells = self.cells.iter().enumerate().filter(|(_, cell)| is_from(cell));
-        cells.map(|(index, _)| index).collect()
+        candidates.filter(|index| is_from(&self.cells[*index])).collect()
     }
 
     /// Whether a row names the tuple's server as an endpoint, with its port. What a socket says to its own
     /// loopback address is nobody's access.
     #[must_use]
     pub fn names_port_of_endpoint(&self, tuple: &Tuple<'_>) -> bool {
+        self.names_port_among(tuple, self.every_cell())
+    }
+
+    /// The same, of candidates.
+    pub(super) fn names_port_among(
+        &self,
+        tuple: &Tuple<'_>,
+        mut candidates: impl Iterator<Item = usize>,
+    ) -> bool {
         let reach = self.reach(tuple);
         let names = |cell: &Cell| {
             matches!(cell.destination, Place::Endpoint { .. })
@@ -103,8 +130,7 @@ impl Rows {
                 && reach.goes_to(&cell.destination)
                 && leg::admits(reach, cell)
         };
-        let mut cells = self.cells.iter().enumerate();
         !tuple.on_loopback_address()
-            && cells.any(|(index, cell)| !self.is_wide_destination(index) && names(cell))
+            && candidates.any(|index| !self.is_wide_destination(index) && names(&self.cells[index]))
     }
 }

@@ -7,6 +7,7 @@
 mod binding;
 mod cell;
 mod compiled;
+mod directory;
 pub mod draft;
 mod exempt;
 mod hidden;

@@ -2,7 +2,6 @@
 
 use super::cell::{Cell, Place};
 use super::leg;
-use super::placement;
 use super::reach::Reach;
 use super::rows::Rows;
 use super::tuple::Tuple;
@@ -41,10 +40,18 @@ impl Rows {
     /// nobody saw.
     #[must_use]
     pub fn nearest(&self, tuple: &Tuple<'_>) -> Option<NearMiss> {
+        self.nearest_among(tuple, self.every_cell())
+    }
+
+    /// The same, of candidates.
+    pub(super) fn nearest_among(
+        &self,
+        tuple: &Tuple<'_>,
+        candidates: impl Iterator<Item = usize>,
+    ) -> Option<NearMiss> {
         let reach = self.reach(tuple);
-        let cells = self.cells.iter().enumerate();
-        let near = cells.filter_map(|(index, cell)| {
-            let differs = difference(reach, cell)?;
+        let near = candidates.filter_map(|index| {
+            let differs = difference(reach, &self.cells[index])?;
             let fitting =
                 if differs == Field::Destination { u128::MAX } else { self.width(index).destination };
             Some((fitting, differs, index))
@@ -54,8 +61,17 @@ impl Rows {
             cell,
             differs,
             declared: declared(&self.cells[cell], differs),
-            found: found(reach, differs),
+            found: self.found(tuple, differs),
         })
+    }
+
+    fn found(&self, tuple: &Tuple<'_>, differs: Field) -> String {
+        match differs {
+            Field::Port => format!("{}/{}", tuple.port, tuple.protocol),
+            Field::Source => self.placed(tuple, tuple.client()).label(),
+            Field::Destination => self.placed(tuple, tuple.server()).label(),
+            Field::Protocol => tuple.protocol.to_string(),
+        }
     }
 }
 
@@ -86,15 +102,5 @@ fn declared(cell: &Cell, differs: Field) -> String {
         Field::Source => cell.source.to_string(),
         Field::Destination => cell.destination.to_string(),
         Field::Protocol => cell.port.protocol.map_or_else(String::new, |protocol| protocol.to_string()),
-    }
-}
-
-fn found(reach: Reach<'_>, differs: Field) -> String {
-    let tuple = reach.tuple;
-    match differs {
-        Field::Port => format!("{}/{}", tuple.port, tuple.protocol),
-        Field::Source => placement::placed(reach, tuple.client()).label(),
-        Field::Destination => placement::placed(reach, tuple.server()).label(),
-        Field::Protocol => tuple.protocol.to_string(),
     }
 }

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use super::cell::{Cell, Place};
+use super::directory::Entry;
 use super::reach::{Reach, hold};
 use super::rows::{Matcher, Rows};
 use super::tuple::{Side, Tuple};
-use super::width;
 use crate::matrix::EndpointName;
 use crate::matrix::inventory::Endpoint;
 
@@ -63,25 +63,56 @@ impl Rows {
     /// Where both ends of the tuple are.
     #[must_use]
     pub fn place(&self, tuple: &Tuple<'_>) -> Placement {
-        let reach = self.reach(tuple);
-        Placement { client: placed(reach, tuple.client()), server: placed(reach, tuple.server()) }
+        Placement { client: self.placed(tuple, tuple.client()), server: self.placed(tuple, tuple.server()) }
     }
 
     /// Whether the matrix speaks of this kind of traffic: everything but what stays within one cluster, and of
     /// that only what a row fits, or what goes to an endpoint that a row with its source in that cluster names.
     #[must_use]
     pub fn in_scope(&self, tuple: &Tuple<'_>) -> bool {
+        let fits = || {
+            let mut found = Vec::new();
+            self.matches(tuple, &mut found);
+            !found.is_empty()
+        };
+        self.is_spoken_of(tuple, self.every_cell()) || fits()
+    }
+
+    /// The same of a tuple that fits no row; a row that speaks of it is among the candidates.
+    pub(super) fn is_spoken_of(&self, tuple: &Tuple<'_>, candidates: impl Iterator<Item = usize>) -> bool {
         let Placement { client, server } = self.place(tuple);
         let Some(cluster) = client.cluster.filter(|cluster| server.cluster.as_ref() == Some(cluster)) else {
             return true;
         };
         let reach = self.reach(tuple);
-        if self.cells.iter().any(|cell| names_destination(reach, cell, &cluster)) {
-            return true;
+        let mut candidates = candidates.map(|index| &self.cells[index]);
+        candidates.any(|cell| names_destination(reach, cell, &cluster))
+    }
+
+    pub(super) fn placed(&self, tuple: &Tuple<'_>, side: Side) -> Placed {
+        let reach = self.reach(tuple);
+        let candidates = self.directory.candidates(side.address);
+        let mut named: Vec<(&Entry, &Endpoint)> = candidates
+            .map(|entry| (entry, &self.inventory.endpoints[&entry.name]))
+            .filter(|(_, endpoint)| belongs(reach, endpoint, side))
+            .collect();
+        let names = named.iter().map(|(entry, _)| entry.name.clone()).collect();
+        named.sort_by_key(|(entry, _)| (entry.width, &entry.name));
+        let serves = |endpoint: &Endpoint| side.client || serves(endpoint, tuple.port);
+        let node = self.directory.node(side.address);
+        // What a node's address connects from is the node; an endpoint there is what the node serves.
+        let is_node = side.client && node.is_some();
+        let describes = |endpoint: &Endpoint| !is_everything(endpoint) && !is_node && serves(endpoint);
+        let narrowest = named.iter().find(|(_, endpoint)| describes(endpoint));
+        let (cluster, node) = home(reach, side, node);
+        let endpoint_home = || narrowest.and_then(|(_, endpoint)| endpoint.cluster.clone());
+        Placed {
+            address: side.address,
+            cluster: cluster.or_else(endpoint_home),
+            node,
+            names,
+            narrowest: narrowest.map(|(entry, _)| entry.name.clone()),
         }
-        let mut found = Vec::new();
-        self.matches(tuple, &mut found);
-        !found.is_empty()
     }
 }
 
@@ -89,37 +120,6 @@ fn names_destination(reach: Reach<'_>, cell: &Cell, cluster: &str) -> bool {
     matches!(cell.destination, Place::Endpoint { .. } | Place::Ingress { .. })
         && cell.source.cluster() == Some(cluster)
         && reach.holds(&cell.destination, reach.tuple.server())
-}
-
-pub(super) fn placed(reach: Reach<'_>, side: Side) -> Placed {
-    let mut named: Vec<(u128, &EndpointName, &Endpoint)> = reach
-        .inventory
-        .endpoints
-        .iter()
-        .filter(|(_, endpoint)| belongs(reach, endpoint, side))
-        .map(|(name, endpoint)| (width::of_endpoint(endpoint), name, endpoint))
-        .collect();
-    let names = named.iter().map(|(_, name, _)| (*name).clone()).collect();
-    named.sort_by_key(|(width, name, _)| (*width, *name));
-    let serves = |endpoint: &Endpoint| side.client || serves(endpoint, reach.tuple.port);
-    // What a node's address connects from is the node; an endpoint there is what the node serves.
-    let is_node = side.client && is_node(reach, side);
-    let describes = |endpoint: &Endpoint| !is_everything(endpoint) && !is_node && serves(endpoint);
-    let narrowest = named.iter().find(|(_, _, endpoint)| describes(endpoint));
-    let (cluster, node) = home(reach, side);
-    let endpoint_home = || narrowest.and_then(|(_, _, endpoint)| endpoint.cluster.clone());
-    Placed {
-        address: side.address,
-        cluster: cluster.or_else(endpoint_home),
-        node,
-        names,
-        narrowest: narrowest.map(|(_, name, _)| (*name).clone()),
-    }
-}
-
-fn is_node(reach: Reach<'_>, side: Side) -> bool {
-    let mut nodes = reach.inventory.clusters.values().flat_map(|cluster| cluster.nodes.values());
-    nodes.any(|addresses| addresses.contains(&side.address))
 }
 
 fn belongs(reach: Reach<'_>, endpoint: &Endpoint, side: Side) -> bool {
@@ -139,19 +139,17 @@ fn is_everything(endpoint: &Endpoint) -> bool {
     endpoint.cidrs.iter().any(|block| block.prefix_len() == 0)
 }
 
-/// Cluster and node: the reporter's own, or what the address says.
-fn home(reach: Reach<'_>, side: Side) -> (Option<String>, Option<String>) {
+/// Cluster and node: the reporter's own, or what the address says, which may be a node's.
+fn home(reach: Reach<'_>, side: Side, node: Option<(&str, &str)>) -> (Option<String>, Option<String>) {
     let tuple = reach.tuple;
+    let of = |(cluster, node): (&str, &str)| (Some(cluster.to_owned()), Some(node.to_owned()));
     if side.local || tuple.is_loopback() {
-        return (Some(tuple.cluster.to_owned()), Some(tuple.node.to_owned()));
+        return of((tuple.cluster, tuple.node));
+    }
+    if let Some(node) = node {
+        return of(node);
     }
     let clusters = || reach.inventory.clusters.iter();
-    for (name, cluster) in clusters() {
-        let node = cluster.nodes.iter().find(|(_, addresses)| addresses.contains(&side.address));
-        if let Some((node, _)) = node {
-            return (Some(name.clone()), Some(node.clone()));
-        }
-    }
     let own = [tuple.cluster].into_iter().filter(|name| reach.at_home(name, side)).map(str::to_owned);
     let inner = clusters().filter(|(name, _)| reach.at_home(name, side)).map(|(name, _)| name.clone());
     let edge = clusters().filter(|(_, cluster)| {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::cell::{self, Cell};
+use super::directory::Directory;
 use super::leg::{self, Leg};
 use super::reach::Reach;
 use super::tuple::Tuple;
@@ -73,6 +74,7 @@ pub struct Rows {
     index: Vec<(usize, usize)>,
     pub(super) inventory: Inventory,
     pub(super) cells: Vec<Cell>,
+    pub(super) directory: Directory,
     widths: Vec<Width>,
 }
 
@@ -86,7 +88,8 @@ impl Rows {
         let rows = matrices.iter().flat_map(|matrix| &matrix.rows).enumerate();
         let cells: Vec<Cell> = rows.flat_map(|(row, written)| cell::split(row, written, inventory)).collect();
         let widths = cells.iter().map(|cell| Width::of(cell, inventory)).collect();
-        Self { matrices: matrices.to_vec(), index, inventory: inventory.clone(), cells, widths }
+        let directory = Directory::of(inventory);
+        Self { matrices: matrices.to_vec(), index, inventory: inventory.clone(), cells, directory, widths }
     }
 
     /// How many rows there are.
@@ -144,6 +147,11 @@ impl Rows {
     #[must_use]
     pub fn width(&self, cell: usize) -> Width {
         self.widths[cell]
+    }
+
+    /// The index of each cell: of a question whatever it may be about.
+    pub(super) fn every_cell(&self) -> impl Iterator<Item = usize> + use<> {
+        0..self.cells.len()
     }
 
     pub(super) fn reach<'a>(&'a self, tuple: &'a Tuple<'a>) -> Reach<'a> {

@@ -16,7 +16,12 @@ pub struct Compared {
     pub matching: u64,
     /// Of them, those that several cells fit.
     pub several: u64,
+    /// Of those of which more was asked, those that almost fit a cell.
+    pub near: u64,
 }
+
+/// Of one tuple of so many all else is asked, too: that takes longer.
+const EVERY: usize = 8;
 
 /// Compares `worlds` matrices, each with so many tuples: one by one, then all at once, also by a reader that forgets soon.
 ///
@@ -36,10 +41,13 @@ pub fn compare(seed: u64, worlds: u64, tuples: usize) -> Compared {
         let mut forgetful = Reader::with_memo(compiled, 0);
         let asked: Vec<OwnedTuple> = (0..tuples).map(|_| world.tuple(&mut random)).collect();
         let mut expected: Vec<Vec<Match>> = Vec::new();
-        for tuple in &asked {
+        for (index, tuple) in asked.iter().enumerate() {
             let mut all = Vec::new();
             rows.matches(&tuple.tuple(), &mut all);
             check((seed, &rows), tuple, &all, reader.find(&tuple.tuple()));
+            if index % EVERY == 0 {
+                compared.near += u64::from(check_further((seed, &rows), tuple, &mut reader));
+            }
             compared.pairs += 1;
             compared.matching += u64::from(!all.is_empty());
             compared.several += u64::from(all.len() > 1);
@@ -74,4 +82,19 @@ fn check((seed, rows): (u64, &Rows), tuple: &OwnedTuple, all: &[Match], found: F
     let mut credited = all.to_vec();
     rows.credit(&mut credited);
     assert_eq!(found.credited(), credited, "seed {seed}: {tuple:?}");
+}
+
+/// What else is asked than which cells it fits; whether it almost fits one.
+fn check_further((seed, rows): (u64, &Rows), tuple: &OwnedTuple, reader: &mut Reader) -> bool {
+    let tuple = tuple.tuple();
+    let told = |what| format!("seed {seed}: {what} of {tuple:?}");
+    let (found, nearest) = (reader.nearest(&tuple), rows.nearest(&tuple));
+    assert_eq!(found, nearest, "{}", told("the nearest cell"));
+    assert_eq!(reader.in_scope(&tuple), rows.in_scope(&tuple), "{}", told("the scope"));
+    let (found, expected) = (reader.unplaced_arrivals(&tuple), rows.unplaced_arrivals(&tuple));
+    assert_eq!(found, expected, "{}", told("unplaced arrivals"));
+    assert_eq!(reader.unaddressed(&tuple), rows.unaddressed(&tuple), "{}", told("unaddressed cells"));
+    let (found, expected) = (reader.names_port_of_endpoint(&tuple), rows.names_port_of_endpoint(&tuple));
+    assert_eq!(found, expected, "{}", told("a named port"));
+    nearest.is_some()
 }

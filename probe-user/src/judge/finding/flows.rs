@@ -9,8 +9,8 @@ use super::{Finding, FindingKind, Severity};
 use crate::{
     event::Protocol,
     flow::{Direction, Outcomes},
-    judge::{Case, Observation, ObservedEnd, verdict::FlowVerdict},
-    matching::{NearMiss, Placed, Placement},
+    judge::{Observation, ObservedEnd, verdict::FlowVerdict},
+    matching::{NearMiss, Placed, Placement, Reader, Rows},
     workload,
 };
 
@@ -61,7 +61,8 @@ impl UndeclaredFlow {
 
 /// What the undeclared flows give: one finding for a workload, a peer and a port, however many nodes saw it.
 pub(in crate::judge) fn of_flows(
-    case: &Case<'_>,
+    rows: &Rows,
+    reader: &mut Reader,
     observations: &[Observation<'_>],
     verdicts: &[FlowVerdict],
 ) -> Vec<Finding> {
@@ -70,7 +71,7 @@ pub(in crate::judge) fn of_flows(
         if *verdict != FlowVerdict::Undeclared {
             continue;
         }
-        let Some(flow) = undeclared(case, observation) else { continue };
+        let Some(flow) = undeclared(rows, reader, observation) else { continue };
         let key = identity(&flow);
         match grouped.get_mut(&key) {
             Some(known) => merge(known, flow),
@@ -92,16 +93,19 @@ pub(in crate::judge) fn of_flows(
 fn adopt_arrivals(
     mut grouped: BTreeMap<[String; 4], UndeclaredFlow>,
 ) -> BTreeMap<[String; 4], UndeclaredFlow> {
-    let orphans = grouped.iter().filter(|(_, flow)| flow.client == Outcomes::default());
-    let orphans: Vec<[String; 4]> = orphans.map(|(key, _)| key.clone()).collect();
-    for orphan in orphans {
-        let [source, _, peer, port] = &orphan;
-        let is_alike =
-            |key: &&[String; 4]| **key != orphan && [&key[0], &key[2], &key[3]] == [source, peer, port];
-        let mut alike = grouped.keys().filter(is_alike).cloned();
-        if let (Some(key), None) = (alike.next(), alike.next())
-            && let Some(flow) = grouped.remove(&orphan)
-            && let Some(known) = grouped.get_mut(&key)
+    let is_orphan = |flow: &UndeclaredFlow| flow.client == Outcomes::default();
+    let mut alike: BTreeMap<[&str; 3], Vec<&[String; 4]>> = BTreeMap::new();
+    for key @ [source, _, peer, port] in grouped.keys() {
+        alike.entry([source, peer, port]).or_default().push(key);
+    }
+    let adopted = alike.into_values().filter_map(|keys| match keys[..] {
+        [one, other] if is_orphan(&grouped[one]) => Some([one.clone(), other.clone()]),
+        [other, one] if is_orphan(&grouped[one]) => Some([one.clone(), other.clone()]),
+        _ => None,
+    });
+    for [orphan, maker] in adopted.collect::<Vec<_>>() {
+        if let Some(flow) = grouped.remove(&orphan)
+            && let Some(known) = grouped.get_mut(&maker)
         {
             merge(known, flow);
         }
@@ -109,18 +113,15 @@ fn adopt_arrivals(
     grouped
 }
 
-fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> Option<UndeclaredFlow> {
+fn undeclared(rows: &Rows, reader: &mut Reader, observation: &Observation<'_>) -> Option<UndeclaredFlow> {
     let end = observation.ends().next()?;
     let tuple = end.as_its_client_came();
     let clients = || observation.clients.iter();
     let names = |end: &ObservedEnd<'_>| format!("{}/{}", end.window.cluster, end.window.node);
     let processes = clients().flat_map(|end| &end.flow.processes).map(|process| process.command.clone());
     Some(UndeclaredFlow {
-        placement: case.declared.place(&tuple),
-        behind: observation
-            .clients
-            .iter()
-            .find_map(|end| Some(case.declared.place(&end.beyond().next()?).server)),
+        placement: rows.place(&tuple),
+        behind: observation.clients.iter().find_map(|end| Some(rows.place(&end.beyond().next()?).server)),
         workload: clients()
             .find_map(|end| end.flow.key.workload.cgroup.as_deref())
             .map(workload::stable_name),
@@ -136,7 +137,7 @@ fn undeclared(case: &Case<'_>, observation: &Observation<'_>) -> Option<Undeclar
         nodes: observation.ends().map(names).collect(),
         seen: observation.seen(),
         direction_unknown: observation.ends().all(|end| end.flow.key.direction == Direction::Unknown),
-        near_miss: case.declared.nearest(&tuple),
+        near_miss: reader.nearest(&tuple),
     })
 }
 

@@ -6,6 +6,7 @@ mod rows;
 use sha2::{Digest, Sha256};
 
 use super::{Case, cell::CellResult, row::RowResult, verdict::FlowVerdict, watch::Watches};
+use crate::matching::Rows;
 pub use flows::UndeclaredFlow;
 pub(in crate::judge) use flows::of_flows;
 pub(in crate::judge) use rows::of_rows;
@@ -129,12 +130,12 @@ pub(super) fn of_exceptions(case: &Case<'_>, watches: &Watches, verdicts: &[Flow
 }
 
 /// Rows that take anybody, or a great part of the Internet, and that were the only excuse of what was seen.
-pub(super) fn of_overbroad_rows(case: &Case<'_>, results: &[RowResult]) -> Vec<Finding> {
+pub(super) fn of_overbroad_rows(rows: &Rows, results: &[RowResult]) -> Vec<Finding> {
     let finding = |result: &RowResult| {
-        let wide = |cell: &&CellResult| case.declared.is_wide(cell.cell);
+        let wide = |cell: &&CellResult| rows.is_wide(cell.cell);
         let proven = |cell: &CellResult| cell.evidence.proven.count();
         let connections: u64 = result.cells.iter().filter(wide).map(proven).sum();
-        let row = &case.declared.row(result.row).id;
+        let row = &rows.row(result.row).id;
         let kind = FindingKind::Overbroad { row: result.row, connections };
         (connections > 0).then(|| Finding::new(kind, Severity::Low, &[row]))
     };

@@ -64,8 +64,7 @@ impl Index {
         let mut between = HashMap::<_, Vec<Candidate>>::new();
         for (index, cell) in (0..).zip(&rows.cells) {
             let (source, destination) = (number(&cell.source), number(&cell.destination));
-            let candidates = between.entry((source, destination)).or_default();
-            candidates.extend(Candidate::of(index, cell, inventory));
+            between.entry((source, destination)).or_default().push(Candidate::of(index, cell, inventory));
         }
         let all = |test: &dyn Fn(&Place) -> bool| -> Vec<PlaceId> {
             (0..).zip(&places).filter(|(_, place)| test(place)).map(|(id, _)| id).collect()
@@ -123,6 +122,23 @@ impl Index {
         &self.neighbours[source as usize][DESTINATIONS]
     }
 
+    /// Every cell from one of a client's places.
+    pub(super) fn cells_from(&self, client: &End) -> impl Iterator<Item = usize> {
+        let to = |from: PlaceId| self.destinations(from).iter().map(move |to| (from, *to));
+        client.places.iter().flat_map(move |from| to(*from)).flat_map(|pair| self.cells_between(pair))
+    }
+
+    /// Every cell to one of a server's places.
+    pub(super) fn cells_to(&self, server: &End) -> impl Iterator<Item = usize> {
+        let from = |to: PlaceId| self.sources(to).iter().map(move |from| (*from, to));
+        server.places.iter().flat_map(move |to| from(*to)).flat_map(|pair| self.cells_between(pair))
+    }
+
+    /// Also of those that fit no port.
+    fn cells_between(&self, pair: (PlaceId, PlaceId)) -> impl Iterator<Item = usize> {
+        self.between.get(&pair).into_iter().flatten().map(|one| one.cell as usize)
+    }
+
     fn places(&self, reach: Reach<'_>, side: Side, class: &Class) -> Box<[PlaceId]> {
         let mut found = HashSet::new();
         let others = if side.client { DESTINATIONS } else { SOURCES };
@@ -173,7 +189,7 @@ impl Index {
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     cell: u32,
-    /// No port below and none above fits.
+    /// No port below and none above fits; where the first is above the last none does.
     first: u16,
     last: u16,
     /// Any if `None`.
@@ -181,18 +197,17 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// None where no port fits.
-    fn of(index: u32, cell: &Cell, inventory: &Inventory) -> Option<Self> {
+    fn of(index: u32, cell: &Cell, inventory: &Inventory) -> Self {
+        const NONE: (u16, u16) = (u16::MAX, 0);
         let declared = match cell.port.ports {
-            Ports::Range { first, last } => Some((first, last)),
-            Ports::Any | Ports::None => Some((0, u16::MAX)),
-            Ports::Varies => None,
+            Ports::Range { first, last } => (first, last),
+            Ports::Any | Ports::None => (0, u16::MAX),
+            Ports::Varies => NONE,
         };
         let bound = bound_ports(inventory, cell);
-        let bound = bound.first().zip(bound.last()).map(|(first, last)| (*first, *last));
-        let around = |one: (u16, u16), other: (u16, u16)| (one.0.min(other.0), one.1.max(other.1));
-        let (first, last) = declared.into_iter().chain(bound).reduce(around)?;
-        Some(Self { cell: index, first, last, protocol: cell.port.protocol })
+        let (lowest, highest) = bound.first().zip(bound.last()).map_or(NONE, |(first, last)| (*first, *last));
+        let (first, last) = (declared.0.min(lowest), declared.1.max(highest));
+        Self { cell: index, first, last, protocol: cell.port.protocol }
     }
 
     fn may_take(&self, port: u16, protocol: Protocol) -> bool {

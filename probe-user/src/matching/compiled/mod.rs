@@ -19,6 +19,7 @@
 mod blocks;
 mod classes;
 mod ends;
+mod further;
 mod hot;
 mod index;
 mod memo;

@@ -207,7 +207,7 @@ impl Reader {
     }
 
     /// Forgets what there is too much of: sets, or ends with all that speaks of them. Nobody holds a set now.
-    fn make_room(&mut self) {
+    pub(super) fn make_room(&mut self) {
         let are_many = self.ends.size() + self.neighbours.size() > self.limit || self.ends.are_full();
         if are_many {
             self.ends = Ends::of(self.compiled.classes.len());
@@ -222,7 +222,7 @@ impl Reader {
 
     /// The classes of the reporter's own address and of his peer's.
     #[inline]
-    fn classes(&self, question: &Question) -> [ClassId; 2] {
+    pub(super) fn classes(&self, question: &Question) -> [ClassId; 2] {
         let [own, peers] = *question.ends();
         let [own_is_v6, peers_is_v6] = question.are_v6();
         [self.compiled.table.class(own, own_is_v6), self.compiled.table.class(peers, peers_is_v6)]
@@ -260,6 +260,10 @@ impl Reader {
         set
     }
 
+    pub(super) fn end(&self, end: EndId) -> &End {
+        self.ends.end(end)
+    }
+
     /// Asks the rules of each cell between two ends, the reporter's own and his peer's.
     fn ask(&mut self, reach: Reach<'_>, ends: [EndId; 2]) -> SetId {
         let [own, peers] = ends.map(|end| self.ends.end(end));
@@ -276,7 +280,7 @@ impl Reader {
     }
 
     /// The numbers of the reporter's own end and of his peer's, worked out where nobody asked for them yet.
-    fn ends(&mut self, reach: Reach<'_>, view: View, classes: [ClassId; 2]) -> [EndId; 2] {
+    pub(super) fn ends(&mut self, reach: Reach<'_>, view: View, classes: [ClassId; 2]) -> [EndId; 2] {
         let mut ends = self.ends.find(view, classes);
         for ((end, class), whose) in ends.iter_mut().zip(classes).zip([Whose::Own, Whose::Peers]) {
             if *end == ends::UNKNOWN {

@@ -33,16 +33,16 @@ pub(super) fn finding(case: &Case<'_>, judgement: &Judgement<'_>, found: &judge:
     };
     match &found.kind {
         FindingKind::Missing(at) | FindingKind::Failing(at) | FindingKind::Degraded(at) => {
-            of_cell(case.declared, &judgement.rows[at.row].cells[at.cell], &mut finding);
+            of_cell(case.rows(), &judgement.rows[at.row].cells[at.cell], &mut finding);
         }
-        FindingKind::Undeclared(flow) => of_flow(case.declared, flow, &mut finding),
+        FindingKind::Undeclared(flow) => of_flow(case.rows(), flow, &mut finding),
         FindingKind::ExpiredException(index) | FindingKind::UnusedException(index) => {
             of_exception(case, *index, &mut finding);
         }
         FindingKind::Overbroad { row, connections } => {
-            finding.row = Some(place(case.declared, *row));
+            finding.row = Some(place(case.rows(), *row));
             let count = words::plural(*connections, "connection");
-            let id = &case.declared.row(*row).id;
+            let id = &case.rows().row(*row).id;
             finding.message = format!("{id} is so wide that it alone excuses {count}");
         }
     }

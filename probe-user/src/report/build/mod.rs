@@ -27,7 +27,7 @@ pub struct Sources {
 /// Builds the report.
 #[must_use]
 pub fn build(case: &Case<'_>, judgement: &Judgement<'_>, sources: Sources) -> Report {
-    let rows = case.declared;
+    let rows = case.rows();
     let inventory = rows.inventory();
     let document = |name: Option<&str>, file: &str, digest: &str| Document {
         name: name.map(str::to_owned),
@@ -41,7 +41,13 @@ pub fn build(case: &Case<'_>, judgement: &Judgement<'_>, sources: Sources) -> Re
         summary: summary(judgement),
         matrix: rows.matrices().iter().map(matrix).collect(),
         inventory: document(None, &inventory.file, &inventory.digest),
-        baseline: case.baseline.matrices().first().map(matrix).unwrap_or_else(|| document(None, "", "")),
+        baseline: case
+            .baseline
+            .rows()
+            .matrices()
+            .first()
+            .map(matrix)
+            .unwrap_or_else(|| document(None, "", "")),
         exceptions: case.exceptions.map(|list| document(None, &list.file, &list.digest)),
         recordings: sources.recordings,
         window: span(judgement.watches.start, judgement.watches.end),
@@ -51,7 +57,7 @@ pub fn build(case: &Case<'_>, judgement: &Judgement<'_>, sources: Sources) -> Re
         findings: judgement.findings.iter().map(|one| finding::finding(case, judgement, one)).collect(),
         rows: judgement.rows.iter().map(|result| row(rows, result)).collect(),
         counts: counts(judgement),
-        baseline_rows: baseline_rows(case.baseline, judgement),
+        baseline_rows: baseline_rows(case.baseline.rows(), judgement),
     }
 }
 

@@ -14,10 +14,10 @@ pub fn line(thousands: u64) -> Line {
     let compared = oracle::compare(7, thousands, TUPLES);
     println!("  {compared:?}");
     let pass = compared.matching * 6 > compared.pairs && compared.several * 12 > compared.pairs;
-    let oracle::Compared { pairs, matching, several } = compared;
+    let oracle::Compared { pairs, matching, several, near } = compared;
     Line::tried(
         "identical to the plain matcher",
         pass,
-        json!({ "pairs": pairs, "matching": matching, "several": several }),
+        json!({ "pairs": pairs, "matching": matching, "several": several, "near": near }),
     )
 }
