@@ -1,6 +1,8 @@
 //! One decoded fact about one socket, whoever reported it.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, fmt, net::IpAddr};
+
+use probe_common::COMMAND_LENGTH;
 
 /// Transport protocol of a flow or of a declared port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -16,8 +18,8 @@ pub enum Protocol {
     Icmp,
 }
 
-impl std::fmt::Display for Protocol {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Protocol {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
@@ -48,13 +50,39 @@ pub struct Face {
 }
 
 /// The caller of `connect()`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Process id in the initial PID namespace.
     pub id: u32,
-    /// The calling thread's name as the kernel keeps it (up to 15 bytes), invalid UTF-8 replaced. It is
-    /// chosen by the process: a renderer escapes it.
-    pub command: String,
+    /// The calling thread's name.
+    pub command: Command,
+}
+
+/// A thread's name as the kernel keeps it: up to 15 bytes, whatever they are. The process chooses them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Command([u8; COMMAND_LENGTH]);
+
+impl Command {
+    /// That of these bytes up to the first NUL.
+    #[must_use]
+    pub fn new(mut bytes: [u8; COMMAND_LENGTH]) -> Self {
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(COMMAND_LENGTH);
+        bytes[end..].fill(0);
+        Self(bytes)
+    }
+
+    /// As text, invalid UTF-8 replaced. A renderer escapes it.
+    #[must_use]
+    pub fn to_text(&self) -> Cow<'_, str> {
+        let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(COMMAND_LENGTH);
+        String::from_utf8_lossy(&self.0[..end])
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_text().fmt(formatter)
+    }
 }
 
 /// What happened.

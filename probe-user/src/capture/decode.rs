@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use bytes::Buf;
 use probe_common::{AttemptRecord, COMMAND_LENGTH, Dialled, kind};
 
-use crate::event::{Datagrams, End, Event, Kind, Process, Way};
+use crate::event::{Command, Datagrams, End, Event, Kind, Process, Way};
 
 /// A record that the probe of this build could not have written.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -166,8 +166,7 @@ fn caller(bytes: &mut &[u8]) -> (Process, u32) {
     let elapsed = bytes.get_u32_ne();
     let mut command = [0; COMMAND_LENGTH];
     bytes.copy_to_slice(&mut command);
-    let end = command.iter().position(|byte| *byte == 0).unwrap_or(COMMAND_LENGTH);
-    (Process { id, command: String::from_utf8_lossy(&command[..end]).into_owned() }, elapsed)
+    (Process { id, command: Command::new(command) }, elapsed)
 }
 
 #[cfg(test)]
@@ -213,7 +212,8 @@ mod tests {
         bytes[70] = kind::ATTEMPT | kind::WITH_CALLER;
         let decoded = decode(&bytes).expect("well-formed");
         let event = decoded.event();
-        assert_eq!(event.process, Some(Process { id: 12, command: "ba\u{fffd}d".into() }));
+        let process = event.process.expect("it has a caller");
+        assert_eq!((process.id, &*process.command.to_text()), (12, "ba\u{fffd}d"));
         assert_eq!(event.elapsed, 13_000);
     }
 

@@ -113,13 +113,13 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::event::{End, Kind, Process};
+    use crate::event::{Command, End, Kind, Process};
 
     const SECOND: u64 = 1_000_000_000;
 
     fn event(kind: Kind, time: u64) -> Event {
         let end = End { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 443 };
-        let process = (kind != Kind::Connected).then(|| Process { id: 1, command: "c".into() });
+        let process = (kind != Kind::Connected).then(|| Process { id: 1, command: Command::new(*b"c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0") });
         Event {
             kind,
             time,

@@ -48,9 +48,38 @@ pub(super) struct Folded {
     /// `CLOCK_BOOTTIME`, nanoseconds.
     pub(super) first: u64,
     last: u64,
-    pub(super) processes: Vec<ProcessSeen>,
+    callers: Vec<Caller>,
     /// Those of which nobody kept the process.
     pub(super) folded: u64,
+}
+
+/// A process that connected, by the name of its thread.
+#[derive(Clone, Copy, Debug)]
+struct Caller {
+    process: Process,
+    attempts: u64,
+}
+
+impl Folded {
+    /// Counts an attempt under a name, as long as there is room for it (see [`Flow::PROCESSES`]).
+    pub(super) fn note(&mut self, process: &Process) {
+        if let Some(known) = self.callers.iter_mut().find(|known| known.process.command == process.command) {
+            known.process.id = process.id;
+            known.attempts += 1;
+        } else if self.callers.len() < Flow::PROCESSES {
+            self.callers.push(Caller { process: *process, attempts: 1 });
+        }
+    }
+
+    /// The processes by their names as text, in order.
+    fn processes(&self) -> Vec<ProcessSeen> {
+        let mut processes = Vec::with_capacity(self.callers.len());
+        for Caller { process, attempts } in &self.callers {
+            ProcessSeen::note(&mut processes, &process.command.to_text(), process.id, *attempts);
+        }
+        processes.sort_by(|left, right| left.command.cmp(&right.command));
+        processes
+    }
 }
 
 /// Names for the kernel's ids, and the clock.
@@ -79,7 +108,7 @@ impl RawFlows {
         folded.first = folded.first.min(first);
         folded.last = folded.last.max(last);
         if let Some(process) = process {
-            ProcessSeen::note(&mut folded.processes, &process.command, process.id, 1);
+            folded.note(process);
         }
         folded
     }
@@ -114,8 +143,8 @@ fn named(key: &RawKey, names: &impl Naming) -> FlowKey {
 
 /// Two ids may bear one name (a cgroup made again): their flows become one.
 fn add(flows: &mut BTreeMap<FlowKey, Flow>, key: FlowKey, folded: Folded, names: &impl Naming) {
-    let Folded { outcomes, first, last, mut processes, folded } = folded;
-    processes.sort_by(|left, right| left.command.cmp(&right.command));
+    let processes = folded.processes();
+    let Folded { outcomes, first, last, folded, callers: _ } = folded;
     let (first_seen, last_seen) = (names.wall(first), names.wall(last));
     match flows.get_mut(&key) {
         Some(flow) => flow.merge(&outcomes, (first_seen, last_seen), (&processes, folded)),

@@ -7,7 +7,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::{
-    Direction, Flow, Outcomes, ProcessSeen,
+    Direction, Flow, Outcomes,
     exchanges::Exchanges,
     fold::{Naming, RawFlows, RawKey},
     latest::Latest,
@@ -225,7 +225,7 @@ impl FlowTable {
             (&event.process, self.flows.get_mut(&RawKey::outbound(&event)))
         {
             folded.first = folded.first.min(event.time);
-            ProcessSeen::note(&mut folded.processes, &process.command, process.id, 1);
+            folded.note(process);
         }
     }
 

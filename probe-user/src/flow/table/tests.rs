@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::*;
-use crate::event::Process;
+use crate::event::{Command, Process};
 
 struct Plain;
 
@@ -19,13 +19,19 @@ impl Naming for Plain {
     }
 }
 
+fn command(name: &str) -> Command {
+    let mut bytes = [0; 16];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    Command::new(bytes)
+}
+
 fn end(address: [u8; 4], port: u16) -> End {
     End { address: IpAddr::from(address), port }
 }
 
 fn event(kind: Kind, socket: u64, time: u64) -> Event {
     let process =
-        matches!(kind, Kind::Attempted | Kind::Unrouted).then(|| Process { id: 12, command: "curl".into() });
+        matches!(kind, Kind::Attempted | Kind::Unrouted).then(|| Process { id: 12, command: command("curl") });
     Event {
         kind,
         time,
@@ -182,7 +188,7 @@ fn process_names_are_bounded_and_attempts_are_not() {
     let mut table = FlowTable::default();
     for socket in 0..100 {
         let mut attempt = event(Kind::Attempted, socket, socket);
-        attempt.process = Some(Process { id: 1, command: format!("worker-{socket}") });
+        attempt.process = Some(Process { id: 1, command: command(&format!("worker-{socket}")) });
         table.observe(attempt);
         table.observe(event(Kind::Connected, socket, socket));
     }

@@ -1,12 +1,25 @@
 //! Who reports, as far as rules can tell: a cluster, and which endpoints a workload belongs to.
 
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 
 use super::super::{reach::is_below, rows::Rows};
 
 /// Who reports: a cluster and a workload, as far as rules can tell workloads apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Reporter(pub(super) u32);
+
+/// A cluster and a cgroup, to be looked for.
+#[derive(Hash)]
+struct Names<'a> {
+    cluster: &'a str,
+    cgroup: Option<&'a str>,
+}
+
+impl Equivalent<(String, Option<String>)> for Names<'_> {
+    fn equivalent(&self, (cluster, cgroup): &(String, Option<String>)) -> bool {
+        self.cluster == cluster && self.cgroup == cgroup.as_deref()
+    }
+}
 
 /// So many cgroups are remembered with their reporters.
 const REMEMBERED: usize = 1 << 15;
@@ -44,10 +57,10 @@ impl Reporters {
     }
 
     pub(super) fn of_names(&mut self, cluster: &str, cgroup: Option<&str>) -> Reporter {
-        let asked = (cluster.to_owned(), cgroup.map(str::to_owned));
-        if let Some(reporter) = self.lately.get(&asked) {
+        if let Some(reporter) = self.lately.get(&Names { cluster, cgroup }) {
             return *reporter;
         }
+        let asked = (cluster.to_owned(), cgroup.map(str::to_owned));
         let holding = |cgroup: &str| {
             let prefixes = (0..).zip(&self.prefixes);
             prefixes.filter(|(_, prefixes)| is_below(cgroup, prefixes)).map(|(index, _)| index).collect()
