@@ -71,6 +71,12 @@ impl Command {
         Self(bytes)
     }
 
+    /// The bytes, filled up with NUL.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; COMMAND_LENGTH] {
+        &self.0
+    }
+
     /// As text, invalid UTF-8 replaced. A renderer escapes it.
     #[must_use]
     pub fn to_text(&self) -> Cow<'_, str> {

@@ -49,6 +49,14 @@ fn a_trace_is_told_as_on_every_kernel() {
 }
 
 #[test]
+fn every_connection_by_itself_tells_the_same_trace() {
+    let is_blessing = std::env::var_os("FLOWDRIFT_BLESS").is_some();
+    if needs::root("every_connection_by_itself_tells_the_same_trace") && !is_blessing {
+        holds(&recorded(&["--every-connection"]));
+    }
+}
+
+#[test]
 fn packets_tell_the_same_trace() {
     if needs::root("packets_tell_the_same_trace") && std::env::var_os("FLOWDRIFT_BLESS").is_none() {
         holds(&recorded(&["--udp-by-packets"]));

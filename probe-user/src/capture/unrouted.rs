@@ -119,7 +119,8 @@ mod tests {
 
     fn event(kind: Kind, time: u64) -> Event {
         let end = End { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 443 };
-        let process = (kind != Kind::Connected).then(|| Process { id: 1, command: Command::new(*b"c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0") });
+        let process = (kind != Kind::Connected)
+            .then(|| Process { id: 1, command: Command::new(*b"c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0") });
         Event {
             kind,
             time,

@@ -18,7 +18,6 @@ use crate::{
     matrix::{Exceptions, Inventory, Matrix},
     observe::Settings,
     report::{self, Report, Sources, model::Document},
-    source::recording,
 };
 
 /// Hold what the kernels saw against the declared flow matrix
@@ -57,6 +56,9 @@ pub(super) struct Arguments {
     /// Keep what was seen as a recording, too
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     record: Option<PathBuf>,
+    /// Keep every connection by itself in the recording, and not only the flows that they are folded into
+    #[arg(long, requires = "record")]
+    every_connection: bool,
     #[command(flatten)]
     live: LiveArguments,
 }
@@ -92,9 +94,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
         strict: arguments.strict,
     };
     let judgement = judge::judge(&case);
-    let report = report::build(&case, &judgement, Sources { recordings });
+    let exit = exit(&judgement);
+    let report = report::build(&case, judgement, Sources { recordings });
+    // All is in the report.
+    drop((declared, windows));
     write(arguments.format, &report, output)?;
-    Ok(exit(&judgement))
+    Ok(exit)
 }
 
 fn exit(judgement: &Judgement<'_>) -> Exit {
@@ -120,13 +125,15 @@ fn watch(arguments: &Arguments, inventory: &Inventory) -> Result<(Window, Docume
         None => cluster_of(&node, inventory)?,
     };
     recordings::known(&cluster, &node, inventory)?;
-    let settings =
-        Settings { cluster: cluster.clone(), node: node.clone(), probe: arguments.live.options()? };
+    let settings = Settings {
+        cluster: cluster.clone(),
+        node: node.clone(),
+        probe: arguments.live.options()?,
+        every_connection: arguments.every_connection,
+    };
     let record = arguments.record.as_deref().map(Output::open).transpose()?;
-    let window = live::watch(settings, &arguments.live)?;
-    if let Some(record) = record
-        && let Err(error) = record.write(|sink| recording::write(&window, sink))
-    {
+    let (window, recorded) = live::watch(settings, &arguments.live, record)?;
+    if let Err(error) = recorded {
         // The report is worth more than the recording, and still comes.
         eprintln!("flowdrift: warning: {error:#}");
     }
@@ -149,9 +156,8 @@ fn cluster_of(node: &str, inventory: &Inventory) -> Result<String> {
 }
 
 fn write(format: Format, report: &Report, output: Output) -> Result<()> {
-    let text = match format {
-        Format::Text => report::text(report),
-        Format::Json => report::json(report)?,
-    };
-    output.write(|sink| sink.write_all(text.as_bytes()))
+    output.write(|sink| match format {
+        Format::Text => sink.write_all(report::text(report).as_bytes()),
+        Format::Json => report::json(report, sink),
+    })
 }

@@ -61,7 +61,12 @@ fn try_probe() -> Result<(), StartError> {
         say("program", &format!("{}: {} verified instructions", program.name, program.verified_instructions));
     }
     drop(probe);
-    let settings = Settings { cluster: String::new(), node: String::new(), probe: Options::default() };
+    let settings = Settings {
+        cluster: String::new(),
+        node: String::new(),
+        probe: Options::default(),
+        every_connection: false,
+    };
     let watch = Watch::start(settings)?;
     say(
         "probe",

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::{output::Output, recorder::Recorder};
 use crate::{
     capture::{Namespace, Options, lockdown},
     flow::Window,
@@ -87,13 +88,19 @@ fn kib(text: &str, least: u32) -> Result<u32, String> {
     }
 }
 
-/// Watches until the duration is over or the user stops it, and closes the window.
-pub(super) fn watch(settings: Settings, arguments: &LiveArguments) -> Result<Window> {
+/// Watches until the duration is over or the user stops it, closes the window, and records it where that is asked for; what
+/// became of that.
+pub(super) fn watch(
+    settings: Settings,
+    arguments: &LiveArguments,
+    record: Option<Output>,
+) -> Result<(Window, Result<()>)> {
     let duration = arguments.duration;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything is attached: from here on a signal ends the window and never loses it.
         let stopped = stop_signals()?;
+        let mut recorder = record.map(|output| Recorder::begin(output, &settings));
         let mut watch = Watch::start(settings).context("the probe does not start")?;
         for gap in watch.gaps() {
             eprintln!("flowdrift: coverage gap: {gap}");
@@ -107,9 +114,12 @@ pub(super) fn watch(settings: Settings, arguments: &LiveArguments) -> Result<Win
             watch.older_connections()
         );
         let progress = progress();
-        watch.run(duration, stopped).await?;
+        let keep = |pages: &[Vec<u8>]| recorder.iter_mut().for_each(|recorder| recorder.keep(pages));
+        watch.run(duration, stopped, keep).await?;
         progress.finish_and_clear();
-        watch.close().context("closing the window")
+        let closed = watch.close().context("closing the window")?;
+        let recorded = recorder.map_or(Ok(()), |recorder| recorder.end(&closed));
+        Ok((closed.window, recorded))
     })
 }
 

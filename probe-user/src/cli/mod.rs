@@ -9,6 +9,7 @@ mod live;
 mod matrix;
 mod output;
 mod record;
+mod recorder;
 mod recordings;
 
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 //! mistyped path, and takes its name only once it is whole.
 
 use std::{
+    fmt,
     fs::{self, File},
     io::{self, BufWriter, Write},
     os::unix::fs::MetadataExt,
@@ -81,22 +82,49 @@ impl Output {
 
     /// Writes all of it. Whoever reads standard output may have seen enough (`| head`).
     pub(super) fn write(mut self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-        match &mut self {
-            // Standard output would write each line by itself.
-            Self::Standard => match buffered(io::stdout().lock(), fill) {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                written => written.context("writing to standard output"),
-            },
-            Self::Special { name, file } => {
-                buffered(file, fill).with_context(|| format!("writing {}", name.display()))
+        let written = self.begin().and_then(|mut to| {
+            fill(&mut to)?;
+            to.flush()
+        });
+        let name = self.to_string();
+        match written {
+            Err(error) if matches!(self, Self::Standard) && error.kind() == io::ErrorKind::BrokenPipe => {
+                Ok(())
             }
-            Self::InPlace { name, file } => file
-                .set_len(0)
-                .and_then(|()| buffered(file, fill))
-                .with_context(|| format!("writing {}", name.display())),
-            Self::File { name, unfinished, file } => buffered(file, fill)
-                .and_then(|()| fs::rename(&unfinished, &name))
-                .with_context(|| format!("writing {}", name.display())),
+            written => written.and_then(|()| self.end()).with_context(|| format!("writing {name}")),
+        }
+    }
+
+    /// Where it is written to, piece by piece; [`Self::end`] is to be called when it is whole.
+    pub(super) fn begin(&mut self) -> io::Result<BufWriter<Box<dyn Write>>> {
+        let to: Box<dyn Write> = match self {
+            // Standard output would write each line by itself.
+            Self::Standard => Box::new(io::stdout().lock()),
+            Self::InPlace { file, .. } => {
+                file.set_len(0)?;
+                Box::new(file.try_clone()?)
+            }
+            Self::Special { file, .. } | Self::File { file, .. } => Box::new(file.try_clone()?),
+        };
+        Ok(BufWriter::new(to))
+    }
+
+    /// It is whole.
+    pub(super) fn end(self) -> io::Result<()> {
+        match &self {
+            Self::File { name, unfinished, .. } => fs::rename(unfinished, name),
+            Self::Standard | Self::InPlace { .. } | Self::Special { .. } => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standard => formatter.write_str("standard output"),
+            Self::File { name, .. } | Self::InPlace { name, .. } | Self::Special { name, .. } => {
+                name.display().fmt(formatter)
+            }
         }
     }
 }
@@ -130,12 +158,6 @@ fn followed(name: &Path) -> PathBuf {
         Ok(target) => name.parent().unwrap_or(Path::new("")).join(target),
         Err(_) => name.to_owned(),
     }
-}
-
-fn buffered(to: impl Write, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut buffered = BufWriter::new(to);
-    fill(&mut buffered)?;
-    buffered.flush()
 }
 
 impl Drop for Output {

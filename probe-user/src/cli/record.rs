@@ -9,7 +9,7 @@ use super::{
     live::{self, LiveArguments},
     output::Output,
 };
-use crate::{observe::Settings, source::recording};
+use crate::observe::Settings;
 
 /// Record what this node's kernel sees, folded into flows, for a later audit anywhere
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,10 @@ pub(super) struct Arguments {
     /// This node's name in the cluster's roster; the host name when not given
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
+    /// Keep every connection by itself, with its time and its process, and not only the flows that they are folded into:
+    /// about ten bytes each
+    #[arg(long)]
+    every_connection: bool,
     #[command(flatten)]
     live: LiveArguments,
     /// Where the recording goes; - is standard output
@@ -31,9 +35,14 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let output = Output::open(&arguments.output)?;
     let node = arguments.node.clone().map_or_else(live::host_name, Ok)?;
-    let settings = Settings { cluster: arguments.cluster.clone(), node, probe: arguments.live.options()? };
-    let window = live::watch(settings, &arguments.live)?;
-    output.write(|sink| recording::write(&window, sink))?;
+    let settings = Settings {
+        cluster: arguments.cluster.clone(),
+        node,
+        probe: arguments.live.options()?,
+        every_connection: arguments.every_connection,
+    };
+    let (window, recorded) = live::watch(settings, &arguments.live, Some(output))?;
+    recorded?;
     let connections: u64 = window.flows.iter().map(|flow| flow.outcomes.succeeded()).sum();
     let lost = window.coverage.lost_total();
     eprintln!("recorded {} flows, {connections} connections, {lost} lost", window.flows.len());

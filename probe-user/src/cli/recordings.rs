@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use rayon::{ThreadPoolBuilder, prelude::*};
 
 use crate::{
     flow::Window,
@@ -18,8 +19,13 @@ use crate::{
 /// Recordings in the order of cluster, node and time, so that the order of the arguments changes nothing.
 pub(super) fn read_all(paths: &[PathBuf], inventory: &Inventory) -> Result<(Vec<Window>, Vec<Document>)> {
     let (mut read, mut faults) = (Vec::new(), Vec::new());
-    for path in paths {
-        match read_one(path).and_then(|recording| checked(recording, inventory)) {
+    // This thread reads, too: what it needs meanwhile is its own again when the recordings are judged.
+    let pool =
+        ThreadPoolBuilder::new().use_current_thread().build().context("starting threads to read by")?;
+    let read_one = |path: &PathBuf| checked(read_one(path)?, inventory);
+    let results: Vec<Result<Recording>> = pool.install(|| paths.par_iter().map(read_one).collect());
+    for result in results {
+        match result {
             Ok(recording) => read.push(recording),
             Err(fault) => faults.push(format!("{fault:#}")),
         }

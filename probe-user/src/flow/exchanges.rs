@@ -9,9 +9,10 @@ use hashbrown::{HashMap, HashSet};
 
 use super::{
     Direction, Older, Outcomes,
+    fact::{Fact, Outcome},
     fold::{RawFlows, RawKey},
 };
-use crate::event::{Datagrams, End, Event, Process, Protocol, Spilled, Way};
+use crate::event::{Datagrams, End, Event, Protocol, Spilled, Way};
 
 /// How long after its last datagram an exchange without an answer is merely young, nanoseconds.
 const ANSWER: u64 = 1_000_000_000;
@@ -215,7 +216,7 @@ impl Exchanges {
         for OlderSocket { socket, is_silent } in self.older.values() {
             if *is_silent && is_connected(socket) {
                 let key = socket.key(Protocol::Udp);
-                flows.fold(key, (socket.time, socket.time), None).outcomes.silent += 1;
+                flows.count(key, &Fact::at(socket.time, Outcome::Silent));
             }
         }
     }
@@ -270,9 +271,13 @@ impl Exchanges {
                 outcomes = Outcomes { datagrams_sent, datagrams_received, failed, ..Outcomes::default() };
             }
             let key = RawKey::of(&exchange.event, direction);
-            let seen = (exchange.event.time, exchange.last);
-            let process: Option<&Process> = exchange.event.process.as_ref();
-            flows.fold(key, seen, process).outcomes.add(&outcomes);
+            let fact = Fact {
+                first: exchange.event.time,
+                last: exchange.last,
+                process: exchange.event.process,
+                outcome: Outcome::Counted(&outcomes, 0),
+            };
+            flows.count(key, &fact);
             directions.push(direction);
         }
         directions

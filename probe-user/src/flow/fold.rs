@@ -1,11 +1,16 @@
 //! Facts folded over one key, by the kernel's ids until the window closes, and then by their names.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::net::IpAddr;
 
 use hashbrown::HashMap;
 
-use super::{Direction, Flow, FlowKey, Outcomes, ProcessSeen, Workload};
-use crate::event::{Event, Face, Process, Protocol};
+use super::{
+    Direction, Flow, FlowKey, Workload,
+    fact::Fact,
+    ledger::Ledger,
+    tally::{self, Tally},
+};
+use crate::event::{Event, Face, Protocol};
 
 /// Who, towards whom, by the kernel's ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,44 +46,19 @@ impl RawKey {
     }
 }
 
-/// What was counted under one key.
-#[derive(Debug, Default)]
-pub(super) struct Folded {
-    pub(super) outcomes: Outcomes,
-    /// `CLOCK_BOOTTIME`, nanoseconds.
-    pub(super) first: u64,
-    last: u64,
-    callers: Vec<Caller>,
-    /// Those of which nobody kept the process.
-    pub(super) folded: u64,
-}
-
-/// A process that connected, by the name of its thread.
-#[derive(Clone, Copy, Debug)]
-struct Caller {
-    process: Process,
-    attempts: u64,
-}
-
-impl Folded {
-    /// Counts an attempt under a name, as long as there is room for it (see [`Flow::PROCESSES`]).
-    pub(super) fn note(&mut self, process: &Process) {
-        if let Some(known) = self.callers.iter_mut().find(|known| known.process.command == process.command) {
-            known.process.id = process.id;
-            known.attempts += 1;
-        } else if self.callers.len() < Flow::PROCESSES {
-            self.callers.push(Caller { process: *process, attempts: 1 });
+impl RawKey {
+    fn named(&self, names: &impl Naming) -> FlowKey {
+        // A group that went before it could be named is unknown: its id would mean nothing tomorrow.
+        let cgroup = self.cgroup.and_then(|id| names.cgroup(id));
+        FlowKey {
+            workload: Workload { cgroup, netns: self.netns.and_then(|cookie| names.netns(cookie)) },
+            direction: self.direction,
+            local: self.local,
+            remote: self.remote,
+            port: self.port,
+            protocol: self.protocol,
+            translated: self.translated,
         }
-    }
-
-    /// The processes by their names as text, in order.
-    fn processes(&self) -> Vec<ProcessSeen> {
-        let mut processes = Vec::with_capacity(self.callers.len());
-        for Caller { process, attempts } in &self.callers {
-            ProcessSeen::note(&mut processes, &process.command.to_text(), process.id, *attempts);
-        }
-        processes.sort_by(|left, right| left.command.cmp(&right.command));
-        processes
     }
 }
 
@@ -94,62 +74,62 @@ pub trait Naming {
 
 /// Flows by the kernel's ids.
 #[derive(Debug, Default)]
-pub(super) struct RawFlows(HashMap<RawKey, Folded>);
+pub(super) struct RawFlows {
+    flows: HashMap<RawKey, Numbered>,
+    /// Where every fact is kept by itself, too, if it is.
+    ledger: Option<Ledger>,
+}
+
+/// A flow by its number: they count up from 0.
+#[derive(Debug)]
+struct Numbered {
+    number: u32,
+    tally: Tally,
+}
 
 impl RawFlows {
-    /// The flow of a key, seen from `first` to `last`, once more by `process`.
-    pub(super) fn fold(
-        &mut self,
-        key: RawKey,
-        (first, last): (u64, u64),
-        process: Option<&Process>,
-    ) -> &mut Folded {
-        let folded = self.0.entry(key).or_insert_with(|| Folded { first, last, ..Folded::default() });
-        folded.first = folded.first.min(first);
-        folded.last = folded.last.max(last);
-        if let Some(process) = process {
-            folded.note(process);
+    /// Those of which every fact is kept by itself, too.
+    pub(super) fn with_ledger() -> Self {
+        Self { ledger: Some(Ledger::default()), ..Self::default() }
+    }
+
+    /// Counts a fact.
+    #[inline]
+    pub(super) fn count(&mut self, key: RawKey, fact: &Fact<'_>) {
+        // A window of more flows would need more memory than a node has.
+        let next = self.flows.len() as u32;
+        let Numbered { number, tally } =
+            self.flows.entry(key).or_insert_with(|| Numbered { number: next, tally: Tally::default() });
+        tally.count(fact);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.note(*number, fact);
         }
-        folded
     }
 
-    pub(super) fn get_mut(&mut self, key: &RawKey) -> Option<&mut Folded> {
-        self.0.get_mut(key)
-    }
-
-    /// The flows by their names, in order.
-    pub(super) fn named(self, names: &impl Naming) -> Vec<Flow> {
-        let mut flows = BTreeMap::new();
-        for (key, folded) in self.0 {
-            add(&mut flows, named(&key, names), folded, names);
+    /// The same, unless nothing was counted under the key before.
+    pub(super) fn count_further(&mut self, key: RawKey, fact: &Fact<'_>) {
+        if self.flows.contains_key(&key) {
+            self.count(key, fact);
         }
-        flows.into_values().collect()
     }
-}
 
-fn named(key: &RawKey, names: &impl Naming) -> FlowKey {
-    // A group that went before it could be named is unknown: its id would mean nothing tomorrow.
-    let cgroup = key.cgroup.and_then(|id| names.cgroup(id));
-    FlowKey {
-        workload: Workload { cgroup, netns: key.netns.and_then(|cookie| names.netns(cookie)) },
-        direction: key.direction,
-        local: key.local,
-        remote: key.remote,
-        port: key.port,
-        protocol: key.protocol,
-        translated: key.translated,
+    /// Where every fact is kept.
+    pub(super) fn ledger(&mut self) -> Option<&mut Ledger> {
+        self.ledger.as_mut()
     }
-}
 
-/// Two ids may bear one name (a cgroup made again): their flows become one.
-fn add(flows: &mut BTreeMap<FlowKey, Flow>, key: FlowKey, folded: Folded, names: &impl Naming) {
-    let processes = folded.processes();
-    let Folded { outcomes, first, last, folded, callers: _ } = folded;
-    let (first_seen, last_seen) = (names.wall(first), names.wall(last));
-    match flows.get_mut(&key) {
-        Some(flow) => flow.merge(&outcomes, (first_seen, last_seen), (&processes, folded)),
-        None => {
-            flows.insert(key.clone(), Flow { key, outcomes, first_seen, last_seen, processes, folded });
-        }
+    /// The flows by their names, in order; and, if every fact was kept, what is left of them and whose they are, by number.
+    pub(super) fn named(self, names: &impl Naming) -> (Vec<Flow>, Option<(Ledger, Vec<FlowKey>)>) {
+        let keys = self.ledger.is_some().then(|| {
+            let mut numbered: Vec<_> =
+                self.flows.iter().map(|(key, flow)| (flow.number, key.named(names))).collect();
+            numbered.sort_unstable_by_key(|(number, _)| *number);
+            numbered.into_iter().map(|(_, key)| key).collect()
+        });
+        let mut tallies: Vec<_> = self.flows.into_iter().collect();
+        // In the order in which they came, whatever the table's is.
+        tallies.sort_unstable_by_key(|(_, flow)| flow.number);
+        let tallies = tallies.into_iter().map(|(key, flow)| (key.named(names), flow.tally));
+        (tally::flows(tallies, |boot| names.wall(boot)), self.ledger.zip(keys))
     }
 }

@@ -2,14 +2,19 @@
 
 pub mod coverage;
 mod exchanges;
+mod fact;
 mod fold;
 pub mod key;
 mod latest;
+mod ledger;
 pub mod table;
+pub mod tally;
 pub mod window;
 
 pub use coverage::{Coverage, CoverageGap, Hook, Snapshot};
+pub use fact::{Fact, Outcome};
 pub use fold::Naming;
 pub use key::{Direction, FlowKey, Workload};
-pub use table::{FlowTable, Older};
+pub use ledger::{Ledger, LedgerFault, read_page};
+pub use table::{Closed, FlowTable, Older};
 pub use window::{Flow, Outcomes, ProcessSeen, Window};

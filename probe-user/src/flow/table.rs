@@ -7,10 +7,12 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::{
-    Direction, Flow, Outcomes,
+    Direction, Flow, FlowKey, Outcomes,
     exchanges::Exchanges,
+    fact::{Fact, Outcome},
     fold::{Naming, RawFlows, RawKey},
     latest::Latest,
+    ledger::Ledger,
 };
 use crate::event::{End, Event, Face, Kind, Protocol, Spilled, TICKS};
 
@@ -50,6 +52,15 @@ impl Older {
     }
 }
 
+/// What a table holds at its end.
+#[derive(Debug)]
+pub struct Closed {
+    /// The flows, in order.
+    pub flows: Vec<Flow>,
+    /// If every fact was kept: those that nobody has taken yet, and the flows' keys by the numbers that the facts have.
+    pub ledger: Option<(Ledger, Vec<FlowKey>)>,
+}
+
 /// The flows of a window that is still open.
 #[derive(Debug, Default)]
 pub struct FlowTable {
@@ -76,6 +87,17 @@ impl FlowTable {
         Self { recent: Some(HashSet::new()), ..Self::default() }
     }
 
+    /// The same, of which every fact is kept by itself, too.
+    #[must_use]
+    pub fn keeping_every_fact() -> Self {
+        Self { flows: RawFlows::with_ledger(), ..Self::awaiting_snapshot() }
+    }
+
+    /// Where every fact is kept, if it is.
+    pub fn ledger(&mut self) -> Option<&mut Ledger> {
+        self.flows.ledger()
+    }
+
     /// Facts folded so far.
     #[must_use]
     pub fn events(&self) -> u64 {
@@ -100,15 +122,12 @@ impl FlowTable {
         self.events += 1;
         match event.kind {
             Kind::Attempted => self.attempt(event),
-            Kind::Connected => self.conclude(&event, |outcomes| outcomes.connected += 1),
-            Kind::Failed(error) => {
-                self.conclude(&event, |outcomes| *outcomes.failed.entry(error).or_default() += 1);
-            }
+            Kind::Connected => self.conclude(&event, Outcome::Connected),
+            Kind::Failed(error) => self.conclude(&event, Outcome::Failed(error)),
             Kind::Accepted => self.accept(&event),
             Kind::Unrouted => {
-                let process = event.process.as_ref();
-                let key = RawKey::outbound(&event);
-                self.flows.fold(key, (event.time, event.time), process).outcomes.unrouted += 1;
+                let fact = Fact { process: event.process, ..Fact::at(event.time, Outcome::Unrouted) };
+                self.flows.count(RawKey::outbound(&event), &fact);
             }
             Kind::Exchanged(datagrams) => self.exchanges.add(&event, datagrams, &mut self.flows),
             // See above.
@@ -134,12 +153,13 @@ impl FlowTable {
         if matches!(event.kind, Kind::Connected | Kind::Failed(_)) {
             self.spilled_outcomes += count;
         }
-        let key = RawKey::of(event, direction);
-        let folded = self.flows.fold(key, (event.time, *last), event.process.as_ref());
-        folded.outcomes.add(&outcomes);
-        if direction != Direction::Inbound {
-            folded.folded += count - u64::from(event.process.is_some());
-        }
+        let callers_lost = match direction {
+            Direction::Inbound => 0,
+            _ => count - u64::from(event.process.is_some()),
+        };
+        let outcome = Outcome::Counted(&outcomes, callers_lost);
+        let fact = Fact { first: event.time, last: *last, process: event.process, outcome };
+        self.flows.count(RawKey::of(event, direction), &fact);
     }
 
     /// How many outcomes of attempts were folded: those have no attempt to conclude.
@@ -160,7 +180,7 @@ impl FlowTable {
                 continue;
             }
             let key = one.key(Protocol::Tcp);
-            self.flows.fold(key, (one.time, one.time), None).outcomes.older += 1;
+            self.flows.count(key, &Fact::at(one.time, Outcome::Older));
             count += 1;
         }
         count
@@ -201,19 +221,20 @@ impl FlowTable {
     /// Closes the table at `now` (`CLOCK_BOOTTIME`, nanoseconds). An attempt without an outcome is unanswered if
     /// `is_waiting` says that its socket still waits, and merely pending while even its first SYN might yet be
     /// answered; otherwise it is [`Self::unconcluded`] and counts nowhere.
-    pub fn close(mut self, now: u64, is_waiting: impl Fn(&Event) -> bool, names: &impl Naming) -> Vec<Flow> {
+    pub fn close(mut self, now: u64, is_waiting: impl Fn(&Event) -> bool, names: &impl Naming) -> Closed {
         for attempt in std::mem::take(&mut self.attempts).into_values().filter(is_waiting) {
-            let key = RawKey::outbound(&attempt);
-            let folded = self.flows.fold(key, (attempt.time, attempt.time), attempt.process.as_ref());
             // One that is older than the hooks has had its time; its caller is not known.
             let is_older = attempt.process.is_none();
-            match is_older || now.saturating_sub(attempt.time) >= RETRANSMISSION {
-                true => folded.outcomes.unanswered += 1,
-                false => folded.outcomes.pending += 1,
-            }
+            let outcome = match is_older || now.saturating_sub(attempt.time) >= RETRANSMISSION {
+                true => Outcome::Unanswered,
+                false => Outcome::Pending,
+            };
+            let fact = Fact { process: attempt.process, ..Fact::at(attempt.time, outcome) };
+            self.flows.count(RawKey::outbound(&attempt), &fact);
         }
         self.exchanges.close(now, &mut self.flows);
-        self.flows.named(names)
+        let (flows, ledger) = self.flows.named(names);
+        Closed { flows, ledger }
     }
 
     /// An attempt that leaves its slot on one CPU while its outcome comes on another may be read after it: then it only
@@ -221,20 +242,18 @@ impl FlowTable {
     fn attempt(&mut self, event: Event) {
         if self.orphans.remove(&event.socket).is_none_or(|outcome| outcome + TICKS < event.time) {
             self.attempts.insert(event.socket, event);
-        } else if let (Some(process), Some(folded)) =
-            (&event.process, self.flows.get_mut(&RawKey::outbound(&event)))
-        {
-            folded.first = folded.first.min(event.time);
-            folded.note(process);
+        } else if event.process.is_some() {
+            let fact = Fact { process: event.process, ..Fact::at(event.time, Outcome::Caller) };
+            self.flows.count_further(RawKey::outbound(&event), &fact);
         }
     }
 
-    fn conclude(&mut self, event: &Event, count: impl FnOnce(&mut Outcomes)) {
+    fn conclude(&mut self, event: &Event, outcome: Outcome<'_>) {
         self.remember(event.socket);
         let attempt = self.attempts.remove(&event.socket);
         let began = attempt.as_ref().map_or(event.time, |attempt| attempt.time.min(event.time));
-        let of_attempt = || attempt.as_ref().and_then(|attempt| attempt.process.as_ref());
-        let process = event.process.as_ref().or_else(of_attempt);
+        let of_attempt = || attempt.as_ref().and_then(|attempt| attempt.process);
+        let process = event.process.or_else(of_attempt);
         if process.is_none() && attempt.is_none() {
             self.orphan(event);
         }
@@ -247,7 +266,7 @@ impl FlowTable {
             key.port = attempt.remote.port;
             key.translated = key.translated.or(attempt.translated);
         }
-        count(&mut self.flows.fold(key, (began, event.time + event.elapsed), process).outcomes);
+        self.flows.count(key, &Fact { first: began, last: event.time + event.elapsed, process, outcome });
     }
 
     /// Remembers it for as long as its attempt may come.
@@ -264,11 +283,11 @@ impl FlowTable {
     fn accept(&mut self, event: &Event) {
         if self.attempts.contains_key(&event.socket) {
             // SYN_SENT → SYN_RECV → ESTABLISHED: both ends called connect() at once (RFC 9293, 3.5).
-            return self.conclude(event, |outcomes| outcomes.connected += 1);
+            return self.conclude(event, Outcome::Connected);
         }
         self.remember(event.socket);
         let key = RawKey::of(event, Direction::Inbound);
-        self.flows.fold(key, (event.time, event.time), None).outcomes.accepted += 1;
+        self.flows.count(key, &Fact::at(event.time, Outcome::Accepted));
     }
 
     fn remember(&mut self, socket: u64) {

@@ -26,13 +26,15 @@ pub struct CellResult {
 }
 
 /// Judges every cell.
-pub(super) fn judge(rows: &Rows, watches: &Watches, evidence: &[Evidence]) -> Vec<CellResult> {
-    let all = evidence;
-    let results = rows.cells().iter().zip(evidence).enumerate().map(|(index, (cell, evidence))| {
-        let verdict = Judging { rows, watches, cell, evidence, all }.verdict();
+pub(super) fn judge(rows: &Rows, watches: &Watches, evidence: Vec<Evidence>) -> Vec<CellResult> {
+    let all = evidence.as_slice();
+    let judging = rows.cells().iter().zip(all);
+    let judging = judging.map(|(cell, evidence)| Judging { rows, watches, cell, evidence, all }.verdict());
+    let verdicts: Vec<Verdict> = judging.collect();
+    let results = verdicts.into_iter().zip(evidence).enumerate().map(|(cell, (verdict, evidence))| {
         let is_none = matches!(verdict, Verdict::Missing(_) | Verdict::Unused(Claim::NeverAttempted { .. }));
-        let evidence = if is_none { evidence.disowned() } else { evidence.clone() };
-        CellResult { cell: index, verdict, evidence }
+        let evidence = if is_none { evidence.disowned() } else { evidence };
+        CellResult { cell, verdict, evidence }
     });
     results.collect()
 }

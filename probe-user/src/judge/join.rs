@@ -1,6 +1,6 @@
 //! The two ends of one connection, where addresses allow to say that they are.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::net::IpAddr;
 
 use crate::{
     event::{Face, Protocol},
@@ -156,59 +156,73 @@ enum Space<'a> {
 
 type Key<'a> = ((Space<'a>, IpAddr), (Space<'a>, IpAddr), u16, Protocol);
 
-/// Both ends between two addresses.
-#[derive(Default)]
-struct Pair<'a> {
-    /// By cluster, node and workload: several may share an address, and each answers for itself.
-    clients: BTreeMap<(&'a str, &'a str, &'a Workload), Vec<ObservedEnd<'a>>>,
-    servers: Vec<ObservedEnd<'a>>,
+/// An end that connected. By cluster, node and workload: several may share an address, and each answers for itself.
+struct Client<'a> {
+    key: Key<'a>,
+    workload: (&'a str, &'a str, &'a Workload),
+    end: ObservedEnd<'a>,
+}
+
+/// An end that listened.
+struct Server<'a> {
+    key: Key<'a>,
+    end: ObservedEnd<'a>,
 }
 
 /// Joins what is one.
 pub(super) fn observations<'a>(windows: &'a [Window], inventory: &'a Inventory) -> Vec<Observation<'a>> {
-    let mut joined: BTreeMap<Key<'a>, Pair<'a>> = BTreeMap::new();
     let ends = || {
         windows.iter().flat_map(|window| window.flows.iter().map(move |flow| ObservedEnd { window, flow }))
     };
-    let (servers, clients): (Vec<_>, Vec<_>) =
-        ends().partition(|end| end.flow.key.direction == Direction::Inbound);
-    for end in clients {
+    let is_server = |end: &ObservedEnd<'_>| end.flow.key.direction == Direction::Inbound;
+    let client = |end: ObservedEnd<'a>| Client {
         // As it goes on from this node: so it arrives, unless another translates it again.
-        let pair = joined.entry(key(end, end.flow.key.translated, inventory)).or_default();
-        let workload = (end.window.cluster.as_str(), end.window.node.as_str(), &end.flow.key.workload);
-        pair.clients.entry(workload).or_default().push(end);
-    }
-    for end in servers {
+        key: key(end, end.flow.key.translated, inventory),
+        workload: (&end.window.cluster, &end.window.node, &end.flow.key.workload),
+        end,
+    };
+    let mut clients: Vec<Client<'_>> = ends().filter(|end| !is_server(end)).map(client).collect();
+    clients.sort_by(|left, right| (&left.key, left.workload).cmp(&(&right.key, right.workload)));
+    let has_client = |key: &Key<'_>| clients.binary_search_by(|client| client.key.cmp(key)).is_ok();
+    let server = |end: ObservedEnd<'a>| {
         let own = key(end, None, inventory);
         // As it came to this node, which may have translated it as well.
         let came = end.flow.key.translated.map(|face| key(end, Some(face), inventory));
-        let has_client = |key: &Key<'_>| joined.get(key).is_some_and(|pair| !pair.clients.is_empty());
-        let chosen = match came {
-            Some(came) if !has_client(&own) && has_client(&came) => came,
-            _ => own,
-        };
-        joined.entry(chosen).or_default().servers.push(end);
+        let key = came.filter(|came| !has_client(&own) && has_client(came)).unwrap_or(own);
+        Server { key, end }
+    };
+    let mut servers: Vec<Server<'_>> = ends().filter(is_server).map(server).collect();
+    servers.sort_by(|left, right| left.key.cmp(&right.key));
+    let (mut clients, mut servers) = (clients.as_slice(), servers.as_slice());
+    let mut observations = Vec::new();
+    let firsts = |clients: &[Client<'a>], servers: &[Server<'a>]| {
+        let keys = [clients.first().map(|client| client.key), servers.first().map(|server| server.key)];
+        keys.into_iter().flatten().min()
+    };
+    while let Some(key) = firsts(clients, servers) {
+        let of_clients = clients.partition_point(|client| client.key == key);
+        let of_servers = servers.partition_point(|server| server.key == key);
+        observe(&clients[..of_clients], &servers[..of_servers], &mut observations);
+        (clients, servers) = (&clients[of_clients..], &servers[of_servers..]);
     }
-    joined.into_values().flat_map(Pair::observations).collect()
+    observations
 }
 
-impl<'a> Pair<'a> {
-    /// One for each workload, in their order, each with as many of the listener's connections as it made and as
-    /// are left; what is left of them at last is nobody's that was recorded.
-    fn observations(self) -> Vec<Observation<'a>> {
-        let mut left = sum(&self.servers).succeeded();
-        let mut observations = Vec::with_capacity(self.clients.len());
-        for clients in self.clients.into_values() {
-            // What a listener took of datagrams that it did not answer, it took all the same.
-            let accepted = left.min(sum(&clients).passed());
-            left -= accepted;
-            let servers = if accepted > 0 { self.servers.clone() } else { Vec::new() };
-            observations.push(Observation { clients, servers, accepted });
-        }
-        if left > 0 {
-            observations.push(Observation { clients: Vec::new(), servers: self.servers, accepted: left });
-        }
-        observations
+/// Of both ends between two addresses: one observation for each workload, in their order, each with as many of the
+/// listener's connections as it made and as are left; what is left of them at last is nobody's that was recorded.
+fn observe<'a>(clients: &[Client<'a>], servers: &[Server<'a>], observations: &mut Vec<Observation<'a>>) {
+    let ends = || servers.iter().map(|server| server.end).collect::<Vec<_>>();
+    let mut left = sum(&ends()).succeeded();
+    for clients in clients.chunk_by(|one, other| one.workload == other.workload) {
+        let clients: Vec<ObservedEnd<'_>> = clients.iter().map(|client| client.end).collect();
+        // What a listener took of datagrams that it did not answer, it took all the same.
+        let accepted = left.min(sum(&clients).passed());
+        left -= accepted;
+        let servers = if accepted > 0 { ends() } else { Vec::new() };
+        observations.push(Observation { clients, servers, accepted });
+    }
+    if left > 0 {
+        observations.push(Observation { clients: Vec::new(), servers: ends(), accepted: left });
     }
 }
 

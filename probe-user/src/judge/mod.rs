@@ -58,7 +58,9 @@ struct Readers {
 
 impl Readers {
     fn of(case: &Case<'_>) -> Self {
-        let reader = |compiled: &Arc<Compiled>| Reader::new(Arc::clone(compiled));
+        /// Each flow is asked for once or twice: there is little to remember, bytes.
+        const MEMO: usize = 4 << 20;
+        let reader = |compiled: &Arc<Compiled>| Reader::with_memo(Arc::clone(compiled), MEMO);
         Self { declared: reader(case.declared), baseline: reader(case.baseline) }
     }
 }
@@ -99,7 +101,7 @@ pub fn judge<'a>(case: &Case<'a>) -> Judgement<'a> {
     for observation in &observations {
         flows.push(credit::give(case, &mut readers, observation, &mut evidence));
     }
-    let cells = cell::judge(rows, &watches, &evidence);
+    let cells = cell::judge(rows, &watches, evidence);
     let results = row::sum_up(rows, cells);
     let mut findings = finding::of_rows(rows, &results);
     findings.extend(finding::of_flows(rows, &mut readers.declared, &observations, &flows));

@@ -47,7 +47,10 @@ impl RowResult {
 
 /// Groups the cells by row.
 pub(super) fn sum_up(rows: &Rows, cells: Vec<CellResult>) -> Vec<RowResult> {
-    let mut grouped: Vec<Vec<CellResult>> = vec![Vec::new(); rows.len()];
+    let mut counts = vec![0; rows.len()];
+    cells.iter().for_each(|cell| counts[rows.cells()[cell.cell].row] += 1);
+    // Most rows have one cell, and it is not small.
+    let mut grouped: Vec<Vec<CellResult>> = counts.into_iter().map(Vec::with_capacity).collect();
     for cell in cells {
         grouped[rows.cells()[cell.cell].row].push(cell);
     }

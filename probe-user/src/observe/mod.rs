@@ -23,7 +23,10 @@ use crate::{
         StartError, Translations, clock::Anchor, namespaces, sockets::State,
     },
     event::{Event, Kind, Protocol, TICKS},
-    flow::{Coverage, Direction, FlowTable, Hook, Older, Snapshot, Window, coverage::services_unknown},
+    flow::{
+        Coverage, Direction, FlowTable, Hook, Ledger, Older, Snapshot, Window, coverage::services_unknown,
+    },
+    source::recording::Facts,
 };
 use alive::CanaryWatch;
 use names::NameBook;
@@ -63,6 +66,17 @@ pub struct Settings {
     pub node: String,
     /// What the probe watches.
     pub probe: Options,
+    /// Whether every connection is kept by itself, and not only in the flows: see [`Watch::take_pages`].
+    pub every_connection: bool,
+}
+
+/// A window that was closed.
+#[derive(Debug)]
+pub struct Closed {
+    /// The window.
+    pub window: Window,
+    /// What is left of the connections by themselves, if they were kept.
+    pub facts: Option<Facts>,
 }
 
 /// A window that is open.
@@ -113,10 +127,14 @@ impl Watch {
         // After the hooks: what they see has its translation among the events, or in the dump.
         let translations = Translations::open(&namespaces);
         let perches = alive::perches(&settings.probe)?;
+        let table = match settings.every_connection {
+            true => FlowTable::keeping_every_fact(),
+            false => FlowTable::awaiting_snapshot(),
+        };
         let mut watch = Self {
             settings,
             probe,
-            table: FlowTable::awaiting_snapshot(),
+            table,
             names,
             inquiries,
             translations,
@@ -197,7 +215,8 @@ impl Watch {
         self.probe.statistics()
     }
 
-    /// Drains until `stop` is ready or `duration` has passed.
+    /// Drains until `stop` is ready or `duration` has passed, and gives away the pages of facts that are full, if they are
+    /// kept.
     ///
     /// # Errors
     ///
@@ -206,6 +225,7 @@ impl Watch {
         &mut self,
         duration: Option<Duration>,
         stop: impl Future<Output = ()>,
+        mut keep: impl FnMut(&[Vec<u8>]),
     ) -> io::Result<()> {
         let deadline = duration.map(|duration| tokio::time::Instant::now() + duration);
         // Load may begin at any moment of a pause, on one CPU alone.
@@ -214,6 +234,7 @@ impl Watch {
         tokio::pin!(stop);
         loop {
             let drained = self.tick()?;
+            keep(&self.take_pages());
             pause = if drained > 0 { BUSY } else { (pause * 2).min(idle) };
             let until_end = deadline.map(|end| end.saturating_duration_since(tokio::time::Instant::now()));
             if until_end == Some(Duration::ZERO) {
@@ -246,12 +267,17 @@ impl Watch {
         Ok(drained.records)
     }
 
+    /// The pages of facts that are full, if every connection is kept by itself (`flow/ledger.rs`).
+    pub fn take_pages(&mut self) -> Vec<Vec<u8>> {
+        self.table.ledger().map(Ledger::take).unwrap_or_default()
+    }
+
     /// Closes the window: a last known connection, what still waits for an answer, and the counters.
     ///
     /// # Errors
     ///
     /// When a map or a clock cannot be read.
-    pub fn close(mut self) -> io::Result<Window> {
+    pub fn close(mut self) -> io::Result<Closed> {
         // Before the proof, which could not come from them.
         if let Err(cause) = self.probe.notice_detached() {
             self.snapshot.unread.push(format!("whether every hook is still attached: {cause}"));
@@ -279,11 +305,18 @@ impl Watch {
         let unconcluded = self.table.unconcluded(is_waiting);
         let coverage = self.coverage(canary, unconcluded, (recursion, found_waiting))?;
         // What may be younger than its time says is not yet unanswered.
-        let flows = self.table.close(end.boot().saturating_sub(TICKS), is_waiting, &self.names);
+        let table = self.table.close(end.boot().saturating_sub(TICKS), is_waiting, &self.names);
         let Settings { cluster, node, .. } = self.settings;
         // One clock for both: a window is as long as it was, whatever the wall clock was set to meanwhile.
         let start = end.wall_of(self.start.boot());
-        Ok(Window { cluster, node, start, end: end.wall(), coverage, flows })
+        let facts = table.ledger.map(|(ledger, keys)| Facts {
+            count: ledger.count(),
+            pages: ledger.into_pages(),
+            keys,
+            closed: end.boot(),
+        });
+        let window = Window { cluster, node, start, end: end.wall(), coverage, flows: table.flows };
+        Ok(Closed { window, facts })
     }
 
     /// Takes what the rings hold now.

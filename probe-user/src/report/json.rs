@@ -1,12 +1,15 @@
 //! JSON: the model as it is.
 
+use std::io::{self, Write};
+
 use super::Report;
 
-/// The report as indented JSON with a final newline.
+/// Writes the report as indented JSON with a final newline.
 ///
 /// # Errors
 ///
-/// None that a report of this model can cause.
-pub fn json(report: &Report) -> Result<String, serde_json::Error> {
-    Ok(serde_json::to_string_pretty(report)? + "\n")
+/// Those of the sink.
+pub fn json(report: &Report, mut sink: impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut sink, report)?;
+    writeln!(sink)
 }

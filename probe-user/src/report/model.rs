@@ -185,7 +185,7 @@ pub struct Finding {
     pub remarks: Vec<String>,
     /// The row that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub row: Option<RowPlace>,
+    pub row: Option<Box<RowPlace>>,
     /// The connecting side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -200,13 +200,13 @@ pub struct Finding {
     pub cluster: Option<String>,
     /// The flow, of an undeclared one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub flow: Option<FlowDetail>,
+    pub flow: Option<Box<FlowDetail>>,
     /// The row that it almost fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub near_miss: Option<NearMiss>,
+    pub near_miss: Option<Box<NearMiss>>,
     /// What it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<Evidence>,
+    pub evidence: Option<Box<Evidence>>,
 }
 
 /// One end of a flow.

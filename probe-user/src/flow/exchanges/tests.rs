@@ -66,7 +66,7 @@ fn older() -> Older {
 fn closed(mut exchanges: Exchanges) -> Vec<Flow> {
     let mut flows = RawFlows::default();
     exchanges.close(100 * SECOND, &mut flows);
-    flows.named(&Plain)
+    flows.named(&Plain).0
 }
 
 /// The flows of one exchange, whose parts come in this order.
@@ -169,7 +169,7 @@ fn what_was_counted_early_loses_no_datagram_and_counts_once() {
     assert!(exchanges.known.len() <= MOST);
     exchanges.close(100 * SECOND, &mut flows);
     let mut sum = Outcomes::default();
-    for flow in flows.named(&Plain) {
+    for flow in flows.named(&Plain).0 {
         assert_eq!(flow.key.direction, Direction::Inbound);
         sum.add(&flow.outcomes);
     }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::*;
-use crate::event::{Command, Process};
+use crate::{
+    event::{Command, Process},
+    flow::{ledger::read_page, tally, tally::Tally},
+};
 
 struct Plain;
 
@@ -30,8 +33,8 @@ fn end(address: [u8; 4], port: u16) -> End {
 }
 
 fn event(kind: Kind, socket: u64, time: u64) -> Event {
-    let process =
-        matches!(kind, Kind::Attempted | Kind::Unrouted).then(|| Process { id: 12, command: command("curl") });
+    let process = matches!(kind, Kind::Attempted | Kind::Unrouted)
+        .then(|| Process { id: 12, command: command("curl") });
     Event {
         kind,
         time,
@@ -53,12 +56,29 @@ fn older(socket: u64, direction: Direction) -> Older {
 }
 
 fn close(table: FlowTable) -> Vec<Flow> {
-    table.close(10_000_000_000, |_| true, &Plain)
+    close_when(table, |_| true)
+}
+
+/// The facts by themselves must give the same flows.
+fn close_when(table: FlowTable, is_waiting: impl Fn(&Event) -> bool) -> Vec<Flow> {
+    let Closed { flows, ledger } = table.close(10_000_000_000, is_waiting, &Plain);
+    let (ledger, keys) = ledger.expect("every fact is kept");
+    let mut tallies: Vec<Tally> = keys.iter().map(|_| Tally::default()).collect();
+    for page in ledger.into_pages() {
+        read_page(&page, |flow, fact| tallies[flow as usize].count(fact)).expect("well-formed");
+    }
+    assert_eq!(tally::flows(keys.into_iter().zip(tallies), |boot| Plain.wall(boot)), flows);
+    flows
+}
+
+/// A table without older sockets, which keeps every fact.
+fn table() -> FlowTable {
+    FlowTable { flows: RawFlows::with_ledger(), ..FlowTable::default() }
 }
 
 #[test]
 fn an_outcome_takes_time_and_process_from_its_attempt() {
-    let mut table = FlowTable::default();
+    let mut table = table();
     table.observe(event(Kind::Attempted, 7, 100));
     table.observe(event(Kind::Connected, 7, 150));
     let flows = close(table);
@@ -71,7 +91,7 @@ fn an_outcome_takes_time_and_process_from_its_attempt() {
 
 #[test]
 fn an_attempt_that_its_outcome_overtook_only_tells_the_caller() {
-    let mut table = FlowTable::default();
+    let mut table = table();
     table.observe(event(Kind::Connected, 7, 150));
     table.observe(event(Kind::Attempted, 7, 100));
     assert_eq!(table.unconcluded(|_| false), 0);
@@ -83,7 +103,7 @@ fn an_attempt_that_its_outcome_overtook_only_tells_the_caller() {
 
 #[test]
 fn a_socket_s_next_attempt_waits_for_its_own_outcome() {
-    let mut table = FlowTable::default();
+    let mut table = table();
     table.observe(event(Kind::Connected, 7, 150));
     table.observe(event(Kind::Attempted, 7, 151 + TICKS));
     assert_eq!(table.unconcluded(|_| false), 1);
@@ -91,7 +111,7 @@ fn a_socket_s_next_attempt_waits_for_its_own_outcome() {
 
 #[test]
 fn orphans_are_remembered_for_as_long_as_their_attempt_may_come() {
-    let mut table = FlowTable::default();
+    let mut table = table();
     let all = 20_000;
     for socket in 1..=all {
         table.observe(event(Kind::Connected, socket, socket * OVERTAKING / 1_000));
@@ -104,23 +124,23 @@ fn orphans_are_remembered_for_as_long_as_their_attempt_may_come() {
 
 #[test]
 fn an_attempt_whose_outcome_never_came_is_unconcluded_unless_it_waits() {
-    let mut table = FlowTable::default();
+    let mut table = table();
     table.observe(event(Kind::Attempted, 7, 100));
     assert_eq!((table.unconcluded(|_| true), table.unconcluded(|_| false)), (0, 1));
 }
 
 #[test]
 fn an_attempt_without_outcome_is_unanswered_only_while_its_socket_waits() {
-    let mut table = FlowTable::default();
+    let mut table = table();
     table.observe(event(Kind::Attempted, 7, 100));
     table.observe(event(Kind::Attempted, 8, 100));
-    let flows = table.close(10_000_000_000, |attempt| attempt.socket == 7, &Plain);
+    let flows = close_when(table, |attempt| attempt.socket == 7);
     assert_eq!(flows[0].outcomes, Outcomes { unanswered: 1, ..Outcomes::default() });
 }
 
 #[test]
 fn an_attempt_whose_first_syn_is_on_its_way_is_pending() {
-    let mut table = FlowTable::default();
+    let mut table = table();
     table.observe(event(Kind::Attempted, 7, 9_500_000_000));
     let flows = close(table);
     assert_eq!(flows[0].outcomes, Outcomes { pending: 1, ..Outcomes::default() });
@@ -129,7 +149,7 @@ fn an_attempt_whose_first_syn_is_on_its_way_is_pending() {
 
 #[test]
 fn simultaneous_open_is_a_success_and_no_accept() {
-    let mut table = FlowTable::default();
+    let mut table = table();
     table.observe(event(Kind::Attempted, 7, 100));
     table.observe(event(Kind::Accepted, 7, 101));
     let flows = close(table);
@@ -139,7 +159,7 @@ fn simultaneous_open_is_a_success_and_no_accept() {
 
 #[test]
 fn a_repeated_outcome_counts_once() {
-    let mut table = FlowTable::default();
+    let mut table = table();
     table.observe(event(Kind::Accepted, 7, 100));
     table.observe(event(Kind::Accepted, 8, 100));
     table.observe(Event { may_repeat: true, ..event(Kind::Accepted, 7, 100) });
@@ -150,7 +170,7 @@ fn a_repeated_outcome_counts_once() {
 
 #[test]
 fn the_outcome_of_a_socket_s_next_attempt_is_no_repetition() {
-    let mut table = FlowTable::default();
+    let mut table = table();
     let rescued = |kind, time| Event { may_repeat: true, ..event(kind, 7, time) };
     for time in [100, 200] {
         table.observe(event(Kind::Attempted, 7, time));
@@ -162,7 +182,7 @@ fn the_outcome_of_a_socket_s_next_attempt_is_no_repetition() {
 
 #[test]
 fn a_socket_that_a_hook_reported_is_not_counted_again_as_older() {
-    let mut table = FlowTable::awaiting_snapshot();
+    let mut table = FlowTable::keeping_every_fact();
     table.observe(event(Kind::Accepted, 7, 100));
     let counted = table.merge_older(&[older(7, Direction::Inbound), older(8, Direction::Inbound)]);
     assert_eq!(counted, 1);
@@ -174,7 +194,7 @@ fn a_socket_that_a_hook_reported_is_not_counted_again_as_older() {
 
 #[test]
 fn an_older_attempt_meets_its_outcome() {
-    let mut table = FlowTable::awaiting_snapshot();
+    let mut table = FlowTable::keeping_every_fact();
     table.adopt_attempt(&older(7, Direction::Outbound));
     table.merge_older(&[]);
     table.observe(event(Kind::Failed(110), 7, 200));
@@ -185,7 +205,7 @@ fn an_older_attempt_meets_its_outcome() {
 
 #[test]
 fn process_names_are_bounded_and_attempts_are_not() {
-    let mut table = FlowTable::default();
+    let mut table = table();
     for socket in 0..100 {
         let mut attempt = event(Kind::Attempted, socket, socket);
         attempt.process = Some(Process { id: 1, command: command(&format!("worker-{socket}")) });

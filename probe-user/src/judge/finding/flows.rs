@@ -37,12 +37,12 @@ pub struct UndeclaredFlow {
     pub translations: BTreeSet<[(IpAddr, u16); 2]>,
     /// Whether the same connections were seen at both ends.
     pub both_ends: bool,
-    /// Names of the processes that connected.
-    pub processes: BTreeSet<String>,
+    /// Names of the processes that connected, sorted.
+    pub processes: Vec<String>,
     /// Connections whose process is not known, because they were folded while the rings to user space were full.
     pub folded: u64,
-    /// Nodes that reported it, `cluster/node`.
-    pub nodes: BTreeSet<String>,
+    /// Nodes that reported it, `cluster/node`, sorted.
+    pub nodes: Vec<String>,
     /// Wall-clock time of the first and last fact, nanoseconds since the Unix epoch.
     pub seen: (i64, i64),
     /// Every connection is older than the audit and no listener says which end connected.
@@ -59,6 +59,12 @@ impl UndeclaredFlow {
     }
 }
 
+/// Source, workload, peer and port.
+type Identity = [String; 4];
+
+/// Boxed: they are many, and large.
+type Grouped = BTreeMap<Identity, Box<UndeclaredFlow>>;
+
 /// What the undeclared flows give: one finding for a workload, a peer and a port, however many nodes saw it.
 pub(in crate::judge) fn of_flows(
     rows: &Rows,
@@ -66,7 +72,7 @@ pub(in crate::judge) fn of_flows(
     observations: &[Observation<'_>],
     verdicts: &[FlowVerdict],
 ) -> Vec<Finding> {
-    let mut grouped: BTreeMap<[String; 4], UndeclaredFlow> = BTreeMap::new();
+    let mut grouped: Grouped = BTreeMap::new();
     for (observation, verdict) in observations.iter().zip(verdicts) {
         if *verdict != FlowVerdict::Undeclared {
             continue;
@@ -76,25 +82,23 @@ pub(in crate::judge) fn of_flows(
         match grouped.get_mut(&key) {
             Some(known) => merge(known, flow),
             None => {
-                grouped.insert(key, flow);
+                grouped.insert(key, Box::new(flow));
             }
         }
     }
     let grouped = adopt_arrivals(grouped);
-    let finding = |(key, flow): ([String; 4], UndeclaredFlow)| {
+    let finding = |(key, flow): (Identity, Box<UndeclaredFlow>)| {
         let severity = severity(&flow);
         let parts: Vec<&str> = key.iter().map(String::as_str).collect();
-        Finding::new(FindingKind::Undeclared(Box::new(flow)), severity, &parts)
+        Finding::new(FindingKind::Undeclared(flow), severity, &parts)
     };
     grouped.into_iter().map(finding).collect()
 }
 
 /// Arrivals that no recorded workload made go to the one that made others like them, if it is only one.
-fn adopt_arrivals(
-    mut grouped: BTreeMap<[String; 4], UndeclaredFlow>,
-) -> BTreeMap<[String; 4], UndeclaredFlow> {
+fn adopt_arrivals(mut grouped: Grouped) -> Grouped {
     let is_orphan = |flow: &UndeclaredFlow| flow.client == Outcomes::default();
-    let mut alike: BTreeMap<[&str; 3], Vec<&[String; 4]>> = BTreeMap::new();
+    let mut alike: BTreeMap<[&str; 3], Vec<&Identity>> = BTreeMap::new();
     for key @ [source, _, peer, port] in grouped.keys() {
         alike.entry([source, peer, port]).or_default().push(key);
     }
@@ -107,7 +111,7 @@ fn adopt_arrivals(
         if let Some(flow) = grouped.remove(&orphan)
             && let Some(known) = grouped.get_mut(&maker)
         {
-            merge(known, flow);
+            merge(known, *flow);
         }
     }
     grouped
@@ -132,9 +136,9 @@ fn undeclared(rows: &Rows, reader: &mut Reader, observation: &Observation<'_>) -
         connections: observation.succeeded(),
         translations: observation.ends().filter_map(ObservedEnd::translation).collect(),
         both_ends: observation.both_ends(),
-        processes: processes.collect(),
+        processes: sorted(processes),
         folded: clients().map(|end| end.flow.folded).sum(),
-        nodes: observation.ends().map(names).collect(),
+        nodes: sorted(observation.ends().map(names)),
         seen: observation.seen(),
         direction_unknown: observation.ends().all(|end| end.flow.key.direction == Direction::Unknown),
         near_miss: reader.nearest(&tuple),
@@ -142,7 +146,7 @@ fn undeclared(rows: &Rows, reader: &mut Reader, observation: &Observation<'_>) -
 }
 
 /// Never a process id, cookie, container id or time. A client outside of every cluster counts by its block.
-fn identity(flow: &UndeclaredFlow) -> [String; 4] {
+fn identity(flow: &UndeclaredFlow) -> Identity {
     let Placement { client, server } = &flow.placement;
     let source = client.cluster.clone().unwrap_or_else(|| client.label());
     let workload = flow.workload.clone().unwrap_or_default();
@@ -161,11 +165,20 @@ fn merge(known: &mut UndeclaredFlow, other: UndeclaredFlow) {
     known.connections = known.client.succeeded().max(known.server.succeeded());
     known.both_ends |= other.both_ends;
     known.translations.extend(other.translations);
-    known.processes.extend(other.processes);
+    known.processes = sorted(known.processes.drain(..).chain(other.processes));
     known.folded = known.folded.saturating_add(other.folded);
-    known.nodes.extend(other.nodes);
+    known.nodes = sorted(known.nodes.drain(..).chain(other.nodes));
     known.direction_unknown &= other.direction_unknown;
     known.seen = (known.seen.0.min(other.seen.0), known.seen.1.max(other.seen.1));
+}
+
+/// Each once. Most flows have one: a set of its own would be ten times as large.
+fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names.shrink_to_fit();
+    names
 }
 
 /// Whether no router passes it on: broadcast, and multicast of the link (RFC 919, 7; RFC 5771, 4; RFC 4291, 2.7).

@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// One finding in words, with what it rests on.
-pub(super) fn finding(case: &Case<'_>, judgement: &Judgement<'_>, found: &judge::Finding) -> Finding {
+pub(super) fn finding(case: &Case<'_>, judgement: &Judgement<'_>, found: judge::Finding) -> Finding {
     let mut finding = Finding {
-        id: found.id.clone(),
+        id: found.id,
         kind: found.kind.word().to_owned(),
         severity: severity(found.severity).to_owned(),
         drift: found.kind.is_drift(),
@@ -31,18 +31,18 @@ pub(super) fn finding(case: &Case<'_>, judgement: &Judgement<'_>, found: &judge:
         near_miss: None,
         evidence: None,
     };
-    match &found.kind {
+    match found.kind {
         FindingKind::Missing(at) | FindingKind::Failing(at) | FindingKind::Degraded(at) => {
             of_cell(case.rows(), &judgement.rows[at.row].cells[at.cell], &mut finding);
         }
-        FindingKind::Undeclared(flow) => of_flow(case.rows(), flow, &mut finding),
+        FindingKind::Undeclared(flow) => of_flow(case.rows(), *flow, &mut finding),
         FindingKind::ExpiredException(index) | FindingKind::UnusedException(index) => {
-            of_exception(case, *index, &mut finding);
+            of_exception(case, index, &mut finding);
         }
         FindingKind::Overbroad { row, connections } => {
-            finding.row = Some(place(case.rows(), *row));
-            let count = words::plural(*connections, "connection");
-            let id = &case.rows().row(*row).id;
+            finding.row = Some(Box::new(place(case.rows(), row)));
+            let count = words::plural(connections, "connection");
+            let id = &case.rows().row(row).id;
             finding.message = format!("{id} is so wide that it alone excuses {count}");
         }
     }
@@ -72,8 +72,8 @@ fn of_cell(rows: &Rows, result: &CellResult, finding: &mut Finding) {
         });
     }
     finding.cluster = declared.source.cluster().map(str::to_owned);
-    finding.row = Some(place(rows, declared.row));
-    finding.evidence = Some(cell_evidence(&result.evidence));
+    finding.row = Some(Box::new(place(rows, declared.row)));
+    finding.evidence = Some(Box::new(cell_evidence(&result.evidence)));
     (finding.source, finding.destination, finding.port) = (Some(source), Some(destination), Some(port));
 }
 
@@ -81,10 +81,10 @@ fn row_ports(rows: &Rows, row: usize) -> String {
     rows.row(row).ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
 
-fn of_flow(rows: &Rows, flow: &UndeclaredFlow, finding: &mut Finding) {
+fn of_flow(rows: &Rows, flow: UndeclaredFlow, finding: &mut Finding) {
     let (client, server) = (end(&flow.placement.client), end(&flow.placement.server));
     let port = format!("{}/{}", flow.port, flow.protocol);
-    finding.message = format!("{} → {} {port}: {}", client.label, server.label, flow_words(flow));
+    finding.message = format!("{} → {} {port}: {}", client.label, server.label, flow_words(&flow));
     let missing_end = match (flow.client == Outcomes::default(), flow.server == Outcomes::default()) {
         (true, _) => Some("seen at the listening end only: process unknown"),
         (_, true) => Some("seen at the connecting end only"),
@@ -103,9 +103,9 @@ fn of_flow(rows: &Rows, flow: &UndeclaredFlow, finding: &mut Finding) {
     finding.source = Some(client.label.clone());
     finding.destination = Some(server.label.clone());
     finding.port = Some(port.clone());
-    finding.flow = Some(FlowDetail { client, server, port, workload: flow.workload.clone() });
-    finding.near_miss = flow.near_miss.as_ref().map(|near| near_miss(rows, near));
-    finding.evidence = Some(flow_evidence(flow));
+    finding.flow = Some(Box::new(FlowDetail { client, server, port, workload: flow.workload.clone() }));
+    finding.near_miss = flow.near_miss.as_ref().map(|near| Box::new(near_miss(rows, near)));
+    finding.evidence = Some(Box::new(flow_evidence(flow)));
 }
 
 fn flow_words(flow: &UndeclaredFlow) -> String {
@@ -119,7 +119,7 @@ fn flow_words(flow: &UndeclaredFlow) -> String {
     }
 }
 
-fn flow_evidence(flow: &UndeclaredFlow) -> Evidence {
+fn flow_evidence(flow: UndeclaredFlow) -> Evidence {
     let (connected, accepted) = (flow.client.succeeded(), flow.server.succeeded());
     let (first_seen, last_seen) = moments(Some(flow.seen));
     Evidence {
@@ -131,8 +131,8 @@ fn flow_evidence(flow: &UndeclaredFlow) -> Evidence {
         behind_proxy: 0,
         legs: Vec::new(),
         translations: words::translations(&flow.translations),
-        processes: flow.processes.iter().cloned().collect(),
-        nodes: flow.nodes.iter().cloned().collect(),
+        processes: flow.processes,
+        nodes: flow.nodes,
         first_seen,
         last_seen,
     }
@@ -170,10 +170,10 @@ fn of_exception(case: &Case<'_>, index: usize, finding: &mut Finding) {
         "exception {} of {} {state} {}: {}",
         exception.id, exception.owner, exception.expires, exception.reason
     );
-    finding.row = Some(RowPlace {
+    finding.row = Some(Box::new(RowPlace {
         id: exception.id.clone(),
         file: exceptions.file.clone(),
         line: exception.line,
         document: None,
-    });
+    }));
 }

@@ -26,7 +26,13 @@ pub struct Sources {
 
 /// Builds the report.
 #[must_use]
-pub fn build(case: &Case<'_>, judgement: &Judgement<'_>, sources: Sources) -> Report {
+pub fn build(case: &Case<'_>, mut judgement: Judgement<'_>, sources: Sources) -> Report {
+    // They may be many: each gives its room to what is said of it.
+    let findings = std::mem::take(&mut judgement.findings);
+    let summary = summary(&judgement, &findings);
+    let (counts, baseline_rows) = (counts(&judgement), baseline_rows(case.baseline.rows(), &judgement));
+    (judgement.observations, judgement.flows) = (Vec::new(), Vec::new());
+    let judgement = &judgement;
     let rows = case.rows();
     let inventory = rows.inventory();
     let document = |name: Option<&str>, file: &str, digest: &str| Document {
@@ -38,7 +44,7 @@ pub fn build(case: &Case<'_>, judgement: &Judgement<'_>, sources: Sources) -> Re
     Report {
         schema: SCHEMA.to_owned(),
         flowdrift: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: summary(judgement),
+        summary,
         matrix: rows.matrices().iter().map(matrix).collect(),
         inventory: document(None, &inventory.file, &inventory.digest),
         baseline: case
@@ -54,10 +60,10 @@ pub fn build(case: &Case<'_>, judgement: &Judgement<'_>, sources: Sources) -> Re
         completeness: completeness(case, judgement),
         coverage: case.windows.iter().map(node_coverage).collect(),
         clusters: clusters(judgement),
-        findings: judgement.findings.iter().map(|one| finding::finding(case, judgement, one)).collect(),
+        findings: findings.into_iter().map(|one| finding::finding(case, judgement, one)).collect(),
         rows: judgement.rows.iter().map(|result| row(rows, result)).collect(),
-        counts: counts(judgement),
-        baseline_rows: baseline_rows(case.baseline.rows(), judgement),
+        counts,
+        baseline_rows,
     }
 }
 
@@ -65,8 +71,9 @@ fn span(start: i64, end: i64) -> Span {
     Span { start: words::moment(start), end: words::moment(end), seconds: (end - start) as f64 / 1e9 }
 }
 
-fn summary(judgement: &Judgement<'_>) -> Summary {
-    let (verdict, exit_code) = match (judgement.is_drift(), judgement.inconclusive.is_empty()) {
+fn summary(judgement: &Judgement<'_>, findings: &[judge::Finding]) -> Summary {
+    let is_drift = findings.iter().any(|finding| finding.kind.is_drift());
+    let (verdict, exit_code) = match (is_drift, judgement.inconclusive.is_empty()) {
         (true, _) => ("drift", 1),
         (false, true) => ("conforms", 0),
         (false, false) => ("inconclusive", 3),
@@ -75,7 +82,7 @@ fn summary(judgement: &Judgement<'_>) -> Summary {
     Summary {
         verdict: verdict.to_owned(),
         exit_code,
-        findings: tally(judgement.findings.iter().map(|finding| severity(finding.severity))),
+        findings: tally(findings.iter().map(|finding| severity(finding.severity))),
         rows: tally(judgement.rows.iter().map(|row| row.verdict.word())),
         cells: tally(cells),
         inconclusive: judgement.inconclusive.clone(),

@@ -6,4 +6,5 @@ pub mod filters;
 pub mod matcher;
 pub mod oracle;
 mod others;
+pub mod recorded;
 mod rte_acl;
