@@ -296,6 +296,12 @@ impl Site {
     /// A recorder of this site alone.
     #[must_use]
     pub fn record(&self) -> Recorder {
+        self.record_with(&[])
+    }
+
+    /// The same with further arguments.
+    #[must_use]
+    pub fn record_with(&self, further: &[&str]) -> Recorder {
         let paths: Vec<String> = [Some(&self.client), self.far.as_ref()]
             .into_iter()
             .flatten()
@@ -303,6 +309,7 @@ impl Site {
             .collect();
         let mut arguments: Vec<&str> = paths.iter().flat_map(|path| ["--netns", path]).collect();
         arguments.extend(self.udp_by_packets.then_some("--udp-by-packets"));
+        arguments.extend(further);
         Recorder::start(&arguments)
     }
 

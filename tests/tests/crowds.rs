@@ -3,10 +3,10 @@
 
 use std::{io, time::Duration};
 
-use flowdrift::flow::{Outcomes, ProcessSeen};
+use flowdrift::flow::{Direction, Flow, Outcomes, ProcessSeen};
 use flowdrift_tests::{
     dial, over,
-    recorder::Recorder,
+    recorder::{Recorder, outcomes},
     site::{CLIENT, Expected, Site},
 };
 use nix::{
@@ -17,7 +17,9 @@ use nix::{
 use probe_common::ATTEMPTS;
 use socket2::Socket;
 
-over!(Loopback: unanswered, answered, answered_late, without_a_route, one_socket_in_two_slots);
+over!(Loopback:
+    unanswered, answered, answered_late, without_a_route, one_socket_in_two_slots, more_flows_than_are_told_apart
+);
 
 /// Nearly twice as many as there are slots, and no more than a listener's queue takes.
 const CROWD: usize = 2 * ATTEMPTS - 24;
@@ -102,6 +104,32 @@ fn one_socket_in_two_slots(site: &Site) {
     expected.client.unrouted = 1;
     expected.client.failed.insert(0, 1);
     check(site, recorder, port, &expected);
+}
+
+/// With whom is lost, and nothing else.
+fn more_flows_than_are_told_apart(site: &Site) {
+    const FLOWS: u64 = 12;
+    let listeners: Vec<(Socket, u16)> = (0..FLOWS).map(|_| site.listen()).collect();
+    let recorder = site.record_with(&["--flows", "5", "--every-connection"]);
+    let dial = |(listener, port): &(Socket, u16)| {
+        let client = site.dial(|| dial::connect(site.to(*port)).expect("it listens"));
+        (client, listener.accept().expect("a connection comes"))
+    };
+    let _standing: Vec<_> = listeners.iter().map(dial).collect();
+    let window = recorder.finish();
+    let all = outcomes(&window, |_| true);
+    assert_eq!((all.connected, all.accepted, window.coverage.lost_total()), (FLOWS, FLOWS, 0), "{window:#?}");
+    let began = |flow: &&Flow| flow.key.direction == Direction::Outbound && flow.key.remote.is_unspecified();
+    let beyond = window.flows.iter().find(began).expect("there are too many");
+    assert_eq!(beyond.key.port, 0);
+    assert_eq!(
+        beyond.processes.iter().map(|process| process.attempts).sum::<u64>(),
+        beyond.outcomes.connected
+    );
+    // Whatever else goes on there has its share of the five.
+    assert!(window.coverage.beyond_flows >= 2 * FLOWS - 5, "{window:#?}");
+    let gaps = window.coverage.gaps();
+    assert!(gaps.iter().any(|gap| gap.words.contains("--flows")), "{gaps:?}");
 }
 
 fn stay_on_this_cpu() {

@@ -129,6 +129,7 @@ fn watch(arguments: &Arguments, inventory: &Inventory) -> Result<(Window, Docume
         cluster: cluster.clone(),
         node: node.clone(),
         probe: arguments.live.options()?,
+        flows: arguments.live.flows,
         every_connection: arguments.every_connection,
     };
     let record = arguments.record.as_deref().map(Output::open).transpose()?;

@@ -65,6 +65,7 @@ fn try_probe() -> Result<(), StartError> {
         cluster: String::new(),
         node: String::new(),
         probe: Options::default(),
+        flows: 1,
         every_connection: false,
     };
     let watch = Watch::start(settings)?;

@@ -36,6 +36,10 @@ pub(super) struct LiveArguments {
     /// client's port, eight kinds of facts per KiB
     #[arg(long, value_name = "KIB", default_value_t = 8_192, value_parser = spill)]
     pub(super) spill: u32,
+    /// How many flows are told apart. What comes beyond them is counted with its workload and without its peer, and the
+    /// coverage says so
+    #[arg(long, value_name = "COUNT", default_value_t = 262_144, value_parser = flows)]
+    pub(super) flows: usize,
     /// Show UDP by its packets instead of the calls that send and receive (always so before Linux 6.3): it tells who sent
     /// what a socket received without asking, and costs a little for every packet, TCP's too
     #[arg(long)]
@@ -69,6 +73,15 @@ impl LiveArguments {
 fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
     Duration::try_from(span).map_err(|_| "a duration is not negative".to_owned())
+}
+
+fn flows(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1 << 28;
+    let flows: usize = text.parse().map_err(|_| "expected a number of flows".to_owned())?;
+    match (1..=MOST).contains(&flows) {
+        true => Ok(flows),
+        false => Err(format!("expected from 1 to {MOST}")),
+    }
 }
 
 fn ring(text: &str) -> Result<u32, String> {

@@ -39,6 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
         cluster: arguments.cluster.clone(),
         node,
         probe: arguments.live.options()?,
+        flows: arguments.live.flows,
         every_connection: arguments.every_connection,
     };
     let (window, recorded) = live::watch(settings, &arguments.live, Some(output))?;

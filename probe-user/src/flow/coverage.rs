@@ -48,6 +48,9 @@ pub struct Coverage {
     /// Attempts that did not reach user space, and whose outcomes therefore have no process.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub callers_lost: u64,
+    /// Facts that came when there were more flows than are told apart: counted with their workload, and without their peer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub beyond_flows: u64,
     /// State changes for which the kernel may have run no program of ours, because they were interrupted on that CPU:
     /// an upper bound, and 0 where one of the two programs is always run (`capture/recursion.rs`).
     pub recursion_misses: u64,
@@ -114,6 +117,12 @@ impl Coverage {
         if self.recursion_misses > 0 {
             let words = format!("{} skipped by the kernel: recursion", self.recursion_misses);
             gaps.push(CoverageGap { words, protocol: Some(Protocol::Tcp), end: None });
+        }
+        if self.beyond_flows > 0 {
+            gaps.push(CoverageGap::of_all(&format!(
+                "{} facts beyond the flows that are told apart (--flows): with whom is not known",
+                self.beyond_flows
+            )));
         }
         match &self.snapshot {
             None => gaps.push(CoverageGap::of_all("older sockets were not read")),

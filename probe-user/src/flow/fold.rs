@@ -1,6 +1,6 @@
 //! Facts folded over one key, by the kernel's ids until the window closes, and then by their names.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hashbrown::HashMap;
 
@@ -72,10 +72,26 @@ pub trait Naming {
     fn wall(&self, boot: u64) -> i64;
 }
 
+impl RawKey {
+    /// The same with whomever: the workload's arrivals at a port of its own, or whatever it began.
+    fn with_anybody(self) -> Self {
+        let anybody = match self.remote {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let port = if self.direction == Direction::Inbound { self.port } else { 0 };
+        Self { remote: anybody, port, translated: None, ..self }
+    }
+}
+
 /// Flows by the kernel's ids.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RawFlows {
     flows: HashMap<RawKey, Numbered>,
+    /// So many are told apart; what comes beyond them is counted without its peer.
+    limit: usize,
+    /// Facts that were.
+    beyond: u64,
     /// Where every fact is kept by itself, too, if it is.
     ledger: Option<Ledger>,
 }
@@ -87,15 +103,24 @@ struct Numbered {
     tally: Tally,
 }
 
+impl Default for RawFlows {
+    fn default() -> Self {
+        Self { flows: HashMap::new(), limit: usize::MAX, beyond: 0, ledger: None }
+    }
+}
+
 impl RawFlows {
-    /// Those of which every fact is kept by itself, too.
-    pub(super) fn with_ledger() -> Self {
-        Self { ledger: Some(Ledger::default()), ..Self::default() }
+    /// So many flows, and if `every_fact`, every fact by itself, too.
+    pub(super) fn new(limit: usize, every_fact: bool) -> Self {
+        Self { limit, ledger: every_fact.then(Ledger::default), ..Self::default() }
     }
 
     /// Counts a fact.
     #[inline]
     pub(super) fn count(&mut self, key: RawKey, fact: &Fact<'_>) {
+        let is_beyond = self.flows.len() >= self.limit && !self.flows.contains_key(&key);
+        let key = if is_beyond { key.with_anybody() } else { key };
+        self.beyond += u64::from(is_beyond);
         // A window of more flows would need more memory than a node has.
         let next = self.flows.len() as u32;
         let Numbered { number, tally } =
@@ -108,9 +133,15 @@ impl RawFlows {
 
     /// The same, unless nothing was counted under the key before.
     pub(super) fn count_further(&mut self, key: RawKey, fact: &Fact<'_>) {
-        if self.flows.contains_key(&key) {
+        let known = [key, key.with_anybody()].into_iter().find(|key| self.flows.contains_key(key));
+        if let Some(key) = known {
             self.count(key, fact);
         }
+    }
+
+    /// How many facts came when there were too many flows, and have lost their peer.
+    pub(super) fn beyond(&self) -> u64 {
+        self.beyond
     }
 
     /// Where every fact is kept.

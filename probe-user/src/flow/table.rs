@@ -57,6 +57,8 @@ impl Older {
 pub struct Closed {
     /// The flows, in order.
     pub flows: Vec<Flow>,
+    /// Facts that came when there were too many flows: see [`FlowTable::awaiting_snapshot`].
+    pub beyond: u64,
     /// If every fact was kept: those that nobody has taken yet, and the flows' keys by the numbers that the facts have.
     pub ledger: Option<(Ledger, Vec<FlowKey>)>,
 }
@@ -81,16 +83,12 @@ pub struct FlowTable {
 }
 
 impl FlowTable {
-    /// A table for a window whose older sockets are still to be merged by [`Self::merge_older`].
+    /// A table for a window whose older sockets are still to be merged by [`Self::merge_older`]. It tells so many flows apart;
+    /// of what comes beyond them it keeps the workload, its own end and how it went, but not with whom. If `every_fact`,
+    /// it keeps every fact by itself, too.
     #[must_use]
-    pub fn awaiting_snapshot() -> Self {
-        Self { recent: Some(HashSet::new()), ..Self::default() }
-    }
-
-    /// The same, of which every fact is kept by itself, too.
-    #[must_use]
-    pub fn keeping_every_fact() -> Self {
-        Self { flows: RawFlows::with_ledger(), ..Self::awaiting_snapshot() }
+    pub fn awaiting_snapshot(flows: usize, every_fact: bool) -> Self {
+        Self { flows: RawFlows::new(flows, every_fact), recent: Some(HashSet::new()), ..Self::default() }
     }
 
     /// Where every fact is kept, if it is.
@@ -233,8 +231,9 @@ impl FlowTable {
             self.flows.count(RawKey::outbound(&attempt), &fact);
         }
         self.exchanges.close(now, &mut self.flows);
+        let beyond = self.flows.beyond();
         let (flows, ledger) = self.flows.named(names);
-        Closed { flows, ledger }
+        Closed { flows, beyond, ledger }
     }
 
     /// An attempt that leaves its slot on one CPU while its outcome comes on another may be read after it: then it only

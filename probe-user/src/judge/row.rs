@@ -95,9 +95,16 @@ fn excuse_other_ports(rows: &Rows, cells: &mut [CellResult]) {
     }
 }
 
-/// Why nobody may say "conforms": required rows of which something is not known.
+/// Why nobody may say "conforms": required rows of which something is not known, and connections of which nobody knows with
+/// whom.
 pub(super) fn inconclusive(case: &Case<'_>, rows: &[RowResult]) -> Vec<String> {
     let mut reasons = BTreeSet::new();
+    for window in case.windows.iter().filter(|window| window.coverage.beyond_flows > 0) {
+        let (cluster, node, count) = (&window.cluster, &window.node, window.coverage.beyond_flows);
+        reasons.insert(format!(
+            "{cluster}/{node}: {count} facts beyond the flows that are told apart (--flows)"
+        ));
+    }
     for result in rows {
         let row = case.rows().row(result.row);
         if row.expect == Expect::Optional {

@@ -66,6 +66,8 @@ pub struct Settings {
     pub node: String,
     /// What the probe watches.
     pub probe: Options,
+    /// How many flows are told apart; of what comes beyond them, the peer is not known.
+    pub flows: usize,
     /// Whether every connection is kept by itself, and not only in the flows: see [`Watch::take_pages`].
     pub every_connection: bool,
 }
@@ -127,10 +129,7 @@ impl Watch {
         // After the hooks: what they see has its translation among the events, or in the dump.
         let translations = Translations::open(&namespaces);
         let perches = alive::perches(&settings.probe)?;
-        let table = match settings.every_connection {
-            true => FlowTable::keeping_every_fact(),
-            false => FlowTable::awaiting_snapshot(),
-        };
+        let table = FlowTable::awaiting_snapshot(settings.flows, settings.every_connection);
         let mut watch = Self {
             settings,
             probe,
@@ -303,12 +302,13 @@ impl Watch {
             attempt.time + TICKS >= listed || !was_looked_at || waiting.contains(&attempt.socket)
         };
         let unconcluded = self.table.unconcluded(is_waiting);
-        let coverage = self.coverage(canary, unconcluded, (recursion, found_waiting))?;
+        let mut coverage = self.coverage(canary, unconcluded, (recursion, found_waiting))?;
         // What may be younger than its time says is not yet unanswered.
         let table = self.table.close(end.boot().saturating_sub(TICKS), is_waiting, &self.names);
         let Settings { cluster, node, .. } = self.settings;
         // One clock for both: a window is as long as it was, whatever the wall clock was set to meanwhile.
         let start = end.wall_of(self.start.boot());
+        coverage.beyond_flows = table.beyond;
         let facts = table.ledger.map(|(ledger, keys)| Facts {
             count: ledger.count(),
             pages: ledger.into_pages(),
@@ -461,6 +461,8 @@ impl Watch {
             lost_by_cgroup,
             folded: self.folded,
             callers_lost,
+            // Known when the table is closed.
+            beyond_flows: 0,
             recursion_misses: recursion.lost(),
             events: self.table.events(),
             snapshot: Some(self.snapshot.clone()),

@@ -61,7 +61,7 @@ fn close(table: FlowTable) -> Vec<Flow> {
 
 /// The facts by themselves must give the same flows.
 fn close_when(table: FlowTable, is_waiting: impl Fn(&Event) -> bool) -> Vec<Flow> {
-    let Closed { flows, ledger } = table.close(10_000_000_000, is_waiting, &Plain);
+    let Closed { flows, ledger, beyond: _ } = table.close(10_000_000_000, is_waiting, &Plain);
     let (ledger, keys) = ledger.expect("every fact is kept");
     let mut tallies: Vec<Tally> = keys.iter().map(|_| Tally::default()).collect();
     for page in ledger.into_pages() {
@@ -73,7 +73,7 @@ fn close_when(table: FlowTable, is_waiting: impl Fn(&Event) -> bool) -> Vec<Flow
 
 /// A table without older sockets, which keeps every fact.
 fn table() -> FlowTable {
-    FlowTable { flows: RawFlows::with_ledger(), ..FlowTable::default() }
+    FlowTable { flows: RawFlows::new(usize::MAX, true), ..FlowTable::default() }
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn the_outcome_of_a_socket_s_next_attempt_is_no_repetition() {
 
 #[test]
 fn a_socket_that_a_hook_reported_is_not_counted_again_as_older() {
-    let mut table = FlowTable::keeping_every_fact();
+    let mut table = FlowTable::awaiting_snapshot(usize::MAX, true);
     table.observe(event(Kind::Accepted, 7, 100));
     let counted = table.merge_older(&[older(7, Direction::Inbound), older(8, Direction::Inbound)]);
     assert_eq!(counted, 1);
@@ -194,7 +194,7 @@ fn a_socket_that_a_hook_reported_is_not_counted_again_as_older() {
 
 #[test]
 fn an_older_attempt_meets_its_outcome() {
-    let mut table = FlowTable::keeping_every_fact();
+    let mut table = FlowTable::awaiting_snapshot(usize::MAX, true);
     table.adopt_attempt(&older(7, Direction::Outbound));
     table.merge_older(&[]);
     table.observe(event(Kind::Failed(110), 7, 200));
@@ -215,4 +215,35 @@ fn process_names_are_bounded_and_attempts_are_not() {
     let flows = close(table);
     assert_eq!(flows[0].processes.len(), Flow::PROCESSES);
     assert_eq!(flows[0].outcomes.connected, 100);
+}
+
+#[test]
+fn beyond_the_flows_that_are_told_apart_nothing_but_the_peer_is_lost() {
+    let mut table = FlowTable { flows: RawFlows::new(100, true), ..FlowTable::default() };
+    for number in 0..10_000_u16 {
+        let [upper, lower] = number.to_be_bytes();
+        let mut one = event(
+            if number.is_multiple_of(2) { Kind::Connected } else { Kind::Accepted },
+            number.into(),
+            100,
+        );
+        one.remote = end([10, 1, upper, lower], 1_000 + number);
+        one.local.port = if number.is_multiple_of(2) { 40_000 } else { 443 };
+        table.observe(one);
+    }
+    // One that is known stays so.
+    let mut again = event(Kind::Connected, 10_000, 200);
+    again.remote = end([10, 1, 0, 0], 1_000);
+    table.observe(again);
+    assert_eq!(table.flows.beyond(), 9_900);
+    let flows = close(table);
+    assert_eq!(flows.len(), 102);
+    let of = |direction| flows.iter().filter(move |flow| flow.key.direction == direction);
+    let sum = |direction| of(direction).map(|flow| flow.outcomes.succeeded()).sum::<u64>();
+    assert_eq!((sum(Direction::Outbound), sum(Direction::Inbound)), (5_001, 5_000));
+    let anybody =
+        |direction| of(direction).find(|flow| flow.key.remote.is_unspecified()).expect("there is one");
+    assert_eq!((anybody(Direction::Outbound).key.port, anybody(Direction::Inbound).key.port), (0, 443));
+    assert_eq!(anybody(Direction::Outbound).outcomes.connected, 4_950);
+    assert!(flows.iter().any(|flow| flow.outcomes.connected == 2));
 }
