@@ -113,8 +113,9 @@ pub(super) fn watch(
     runtime.block_on(async {
         // Before anything is attached: from here on a signal ends the window and never loses it.
         let stopped = stop_signals()?;
+        let mut watch = Watch::start(settings.clone()).context("the probe does not start")?;
+        // What stands there already is not lost to a probe that does not start.
         let mut recorder = record.map(|output| Recorder::begin(output, &settings));
-        let mut watch = Watch::start(settings).context("the probe does not start")?;
         for gap in watch.gaps() {
             eprintln!("flowdrift: coverage gap: {gap}");
         }
