@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     node: Option<String>,
     /// Keep every connection by itself, with its time and its process, and not only the flows that they are folded into:
-    /// about ten bytes each
+    /// ten to fifteen bytes each
     #[arg(long)]
     every_connection: bool,
     #[command(flatten)]

@@ -144,10 +144,12 @@ fn plausible(window: &Window) -> Result<(), Fault> {
     if window.start < 0 || window.end < window.start {
         return Err(Fault::Payload("the window ends before it begins, or before 1970".to_owned()));
     }
-    let Coverage { lost, lost_by_cgroup, recursion_misses, events, folded, callers_lost, .. } =
-        &window.coverage;
+    let Coverage {
+        lost, lost_by_cgroup, recursion_misses, events, folded, callers_lost, beyond_flows, ..
+    } = &window.coverage;
     let connections = window.coverage.snapshot.as_ref().map(|snapshot| &snapshot.connections);
-    let counts = [recursion_misses, events, folded, callers_lost].into_iter().chain(connections);
+    let counts =
+        [recursion_misses, events, folded, callers_lost, beyond_flows].into_iter().chain(connections);
     if counts.chain(lost.values()).chain(lost_by_cgroup.values()).any(|count| *count > MOST) {
         return Err(Fault::Payload("the coverage counts more facts than any node can see".to_owned()));
     }

@@ -150,10 +150,11 @@ fn numbers_that_no_node_could_have_seen_are_refused() {
     let mut countless = window(1);
     countless.flows[0].outcomes.connected = u64::MAX;
     assert!(matches!(fault(&bytes(&countless)), Fault::Payload(_)));
-    let changes: [fn(&mut Window); 5] = [
+    let changes: [fn(&mut Window); 6] = [
         |window| window.flows[0].outcomes.unreplied = u64::MAX,
         |window| window.flows[0].folded = u64::MAX,
         |window| window.coverage.folded = u64::MAX,
+        |window| window.coverage.beyond_flows = u64::MAX,
         |window| window.coverage.lost = [("unread".into(), u64::MAX)].into(),
         |window| window.coverage.lost_by_cgroup = [("/".into(), u64::MAX)].into(),
     ];
