@@ -4,6 +4,9 @@
 //! of layout breaks the build of both sides instead of the meaning of a recording.
 #![no_std]
 
+#[cfg(feature = "synthetic")]
+pub mod synthetic;
+
 use core::mem::{offset_of, size_of};
 
 /// Length of a task's command name in the kernel, with its terminating NUL (`TASK_COMM_LEN`, linux/sched.h).

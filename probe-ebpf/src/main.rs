@@ -14,7 +14,7 @@
 //! to watch), `emit.rs` (hand-over and loss), `ring.rs` (the way to user space), `spill.rs` (what no ring can take),
 //! `groups.rs` (each cgroup's share of it, and losses), `sets.rs` (looking through slots), `owned.rs` (memory that one hook has at a time),
 //! `hash.rs`, `words.rs` (whole words of small ones), `pointer.rs` (numbers of pointers),
-//! `atomics.rs`, `maps.rs` and `layout.rs` (of the code).
+//! `atomics.rs`, `maps.rs` and `layout.rs` (of the code). `synthetic.rs` is for measuring, and in no object that users load.
 #![no_std]
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
@@ -44,6 +44,8 @@ mod scope;
 mod sets;
 mod socket;
 mod spill;
+#[cfg(feature = "synthetic")]
+mod synthetic;
 mod tcp;
 mod tuple;
 mod udp;

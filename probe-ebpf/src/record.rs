@@ -30,10 +30,16 @@ const COMMAND: usize = offset_of!(AttemptRecord, command) / 8;
 /// Writes when it happened and to which socket.
 #[inline(always)]
 pub(crate) fn write_socket(words: &mut AttemptWords, time: u64, cookie: u64, socket: &Socket<impl Access>) {
+    write_ids(words, [time, cookie], [socket.cgroup(), socket.netns()]);
+}
+
+/// The same by the ids of the socket's cgroup and namespace.
+#[inline(always)]
+pub(crate) fn write_ids(words: &mut AttemptWords, [time, cookie]: [u64; 2], [cgroup, netns]: [u64; 2]) {
     words[TIME] = time;
     words[SOCKET] = cookie;
-    words[CGROUP] = socket.cgroup();
-    words[NETNS] = socket.netns();
+    words[CGROUP] = cgroup;
+    words[NETNS] = netns;
 }
 
 /// Writes what happened, and between which ends. What [`kind::WITH_CALLER`] promises is for [`write_caller`] to write.

@@ -15,12 +15,13 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use compile::{Build, compile};
+use compile::{Build, Programs, compile};
 use provenance::Provenance;
 use toolchain::Toolchain;
 
 const PREBUILT: &str = "probe-ebpf/prebuilt";
 const OBJECT: &str = "probe-ebpf/prebuilt/flowdrift-probe.bpf.o";
+const SYNTHETIC: &str = "target/flowdrift-synthetic.bpf.o";
 
 /// Arguments of `cargo xtask ebpf`.
 #[derive(Args)]
@@ -31,6 +32,9 @@ pub(crate) struct Options {
     /// Only compare the sources with the digest that the object was built from
     #[arg(long)]
     stale: bool,
+    /// Build the object with the programs that write made-up records into target: for measuring only
+    #[arg(long, conflicts_with_all = ["check", "stale"])]
+    synthetic: bool,
 }
 
 /// Builds, or checks, the object.
@@ -40,7 +44,18 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         println!("{OBJECT} was built from these sources");
         return Ok(());
     }
+    if options.synthetic {
+        return synthetic(root);
+    }
     if options.check { check(root) } else { build(root) }
+}
+
+/// Builds the object whose programs write made-up records.
+pub(crate) fn synthetic(root: &Path) -> Result<()> {
+    let (_, object) = compile_with(root, "target/ebpf", Programs::Synthetic)?;
+    fs::write(root.join(SYNTHETIC), object).with_context(|| format!("cannot write {SYNTHETIC}"))?;
+    println!("wrote {SYNTHETIC}");
+    Ok(())
 }
 
 /// An error unless the object in the repository was built from the sources beside it.
@@ -90,11 +105,7 @@ fn check(root: &Path) -> Result<()> {
 }
 
 fn compile_apart(root: &Path, directory: &str) -> Result<(Vec<u8>, Provenance)> {
-    let toolchain = Toolchain::find()?;
-    eprintln!("building the probe with {}", toolchain.description());
-    let linker = linker::find_or_install(root, &toolchain)?;
-    let path = compile(&Build { root, toolchain: &toolchain, linker: &linker, directory })?;
-    let object = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (toolchain, object) = compile_with(root, directory, Programs::Hooks)?;
     let provenance = Provenance {
         source_sha256: digest::of_sources(root)?,
         object_sha256: digest::of_bytes(&object),
@@ -103,4 +114,13 @@ fn compile_apart(root: &Path, directory: &str) -> Result<(Vec<u8>, Provenance)> 
         bpf_linker: linker::VERSION.to_owned(),
     };
     Ok((object, provenance))
+}
+
+fn compile_with(root: &Path, directory: &str, programs: Programs) -> Result<(Toolchain, Vec<u8>)> {
+    let toolchain = Toolchain::find()?;
+    eprintln!("building the probe with {}", toolchain.description());
+    let linker = linker::find_or_install(root, &toolchain)?;
+    let path = compile(&Build { root, toolchain: &toolchain, linker: &linker, directory, programs })?;
+    let object = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok((toolchain, object))
 }

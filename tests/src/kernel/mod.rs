@@ -1,5 +1,5 @@
 //! What reaches below the tests' usual tools: BPF objects of other processes, handlers to measure against, a traced
-//! process, io_uring, a socket load-balancer.
+//! process, io_uring, a socket load-balancer, made-up records.
 //!
 //! The only room of the tests that knows aya, or holds unsafe code.
 
@@ -8,4 +8,5 @@ mod instructions;
 pub mod oldkernel;
 pub mod peers;
 pub mod programs;
+pub mod synthetic;
 pub mod uring;

@@ -109,17 +109,26 @@ pub fn orphans() -> io::Result<Vec<u32>> {
     Ok(ours)
 }
 
+/// The maps that a process holds.
+///
+/// # Errors
+///
+/// When the process is gone.
+pub fn maps_of(process: u32) -> io::Result<Vec<MapInfo>> {
+    let texts = descriptors(process)?;
+    let ids = texts.iter().filter_map(|text| field(text, "map_id").and_then(|id| u32::try_from(id).ok()));
+    Ok(ids.filter_map(|id| MapInfo::from_id(id).ok()).collect())
+}
+
 /// How many state changes the second TCP program of a recorder took, because the first was interrupted.
 ///
 /// # Errors
 ///
 /// When the process is gone, or is no recorder.
 pub fn rescued(process: u32) -> io::Result<u64> {
-    for text in descriptors(process)? {
-        let Some(id) = field(&text, "map_id").and_then(|id| u32::try_from(id).ok()) else { continue };
-        let Ok(info) = MapInfo::from_id(id) else { continue };
+    for info in maps_of(process)? {
         if info.name_as_str() == Some("RINGS") {
-            let map = MapData::from_id(id).and_then(Map::from_map_data).map_err(io::Error::other)?;
+            let map = MapData::from_id(info.id()).and_then(Map::from_map_data).map_err(io::Error::other)?;
             let rings = Array::<_, [u8; size_of::<RingState>()]>::try_from(map).map_err(io::Error::other)?;
             let rescued = |state: [u8; size_of::<RingState>()]| {
                 let from = offset_of!(RingState, cpu.rescued);

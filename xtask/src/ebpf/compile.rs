@@ -20,6 +20,16 @@ pub(super) struct Build<'build> {
     pub(super) linker: &'build Path,
     /// Target directory, relative to the root.
     pub(super) directory: &'build str,
+    pub(super) programs: Programs,
+}
+
+/// What the object has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Programs {
+    /// The hooks.
+    Hooks,
+    /// They, and what writes made-up records.
+    Synthetic,
 }
 
 /// Compiles and links; returns the object's path.
@@ -40,6 +50,9 @@ pub(super) fn compile(build: &Build<'_>) -> Result<PathBuf> {
         "build-std=core",
     ]);
     cargo.arg("--target-dir").arg(&target_directory);
+    if build.programs == Programs::Synthetic {
+        cargo.args(["--features", "synthetic"]);
+    }
     // Thin LTO is for user space; bpf-linker optimises the whole program itself.
     cargo.env("CARGO_PROFILE_RELEASE_LTO", "off");
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(build)?.join("\u{1f}"));
