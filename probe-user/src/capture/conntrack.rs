@@ -8,13 +8,9 @@
 //! What exists is dumped at the start, and what comes is told by events, over sockets that are opened in each namespace
 //! before the rights are given up. A filter lets nothing through but connections that are translated.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    io,
-    net::IpAddr,
-    os::fd::AsRawFd,
-};
+use std::{collections::VecDeque, io, net::IpAddr, os::fd::AsRawFd};
 
+use hashbrown::HashMap;
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NlaBuffer, NlasIterator};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
 use nix::{

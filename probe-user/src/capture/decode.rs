@@ -1,9 +1,11 @@
-//! Bytes from a ring → [`Event`], without unsafe code and without trust.
+//! Words from a ring → [`Event`], without unsafe code and without trust.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    mem::offset_of,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
-use bytes::Buf;
-use probe_common::{AttemptRecord, COMMAND_LENGTH, Dialled, kind};
+use probe_common::{AttemptRecord, Dialled, Record, kind};
 
 use crate::event::{Command, Datagrams, End, Event, Kind, Process, Way};
 
@@ -45,73 +47,78 @@ impl Decoded {
     }
 }
 
-/// Length of a record.
-pub(super) const RECORD: usize = size_of::<AttemptRecord>();
+/// How many words a record has.
+pub(super) const RECORD: usize = size_of::<AttemptRecord>() / size_of::<u64>();
 
 /// A `probe_common::AttemptRecord` and what stands beside it, in this machine's byte order: where an attempt was to go
-/// (`probe_common::Dialled`), or, after eight bytes, what an exchange counts (`probe_common::Datagrams`); rubbish in every
-/// other kind.
-pub type Bytes = [u8; RECORD + size_of::<Dialled>()];
+/// (`probe_common::Dialled`), or, after a word, what an exchange counts (`probe_common::Datagrams`); rubbish in every other
+/// kind. Read and taken apart by words, as it was written: what is stored in other parts than it is loaded in waits.
+pub type Words = [u64; RECORD + size_of::<Dialled>() / size_of::<u64>()];
+
+/// Where a word is that begins at an offset.
+macro_rules! word {
+    ($type:ty, $field:ident) => {
+        const {
+            assert!(offset_of!($type, $field).is_multiple_of(size_of::<u64>()));
+            offset_of!($type, $field) / size_of::<u64>()
+        }
+    };
+}
 
 /// Reads one record.
 ///
 /// # Errors
 ///
 /// When the kind is not one that the probe writes.
-pub fn decode(bytes: &Bytes) -> Result<Decoded, DecodeError> {
-    let mut bytes = bytes.as_slice();
-    let time = bytes.get_u64_ne();
-    let socket = bytes.get_u64_ne();
-    let cgroup = known(bytes.get_u64_ne());
-    let netns = known(bytes.get_u64_ne());
-    let local = address(&mut bytes);
-    let remote = address(&mut bytes);
-    let local = End { address: local, port: bytes.get_u16_ne() };
-    let remote = End { address: remote, port: bytes.get_u16_ne() };
-    let error = bytes.get_u16_ne();
-    let kind = bytes.get_u8();
-    let _family = bytes.get_u8();
+#[inline]
+pub fn decode(words: &Words) -> Result<Decoded, DecodeError> {
+    let address = |at| address([words[at], words[at + 1]]);
+    let [l0, l1, r0, r1, e0, e1, kind, _family] = words[word!(Record, local_port)].to_ne_bytes();
+    let [local_port, remote_port, error] = [[l0, l1], [r0, r1], [e0, e1]].map(u16::from_ne_bytes);
+    let local = End { address: address(word!(Record, local)), port: local_port };
+    let remote = End { address: address(word!(Record, remote)), port: remote_port };
     let may_repeat = kind & kind::RESCUED != 0;
-    let has_caller = kind & kind::WITH_CALLER != 0;
-    let (process, elapsed) = caller(&mut bytes);
+    let [process, elapsed] = halves(words[word!(AttemptRecord, process)]);
+    let caller = (kind & kind::WITH_CALLER != 0).then(|| {
+        let at = word!(AttemptRecord, command);
+        Process { id: process, command: Command::new(octets([words[at], words[at + 1]])) }
+    });
     let basic = kind & !(kind::RESCUED | kind::WITH_CALLER | PORT);
     let certainty = match basic {
         kind::BEGUN => Decoded::Begun,
         kind::SENT => Decoded::Sent,
         _ => Decoded::Fact,
     };
-    let unit = if matches!(basic, kind::EXCHANGE_SENT_FIRST | kind::EXCHANGE_RECEIVED_FIRST) {
-        MILLISECOND
-    } else {
-        MICROSECOND
-    };
-    let beside = bytes;
-    bytes.advance(size_of::<u64>());
+    let is_exchange = matches!(basic, kind::EXCHANGE_SENT_FIRST | kind::EXCHANGE_RECEIVED_FIRST);
+    let unit = if is_exchange { MILLISECOND } else { MICROSECOND };
+    let counts = || [words[RECORD + 1], words[RECORD + 2]];
     let event_kind = match basic {
-        kind::EXCHANGE_SENT_FIRST => Kind::Exchanged(datagrams(&mut bytes, Way::Sent, kind, error)),
-        kind::EXCHANGE_RECEIVED_FIRST => Kind::Exchanged(datagrams(&mut bytes, Way::Received, kind, error)),
+        kind::EXCHANGE_SENT_FIRST => Kind::Exchanged(datagrams(counts(), Way::Sent, kind, error)),
+        kind::EXCHANGE_RECEIVED_FIRST => Kind::Exchanged(datagrams(counts(), Way::Received, kind, error)),
         kind::DIALLED => Kind::Named(local),
         _ => kind_of(basic, error)?,
     };
-    let is_exchange = matches!(event_kind, Kind::Exchanged(_));
-    let dialled = (!is_exchange && kind & kind::REDIRECTED != 0).then(|| dialled(beside));
-    // The kernel itself takes the unspecified address for this node (tcp_v4_connect, tcp_v6_connect).
-    let dialled = dialled.filter(|dialled| !dialled.address.is_unspecified());
     let mut event = Event {
         kind: event_kind,
-        time,
-        elapsed: if has_caller { u64::from(elapsed) * unit } else { 0 },
-        socket,
-        cgroup,
-        netns,
+        time: words[word!(Record, time)],
+        elapsed: if caller.is_some() { u64::from(elapsed) * unit } else { 0 },
+        socket: words[word!(Record, socket)],
+        cgroup: known(words[word!(Record, cgroup)]),
+        netns: known(words[word!(Record, netns)]),
         local,
         remote,
         translated: None,
         may_repeat,
-        process: has_caller.then_some(process),
+        process: caller,
     };
-    if let Some(dialled) = dialled {
-        event.redirect(dialled);
+    if !is_exchange && kind & kind::REDIRECTED != 0 {
+        let at = RECORD + word!(Dialled, address);
+        let [_, port] = halves(words[RECORD]);
+        let dialled = End { address: address(at), port: port as u16 };
+        // The kernel itself takes the unspecified address for this node (tcp_v4_connect, tcp_v6_connect).
+        if !dialled.address.is_unspecified() {
+            event.redirect(dialled);
+        }
     }
     Ok(certainty(event))
 }
@@ -122,8 +129,9 @@ const MILLISECOND: u64 = 1_000_000;
 /// What an exchange's kind says of the socket's port.
 const PORT: u8 = kind::PORT_CHOSEN | kind::PORT_GIVEN;
 
-fn datagrams(bytes: &mut &[u8], first: Way, kind: u8, error: u16) -> Datagrams {
-    let [sent, received, failed] = [(); 3].map(|()| u64::from(bytes.get_u32_ne()));
+fn datagrams([first_word, second_word]: [u64; 2], first: Way, kind: u8, error: u16) -> Datagrams {
+    let [[sent, received], [failed, _]] = [halves(first_word), halves(second_word)];
+    let [sent, received, failed] = [sent, received, failed].map(u64::from);
     let port_is_chosen = match kind & PORT {
         kind::PORT_CHOSEN => Some(true),
         kind::PORT_GIVEN => Some(false),
@@ -132,21 +140,34 @@ fn datagrams(bytes: &mut &[u8], first: Way, kind: u8, error: u16) -> Datagrams {
     Datagrams { first, port_is_chosen, sent, received, failed, error }
 }
 
-/// Where `connect()` was to go.
-fn dialled(mut bytes: &[u8]) -> End {
-    bytes.advance(size_of::<u32>());
-    let port = bytes.get_u32_ne() as u16;
-    End { address: address(&mut bytes), port }
-}
-
 fn known(id: u64) -> Option<u64> {
     (id != 0).then_some(id)
 }
 
-fn address(bytes: &mut &[u8]) -> IpAddr {
-    let mut octets = [0; 16];
-    bytes.copy_to_slice(&mut octets);
-    Ipv6Addr::from(octets).to_canonical()
+/// The two halves of a word, in the order of memory.
+#[inline]
+fn halves(word: u64) -> [u32; 2] {
+    let [first, second] = [word as u32, (word >> 32) as u32];
+    if cfg!(target_endian = "little") { [first, second] } else { [second, first] }
+}
+
+/// Two words in the order of memory.
+#[inline]
+fn octets(words: [u64; 2]) -> [u8; 16] {
+    let [first, second] = words.map(u64::from_be);
+    (u128::from(first) << 64 | u128::from(second)).to_be_bytes()
+}
+
+/// Network byte order.
+#[inline]
+fn address(words: [u64; 2]) -> IpAddr {
+    /// The upper 96 bits of an IPv4-mapped address (RFC 4291, 2.5.5.2).
+    const MAPPED: u64 = 0xffff;
+    let [upper, lower] = words.map(u64::from_be);
+    if upper == 0 && lower >> 32 == MAPPED {
+        return IpAddr::V4(Ipv4Addr::from_bits(lower as u32));
+    }
+    IpAddr::V6(Ipv6Addr::from_bits(u128::from(upper) << 64 | u128::from(lower)))
 }
 
 fn kind_of(kind: u8, error: u16) -> Result<Kind, DecodeError> {
@@ -160,26 +181,26 @@ fn kind_of(kind: u8, error: u16) -> Result<Kind, DecodeError> {
     })
 }
 
-/// The caller, and how long it took, in the unit of its kind.
-fn caller(bytes: &mut &[u8]) -> (Process, u32) {
-    let id = bytes.get_u32_ne();
-    let elapsed = bytes.get_u32_ne();
-    let mut command = [0; COMMAND_LENGTH];
-    bytes.copy_to_slice(&mut command);
-    (Process { id, command: Command::new(command) }, elapsed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::Face;
+
+    type Bytes = [u8; size_of::<Words>()];
+
+    fn decode(bytes: &Bytes) -> Result<Decoded, DecodeError> {
+        let mut words: Words = [0; _];
+        let (chunks, _) = bytes.as_chunks();
+        words.iter_mut().zip(chunks).for_each(|(word, chunk)| *word = u64::from_ne_bytes(*chunk));
+        super::decode(&words)
+    }
 
     fn failed_attempt() -> Bytes {
         let mut bytes = Vec::new();
         for number in [7u64, 8, 9, 0] {
             bytes.extend(number.to_ne_bytes());
         }
-        bytes.extend(std::net::Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped().octets());
+        bytes.extend(Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped().octets());
         bytes.extend(Ipv6Addr::LOCALHOST.octets());
         for number in [40_000u16, 443, 111] {
             bytes.extend(number.to_ne_bytes());
@@ -253,14 +274,14 @@ mod tests {
         let mut bytes = failed_attempt();
         bytes[70] = kind::CONNECTED | kind::REDIRECTED | kind::WITH_CALLER;
         let service = "2001:db8::7".parse::<Ipv6Addr>().expect("IPv6");
-        bytes[RECORD + 8..].copy_from_slice(&service.octets());
+        bytes[size_of::<AttemptRecord>() + 8..].copy_from_slice(&service.octets());
         let event = decode(&bytes).expect("well-formed").event().clone();
         assert_eq!(event.remote, End { address: service.into(), port: 8_443 });
         let client = "10.0.0.1".parse().expect("IPv4");
         let beyond = Face { client, server: Ipv6Addr::LOCALHOST.into(), port: 443 };
         assert_eq!(event.translated, Some(beyond));
         // `connect()` to no address in particular is for this node.
-        bytes[RECORD + 8..].fill(0);
+        bytes[size_of::<AttemptRecord>() + 8..].fill(0);
         let event = decode(&bytes).expect("well-formed").event().clone();
         assert_eq!((event.remote.port, event.translated), (443, None));
     }

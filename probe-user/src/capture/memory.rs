@@ -11,7 +11,7 @@ use std::{
 use aya::maps::Map;
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::decode::Bytes;
+use super::decode::Words;
 
 /// The values of an array, which hooks may write at any time.
 pub(super) struct Shared(MmapRaw);
@@ -29,6 +29,7 @@ impl Shared {
     /// # Panics
     ///
     /// When there is none.
+    #[inline]
     pub(super) fn word(&self, offset: usize) -> &AtomicU64 {
         assert!(
             offset.is_multiple_of(size_of::<u64>()) && offset + size_of::<u64>() <= self.0.len(),
@@ -55,17 +56,15 @@ impl Shared {
     }
 
     /// A copy of the record at an offset, with what stands beside it, word by word.
-    pub(super) fn record(&self, offset: usize) -> Bytes {
-        let mut bytes: Bytes = [0; _];
-        for (index, chunk) in bytes.chunks_exact_mut(size_of::<u64>()).enumerate() {
-            let word = self.word(offset + index * size_of::<u64>());
-            chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+    #[inline]
+    pub(super) fn record(&self, offset: usize) -> Words {
+        let mut words: Words = [0; _];
+        for (index, word) in words.iter_mut().enumerate() {
+            *word = self.word(offset + index * size_of::<u64>()).load(Ordering::Relaxed);
         }
-        bytes
+        words
     }
 }
-
-const _: () = assert!(size_of::<Bytes>().is_multiple_of(size_of::<u64>()));
 
 #[cfg(test)]
 impl Shared {

@@ -143,22 +143,22 @@ impl Probe {
     ///
     /// What happened on one CPU comes in order; an attempt that went to a ring by itself may come after its outcome, by
     /// another CPU's. Attempts that died on their route are held back until [`Self::settle`] knows that they did.
-    pub fn drain(&mut self, mut take: impl FnMut(Event)) -> Drained {
+    pub fn drain(&mut self, mut take: impl FnMut(&mut Event)) -> Drained {
         let Self { rings, unrouted, undecodable, redirected, .. } = self;
-        let mut take = |event: Event| {
+        let mut take = |event: &mut Event| {
             *redirected += u64::from(event.translated.is_some() || matches!(event.kind, Kind::Named(_)));
             take(event);
         };
-        rings.drain(|record| match decode(record) {
+        rings.drain(|record| match &mut decode(record) {
             Err(_) => *undecodable += 1,
-            Ok(Decoded::Begun(event)) => unrouted.suspect(event),
-            Ok(Decoded::Fact(event)) if event.kind == Kind::Unrouted && unrouted.has_counted(&event) => {}
+            Ok(Decoded::Begun(event)) => unrouted.suspect(event.clone()),
+            Ok(Decoded::Fact(event)) if event.kind == Kind::Unrouted && unrouted.has_counted(event) => {}
             Ok(Decoded::Fact(event)) => {
-                unrouted.clear(&event);
+                unrouted.clear(event);
                 take(event);
             }
-            Ok(Decoded::Sent(mut event)) => {
-                unrouted.sent(&mut event);
+            Ok(Decoded::Sent(event)) => {
+                unrouted.sent(event);
                 take(event);
             }
         })
@@ -172,17 +172,17 @@ impl Probe {
 
     /// Gives the attempts that died on their route, as far as that is certain at `now` (`CLOCK_BOOTTIME`,
     /// nanoseconds); to be called about once a second.
-    pub fn settle(&mut self, now: u64, mut take: impl FnMut(Event)) {
+    pub fn settle(&mut self, now: u64, mut take: impl FnMut(&mut Event)) {
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
-        self.unrouted.settle(&self.slots, now, &mut take);
+        self.unrouted.settle(&self.slots, now, |mut event| take(&mut event));
         if self.spill.holds_begun() {
             let Self { spill, unrouted, .. } = self;
             spill.take_begun(now.saturating_sub(GRACE), |Spilled { event, count, .. }| {
                 // Only the latest of a socket's can have been counted while it stood in its slot.
                 let counted = u64::from(unrouted.has_counted(&event));
-                (counted..count).for_each(|_| take(event.clone()));
+                (counted..count).for_each(|_| take(&mut event.clone()));
             });
         }
     }

@@ -11,7 +11,7 @@ use std::{
 use aya::maps::Map;
 use probe_common::{RingPlace, RingState};
 
-use super::{decode::Bytes, memory::Shared, shape::Shape};
+use super::{decode::Words, memory::Shared, shape::Shape};
 
 /// What one pass over the rings found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Rings {
 
     /// Gives every record whose place was claimed when somebody looked last, CPU by CPU. Later ones wait, so that a producer
     /// that is faster than its consumer cannot keep it here.
-    pub(super) fn drain(&mut self, mut take: impl FnMut(&Bytes)) -> Drained {
+    pub(super) fn drain(&mut self, mut take: impl FnMut(&Words)) -> Drained {
         let Self { memory, lanes } = self;
         let mut drained = Drained { records: 0, is_all: true };
         for Lane { own, common, heads: (own_head, common_head) } in lanes {
@@ -138,7 +138,7 @@ struct Pass<'a, Take> {
     drained: &'a mut Drained,
 }
 
-impl<Take: FnMut(&Bytes)> Pass<'_, Take> {
+impl<Take: FnMut(&Words)> Pass<'_, Take> {
     /// Reads a ring up to `head`; whether that was possible. `may_read` is told the place of each record.
     fn read(
         &mut self,
@@ -200,7 +200,7 @@ impl Memory {
         written.map(|(_, place)| self.after(own, place)).min().map_or(own_head, |after| own_head.min(after))
     }
 
-    fn record(&self, place: usize) -> Bytes {
+    fn record(&self, place: usize) -> Words {
         self.places.record(place + offset_of!(RingPlace, record))
     }
 
@@ -243,8 +243,6 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Buf;
-
     use super::{super::shape::tests::shape, *};
 
     #[test]
@@ -316,7 +314,7 @@ mod tests {
     fn drained(rings: &mut Rings) -> (Vec<u64>, bool) {
         let mut found = Vec::new();
         rings.look();
-        let drained = rings.drain(|record| found.push(record.as_slice().get_u64_ne()));
+        let drained = rings.drain(|record| found.push(record[0]));
         assert_eq!(drained.records, found.len());
         (found, drained.is_all)
     }

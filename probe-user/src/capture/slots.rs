@@ -11,7 +11,7 @@ use aya::maps::Map;
 use probe_common::{ATTEMPTS, AttemptSlot, EXCHANGES, ExchangeSlot};
 
 use super::{
-    decode::{Bytes, Decoded, decode},
+    decode::{Decoded, Words, decode},
     memory::Shared,
 };
 use crate::event::Event;
@@ -43,16 +43,16 @@ const _: () = assert!(BEING_WRITTEN == ExchangeSlot::BEING_WRITTEN);
 
 impl Layout {
     /// What stands in a slot, with its holder; `None` when it is free, or changed hands while it was read.
-    fn read(&self, memory: &Shared, slot: usize) -> Option<(u64, Bytes)> {
+    fn read(&self, memory: &Shared, slot: usize) -> Option<(u64, Words)> {
         let offset = slot * self.size;
         let holder = memory.word(offset + self.holder).load(Ordering::Acquire);
         if matches!(holder, 0 | BEING_WRITTEN) {
             return None;
         }
-        let bytes = memory.record(offset + self.record);
+        let words = memory.record(offset + self.record);
         fence(Ordering::Acquire);
         let is_still_its = memory.word(offset + self.holder).load(Ordering::Relaxed) == holder;
-        is_still_its.then_some((holder, bytes))
+        is_still_its.then_some((holder, words))
     }
 }
 
@@ -67,8 +67,8 @@ impl ExchangeSlots {
     /// What the slots hold; certain once nothing is attached any more.
     pub(super) fn read(&self) -> impl Iterator<Item = Event> {
         (0..EXCHANGES).filter_map(|slot| {
-            let (_, bytes) = EXCHANGE.read(&self.0, slot)?;
-            let mut event = match decode(&bytes).ok()? {
+            let (_, words) = EXCHANGE.read(&self.0, slot)?;
+            let mut event = match decode(&words).ok()? {
                 Decoded::Fact(event) | Decoded::Begun(event) | Decoded::Sent(event) => event,
             };
             let last = self.0.word(slot * EXCHANGE.size + offset_of!(ExchangeSlot, last));
@@ -90,8 +90,8 @@ impl Slots {
     /// attempt's own hook may still have been writing: certain is what stands there twice, or once nothing is attached.
     pub(super) fn read(&self) -> impl Iterator<Item = (u32, Decoded)> {
         (0..ATTEMPTS).filter_map(|slot| {
-            let (holder, bytes) = ATTEMPT.read(&self.0, slot)?;
-            let decoded = decode(&bytes).ok()?;
+            let (holder, words) = ATTEMPT.read(&self.0, slot)?;
+            let decoded = decode(&words).ok()?;
             (decoded.event().socket == holder).then_some((slot as u32, decoded))
         })
     }

@@ -5,12 +5,12 @@
 //! A socket that was opened in a namespace asks there without entering it again.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
     io,
     net::{IpAddr, SocketAddr, UdpSocket},
     os::fd::AsRawFd,
 };
 
+use hashbrown::{HashMap, hash_map::Entry};
 use nix::{
     errno::Errno,
     libc,

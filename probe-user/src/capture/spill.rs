@@ -76,7 +76,7 @@ impl Spill {
 
     /// Takes what `is_wanted`.
     fn visit(&mut self, is_wanted: impl Fn(&Decoded) -> bool, take: &mut impl FnMut(Spilled)) {
-        let mut groups = HashMap::new();
+        let mut groups: HashMap<u64, Option<usize>> = HashMap::new();
         for slot in 0..self.count {
             let offset = slot * size_of::<SpillSlot>();
             let word = self.slots.word(offset + offset_of!(SpillSlot, holder));
@@ -100,11 +100,13 @@ impl Spill {
             word.store(0, Ordering::Release);
             let is_begun = matches!(decoded, Decoded::Begun(_));
             let group = spilled.event.cgroup.unwrap_or(0);
-            // It may have come since.
+            // It may have come since; or it shares the slot of all others.
             if !groups.contains_key(&group) {
-                groups = self.group_offsets();
+                groups =
+                    self.group_offsets().into_iter().map(|(group, offset)| (group, Some(offset))).collect();
+                groups.entry(group).or_insert(None);
             }
-            self.give_back(groups.get(&group).copied(), is_begun);
+            self.give_back(groups.get(&group).copied().flatten(), is_begun);
             take(spilled);
         }
     }
@@ -112,11 +114,11 @@ impl Spill {
     /// What stands in a slot that is ours.
     fn read(&self, offset: usize) -> Option<(Decoded, Spilled)> {
         let field = |field| self.slots.half(offset + field);
-        let mut bytes = self.slots.record(offset + offset_of!(SpillSlot, record));
+        let mut words = self.slots.record(offset + offset_of!(SpillSlot, record));
         // Beside it stands something else than in a ring: the counts are put in afterwards, and where a redirected attempt
         // was to go is lost.
-        bytes[RECORD..].fill(0);
-        let mut decoded = decode(&bytes).ok()?;
+        words[RECORD..].fill(0);
+        let mut decoded = decode(&words).ok()?;
         let count = u64::from(field(offset_of!(SpillSlot, count)));
         let answered = u64::from(field(offset_of!(SpillSlot, answered)));
         let event = decoded.event_mut();

@@ -10,7 +10,8 @@ use hashbrown::{HashMap, HashSet};
 use super::{
     Direction, Older, Outcomes,
     fact::{Fact, Outcome},
-    fold::{RawFlows, RawKey},
+    fold::RawFlows,
+    raw::RawKey,
 };
 use crate::event::{Datagrams, End, Event, Protocol, Spilled, Way};
 
@@ -216,7 +217,7 @@ impl Exchanges {
         for OlderSocket { socket, is_silent } in self.older.values() {
             if *is_silent && is_connected(socket) {
                 let key = socket.key(Protocol::Udp);
-                flows.count(key, &Fact::at(socket.time, Outcome::Silent));
+                flows.count(&key, &Fact::at(socket.time, Outcome::Silent));
             }
         }
     }
@@ -277,7 +278,7 @@ impl Exchanges {
                 process: exchange.event.process,
                 outcome: Outcome::Counted(&outcomes, 0),
             };
-            flows.count(key, &fact);
+            flows.count(&key, &fact);
             directions.push(direction);
         }
         directions

@@ -46,4 +46,22 @@ impl<'a> Fact<'a> {
     pub(super) fn at(time: u64, outcome: Outcome<'a>) -> Self {
         Self { first: time, last: time, process: None, outcome }
     }
+
+    /// The same, if it is one connection's and borrows nothing.
+    #[inline]
+    pub(super) fn of_one(&self) -> Option<Fact<'static>> {
+        let outcome = match self.outcome {
+            Outcome::Connected => Outcome::Connected,
+            Outcome::Accepted => Outcome::Accepted,
+            Outcome::Older => Outcome::Older,
+            Outcome::Failed(error) => Outcome::Failed(error),
+            Outcome::Unanswered => Outcome::Unanswered,
+            Outcome::Pending => Outcome::Pending,
+            Outcome::Unrouted => Outcome::Unrouted,
+            Outcome::Silent => Outcome::Silent,
+            Outcome::Caller => Outcome::Caller,
+            Outcome::Counted(..) => return None,
+        };
+        Some(Fact { outcome, ..*self })
+    }
 }

@@ -1,94 +1,37 @@
 //! Facts folded over one key, by the kernel's ids until the window closes, and then by their names.
+//!
+//! A hundred thousand flows are more than a cache holds: whoever looks up one after the other waits for memory each time. So
+//! facts wait until there are some, and their look-ups wait together.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::hash::BuildHasher;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use prefetch_index::prefetch_index;
 
 use super::{
-    Direction, Flow, FlowKey, Workload,
+    Flow, FlowKey,
     fact::Fact,
     ledger::Ledger,
+    raw::{Naming, Packed, Packing, RawKey, Words},
     tally::{self, Tally},
 };
-use crate::event::{Event, Face, Protocol};
 
-/// Who, towards whom, by the kernel's ids.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct RawKey {
-    pub(super) protocol: Protocol,
-    pub(super) cgroup: Option<u64>,
-    pub(super) netns: Option<u64>,
-    pub(super) direction: Direction,
-    pub(super) local: IpAddr,
-    pub(super) remote: IpAddr,
-    pub(super) port: u16,
-    pub(super) translated: Option<Face>,
-}
+/// So many facts wait for each other.
+const TOGETHER: usize = 16;
 
-impl RawKey {
-    /// That of an event of the connecting end.
-    pub(super) fn outbound(event: &Event) -> Self {
-        Self::of(event, Direction::Outbound)
-    }
-
-    pub(super) fn of(event: &Event, direction: Direction) -> Self {
-        let port = if direction == Direction::Inbound { event.local.port } else { event.remote.port };
-        Self {
-            protocol: event.kind.protocol(),
-            cgroup: event.cgroup,
-            netns: event.netns,
-            direction,
-            local: event.local.address,
-            remote: event.remote.address,
-            port,
-            translated: event.translated,
-        }
-    }
-}
-
-impl RawKey {
-    fn named(&self, names: &impl Naming) -> FlowKey {
-        // A group that went before it could be named is unknown: its id would mean nothing tomorrow.
-        let cgroup = self.cgroup.and_then(|id| names.cgroup(id));
-        FlowKey {
-            workload: Workload { cgroup, netns: self.netns.and_then(|cookie| names.netns(cookie)) },
-            direction: self.direction,
-            local: self.local,
-            remote: self.remote,
-            port: self.port,
-            protocol: self.protocol,
-            translated: self.translated,
-        }
-    }
-}
-
-/// Names for the kernel's ids, and the clock.
-pub trait Naming {
-    /// Path of a cgroup below the root.
-    fn cgroup(&self, id: u64) -> Option<String>;
-    /// Name of a network namespace; `None` for the node's own.
-    fn netns(&self, cookie: u64) -> Option<String>;
-    /// Wall-clock time of a moment on `CLOCK_BOOTTIME`, nanoseconds since the Unix epoch.
-    fn wall(&self, boot: u64) -> i64;
-}
-
-impl RawKey {
-    /// The same with whomever: the workload's arrivals at a port of its own, or whatever it began.
-    fn with_anybody(self) -> Self {
-        let anybody = match self.remote {
-            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        let port = if self.direction == Direction::Inbound { self.port } else { 0 };
-        Self { remote: anybody, port, translated: None, ..self }
-    }
-}
-
-/// Flows by the kernel's ids.
+/// Flows by the kernel's ids. They have numbers that count up from 0; what is looked up first is as small as can be, so that it
+/// stays in the cache.
 #[derive(Debug)]
 pub(super) struct RawFlows {
-    flows: HashMap<RawKey, Numbered>,
-    /// So many are told apart; what comes beyond them is counted without its peer.
+    packing: Packing,
+    /// The numbers of flows by their keys.
+    numbers: HashTable<Numbered>,
+    hasher: DefaultHashBuilder,
+    keys: Vec<Packed>,
+    tallies: Vec<Tally>,
+    /// Facts that are not counted yet.
+    waiting: Vec<Waiting>,
+    /// So many flows are told apart; what comes beyond them is counted without its peer.
     limit: usize,
     /// Facts that were.
     beyond: u64,
@@ -96,16 +39,35 @@ pub(super) struct RawFlows {
     ledger: Option<Ledger>,
 }
 
-/// A flow by its number: they count up from 0.
-#[derive(Debug)]
+/// A flow's number.
+#[derive(Clone, Copy, Debug)]
 struct Numbered {
     number: u32,
-    tally: Tally,
+    /// Part of its key's hash: tells the flow for nearly certain without a look at its key.
+    tag: u32,
+}
+
+/// A fact, and whose it is.
+#[derive(Debug)]
+struct Waiting {
+    words: Words,
+    hash: u64,
+    fact: Fact<'static>,
 }
 
 impl Default for RawFlows {
     fn default() -> Self {
-        Self { flows: HashMap::new(), limit: usize::MAX, beyond: 0, ledger: None }
+        Self {
+            packing: Packing::default(),
+            numbers: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            keys: Vec::new(),
+            tallies: Vec::new(),
+            waiting: Vec::with_capacity(TOGETHER),
+            limit: usize::MAX,
+            beyond: 0,
+            ledger: None,
+        }
     }
 }
 
@@ -115,52 +77,124 @@ impl RawFlows {
         Self { limit, ledger: every_fact.then(Ledger::default), ..Self::default() }
     }
 
-    /// Counts a fact.
+    /// Counts a fact: at once, with others, or when [`Self::settle`] is called.
     #[inline]
-    pub(super) fn count(&mut self, key: RawKey, fact: &Fact<'_>) {
-        let is_beyond = self.flows.len() >= self.limit && !self.flows.contains_key(&key);
-        let key = if is_beyond { key.with_anybody() } else { key };
-        self.beyond += u64::from(is_beyond);
-        // A window of more flows would need more memory than a node has.
-        let next = self.flows.len() as u32;
-        let Numbered { number, tally } =
-            self.flows.entry(key).or_insert_with(|| Numbered { number: next, tally: Tally::default() });
-        tally.count(fact);
-        if let Some(ledger) = &mut self.ledger {
-            ledger.note(*number, fact);
+    pub(super) fn count(&mut self, key: &RawKey, fact: &Fact<'_>) {
+        let words = Words::of(key);
+        let hash = self.hasher.hash_one(words);
+        if let Some(fact) = fact.of_one() {
+            self.waiting.push(Waiting { words, hash, fact });
+            if self.waiting.len() == TOGETHER {
+                self.settle();
+            }
+        } else {
+            self.settle();
+            let number = self.number(&words, hash);
+            self.add(number, fact);
         }
     }
 
     /// The same, unless nothing was counted under the key before.
-    pub(super) fn count_further(&mut self, key: RawKey, fact: &Fact<'_>) {
-        let known = [key, key.with_anybody()].into_iter().find(|key| self.flows.contains_key(key));
-        if let Some(key) = known {
-            self.count(key, fact);
+    pub(super) fn count_further(&mut self, key: &RawKey, fact: &Fact<'_>) {
+        self.settle();
+        let is_known = |key: &RawKey| {
+            let words = Words::of(key);
+            self.find(&words, self.hasher.hash_one(words)).is_some()
+        };
+        if let Some(key) = [*key, key.with_anybody()].into_iter().find(is_known) {
+            self.count(&key, fact);
         }
     }
 
-    /// How many facts came when there were too many flows, and have lost their peer.
+    /// Counts what waits.
+    pub(super) fn settle(&mut self) {
+        const UNKNOWN: u32 = u32::MAX;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let mut numbers = [UNKNOWN; TOGETHER];
+        for (number, Waiting { hash, .. }) in numbers.iter_mut().zip(&waiting) {
+            let tag = tag(*hash);
+            let known = self.numbers.find(*hash, |known| known.tag == tag);
+            *number = known.map_or(UNKNOWN, |known| known.number);
+            prefetch_index(&self.keys, *number as usize);
+            prefetch_index(&self.tallies, *number as usize);
+        }
+        for (number, Waiting { words, hash, fact }) in numbers.into_iter().zip(&waiting) {
+            let number = match self.keys.get(number as usize) {
+                Some(packed) if self.packing.is(packed, words) => number,
+                _ => self.number(words, *hash),
+            };
+            self.add(number, fact);
+        }
+        waiting.clear();
+        self.waiting = waiting;
+    }
+
+    #[inline]
+    fn add(&mut self, number: u32, fact: &Fact<'_>) {
+        self.tallies[number as usize].count(fact);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.note(number, fact);
+        }
+    }
+
+    fn find(&self, words: &Words, hash: u64) -> Option<u32> {
+        let tag = tag(hash);
+        let is_it =
+            |known: &Numbered| known.tag == tag && self.packing.is(&self.keys[known.number as usize], words);
+        self.numbers.find(hash, is_it).map(|known| known.number)
+    }
+
+    /// The number of a flow that may be new, or that of what is beyond the limit.
+    #[cold]
+    fn number(&mut self, words: &Words, hash: u64) -> u32 {
+        if let Some(number) = self.find(words, hash) {
+            return number;
+        }
+        if self.keys.len() < self.limit {
+            return self.begin(words, hash);
+        }
+        self.beyond += 1;
+        let words = Words::of(&words.key().with_anybody());
+        let hash = self.hasher.hash_one(words);
+        self.find(&words, hash).unwrap_or_else(|| self.begin(&words, hash))
+    }
+
+    fn begin(&mut self, words: &Words, hash: u64) -> u32 {
+        // A window of more flows would need more memory than a node has.
+        let number = self.keys.len() as u32;
+        let Self { packing, numbers, hasher, keys, tallies, .. } = self;
+        keys.push(packing.pack(words));
+        tallies.push(Tally::default());
+        let hash_of = |known: &Numbered| hasher.hash_one(packing.unpack(&keys[known.number as usize]));
+        numbers.insert_unique(hash, Numbered { number, tag: tag(hash) }, hash_of);
+        number
+    }
+
+    /// How many facts came when there were too many flows, and have lost their peer; of those that are settled.
     pub(super) fn beyond(&self) -> u64 {
         self.beyond
     }
 
-    /// Where every fact is kept.
+    /// Where every fact is kept that is settled.
     pub(super) fn ledger(&mut self) -> Option<&mut Ledger> {
         self.ledger.as_mut()
     }
 
-    /// The flows by their names, in order; and, if every fact was kept, what is left of them and whose they are, by number.
+    /// The flows of all that is settled by their names, in order; and, if every fact was kept, what is left of them and whose
+    /// they are, by number.
     pub(super) fn named(self, names: &impl Naming) -> (Vec<Flow>, Option<(Ledger, Vec<FlowKey>)>) {
-        let keys = self.ledger.is_some().then(|| {
-            let mut numbered: Vec<_> =
-                self.flows.iter().map(|(key, flow)| (flow.number, key.named(names))).collect();
-            numbered.sort_unstable_by_key(|(number, _)| *number);
-            numbered.into_iter().map(|(_, key)| key).collect()
-        });
-        let mut tallies: Vec<_> = self.flows.into_iter().collect();
-        // In the order in which they came, whatever the table's is.
-        tallies.sort_unstable_by_key(|(_, flow)| flow.number);
-        let tallies = tallies.into_iter().map(|(key, flow)| (key.named(names), flow.tally));
-        (tally::flows(tallies, |boot| names.wall(boot)), self.ledger.zip(keys))
+        debug_assert!(self.waiting.is_empty());
+        let Self { packing, numbers, keys, tallies, ledger, .. } = self;
+        drop(numbers);
+        let named = |packed: &Packed| packing.unpack(packed).key().named(names);
+        let of_facts: Option<Vec<FlowKey>> = ledger.is_some().then(|| keys.iter().map(named).collect());
+        // In the order in which they came.
+        let tallies = keys.iter().map(named).zip(tallies);
+        (tally::flows(tallies, |boot| names.wall(boot)), ledger.zip(of_facts))
     }
+}
+
+/// Not the bits that the table itself looks at first.
+fn tag(hash: u64) -> u32 {
+    (hash >> 24) as u32
 }

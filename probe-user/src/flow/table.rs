@@ -10,9 +10,10 @@ use super::{
     Direction, Flow, FlowKey, Outcomes,
     exchanges::Exchanges,
     fact::{Fact, Outcome},
-    fold::{Naming, RawFlows, RawKey},
+    fold::RawFlows,
     latest::Latest,
     ledger::Ledger,
+    raw::{Naming, RawKey},
 };
 use crate::event::{End, Event, Face, Kind, Protocol, Spilled, TICKS};
 
@@ -91,7 +92,12 @@ impl FlowTable {
         Self { flows: RawFlows::new(flows, every_fact), recent: Some(HashSet::new()), ..Self::default() }
     }
 
-    /// Where every fact is kept, if it is.
+    /// Counts what was observed and waits to be counted with more.
+    pub fn settle(&mut self) {
+        self.flows.settle();
+    }
+
+    /// Where every fact is kept that is settled, if that was asked for.
     pub fn ledger(&mut self) -> Option<&mut Ledger> {
         self.flows.ledger()
     }
@@ -103,7 +109,7 @@ impl FlowTable {
     }
 
     /// Takes one fact.
-    pub fn observe(&mut self, event: Event) {
+    pub fn observe(&mut self, event: &Event) {
         // What has a caller comes from the attempt's slot, which is emptied but once; and what has an attempt waiting
         // is the outcome of the socket's next one.
         if event.may_repeat
@@ -115,19 +121,19 @@ impl FlowTable {
             return;
         }
         if let Kind::Named(named) = event.kind {
-            return self.exchanges.name(&event, named);
+            return self.exchanges.name(event, named);
         }
         self.events += 1;
         match event.kind {
             Kind::Attempted => self.attempt(event),
-            Kind::Connected => self.conclude(&event, Outcome::Connected),
-            Kind::Failed(error) => self.conclude(&event, Outcome::Failed(error)),
-            Kind::Accepted => self.accept(&event),
+            Kind::Connected => self.conclude(event, Outcome::Connected),
+            Kind::Failed(error) => self.conclude(event, Outcome::Failed(error)),
+            Kind::Accepted => self.accept(event),
             Kind::Unrouted => {
                 let fact = Fact { process: event.process, ..Fact::at(event.time, Outcome::Unrouted) };
-                self.flows.count(RawKey::outbound(&event), &fact);
+                self.flows.count(&RawKey::outbound(event), &fact);
             }
-            Kind::Exchanged(datagrams) => self.exchanges.add(&event, datagrams, &mut self.flows),
+            Kind::Exchanged(datagrams) => self.exchanges.add(event, datagrams, &mut self.flows),
             // See above.
             Kind::Named(_) => {}
         }
@@ -157,7 +163,7 @@ impl FlowTable {
         };
         let outcome = Outcome::Counted(&outcomes, callers_lost);
         let fact = Fact { first: event.time, last: *last, process: event.process, outcome };
-        self.flows.count(RawKey::of(event, direction), &fact);
+        self.flows.count(&RawKey::of(event, direction), &fact);
     }
 
     /// How many outcomes of attempts were folded: those have no attempt to conclude.
@@ -178,7 +184,7 @@ impl FlowTable {
                 continue;
             }
             let key = one.key(Protocol::Tcp);
-            self.flows.count(key, &Fact::at(one.time, Outcome::Older));
+            self.flows.count(&key, &Fact::at(one.time, Outcome::Older));
             count += 1;
         }
         count
@@ -228,9 +234,10 @@ impl FlowTable {
                 false => Outcome::Pending,
             };
             let fact = Fact { process: attempt.process, ..Fact::at(attempt.time, outcome) };
-            self.flows.count(RawKey::outbound(&attempt), &fact);
+            self.flows.count(&RawKey::outbound(&attempt), &fact);
         }
         self.exchanges.close(now, &mut self.flows);
+        self.flows.settle();
         let beyond = self.flows.beyond();
         let (flows, ledger) = self.flows.named(names);
         Closed { flows, beyond, ledger }
@@ -238,12 +245,12 @@ impl FlowTable {
 
     /// An attempt that leaves its slot on one CPU while its outcome comes on another may be read after it: then it only
     /// tells the caller.
-    fn attempt(&mut self, event: Event) {
+    fn attempt(&mut self, event: &Event) {
         if self.orphans.remove(&event.socket).is_none_or(|outcome| outcome + TICKS < event.time) {
-            self.attempts.insert(event.socket, event);
+            self.attempts.insert(event.socket, event.clone());
         } else if event.process.is_some() {
             let fact = Fact { process: event.process, ..Fact::at(event.time, Outcome::Caller) };
-            self.flows.count_further(RawKey::outbound(&event), &fact);
+            self.flows.count_further(&RawKey::outbound(event), &fact);
         }
     }
 
@@ -265,7 +272,7 @@ impl FlowTable {
             key.port = attempt.remote.port;
             key.translated = key.translated.or(attempt.translated);
         }
-        self.flows.count(key, &Fact { first: began, last: event.time + event.elapsed, process, outcome });
+        self.flows.count(&key, &Fact { first: began, last: event.time + event.elapsed, process, outcome });
     }
 
     /// Remembers it for as long as its attempt may come.
@@ -286,7 +293,7 @@ impl FlowTable {
         }
         self.remember(event.socket);
         let key = RawKey::of(event, Direction::Inbound);
-        self.flows.count(key, &Fact::at(event.time, Outcome::Accepted));
+        self.flows.count(&key, &Fact::at(event.time, Outcome::Accepted));
     }
 
     fn remember(&mut self, socket: u64) {

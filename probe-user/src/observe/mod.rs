@@ -10,11 +10,12 @@ mod snapshot;
 mod steady;
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     io,
     time::{Duration, Instant},
 };
 
+use hashbrown::HashSet;
 use probe_common::Loss;
 
 use crate::{
@@ -326,6 +327,7 @@ impl Watch {
         // What the records tell has been translated before.
         translations.read();
         let drained = probe.drain(|event| take(event, table, (names, translations), (canaries, own_sockets)));
+        table.settle();
         names.resolve_new();
         // Also when the rings fill up faster than they are read: others need their share of the spill.
         if self.probe.is_spill_filling() || self.last_emptied.elapsed() >= FOLDING {
@@ -386,7 +388,8 @@ impl Watch {
     fn take_waiting(&mut self) {
         let Self { probe, table, names, canaries, own_sockets, translations, .. } = self;
         let under_way = probe.waiting().chain(probe.exchanges());
-        under_way.for_each(|event| take(event, table, (names, translations), (canaries, own_sockets)));
+        let take = |mut event| take(&mut event, table, (names, translations), (canaries, own_sockets));
+        under_way.for_each(take);
         names.resolve_new();
     }
 
@@ -486,21 +489,22 @@ fn hook(state: &HookState) -> Hook {
 }
 
 /// Folds a fact, unless it is about a connection or socket of our own or lies outside of the user's cgroups.
+#[inline]
 fn take(
-    mut event: Event,
+    event: &mut Event,
     table: &mut FlowTable,
     (names, translations): (&mut NameBook, &Translations),
     (canaries, own_sockets): (&mut [CanaryWatch], &HashSet<u64>),
 ) {
-    let is_canary = canaries.iter_mut().fold(false, |is_one, canary| is_one | canary.takes(&event));
+    let is_canary = canaries.iter_mut().fold(false, |is_one, canary| is_one | canary.takes(event));
     if is_canary || own_sockets.contains(&event.socket) {
         return;
     }
-    if names.note(&event) {
+    if names.note(event) {
         // Its own end is no address of the socket's.
         if !matches!(event.kind, Kind::Named(_)) {
-            names.place(&mut event);
-            translations.apply(&mut event);
+            names.place(event);
+            translations.apply(event);
         }
         table.observe(event);
     }

@@ -1,9 +1,8 @@
 //! Names for the ids that the kernel reports, looked up while what they name still exists.
 
-use std::{
-    collections::{HashMap, HashSet},
-    io,
-};
+use std::io;
+
+use hashbrown::{HashMap, HashSet};
 
 use crate::{
     capture::{CgroupTree, Namespace, Options, SourceAddresses, clock::Anchor, namespaces},

@@ -79,8 +79,8 @@ fn table() -> FlowTable {
 #[test]
 fn an_outcome_takes_time_and_process_from_its_attempt() {
     let mut table = table();
-    table.observe(event(Kind::Attempted, 7, 100));
-    table.observe(event(Kind::Connected, 7, 150));
+    table.observe(&event(Kind::Attempted, 7, 100));
+    table.observe(&event(Kind::Connected, 7, 150));
     let flows = close(table);
     assert_eq!(flows.len(), 1);
     assert_eq!((flows[0].first_seen, flows[0].last_seen), (100, 150));
@@ -92,8 +92,8 @@ fn an_outcome_takes_time_and_process_from_its_attempt() {
 #[test]
 fn an_attempt_that_its_outcome_overtook_only_tells_the_caller() {
     let mut table = table();
-    table.observe(event(Kind::Connected, 7, 150));
-    table.observe(event(Kind::Attempted, 7, 100));
+    table.observe(&event(Kind::Connected, 7, 150));
+    table.observe(&event(Kind::Attempted, 7, 100));
     assert_eq!(table.unconcluded(|_| false), 0);
     let flows = close(table);
     assert_eq!(flows[0].outcomes, Outcomes { connected: 1, ..Outcomes::default() });
@@ -104,8 +104,8 @@ fn an_attempt_that_its_outcome_overtook_only_tells_the_caller() {
 #[test]
 fn a_socket_s_next_attempt_waits_for_its_own_outcome() {
     let mut table = table();
-    table.observe(event(Kind::Connected, 7, 150));
-    table.observe(event(Kind::Attempted, 7, 151 + TICKS));
+    table.observe(&event(Kind::Connected, 7, 150));
+    table.observe(&event(Kind::Attempted, 7, 151 + TICKS));
     assert_eq!(table.unconcluded(|_| false), 1);
 }
 
@@ -114,26 +114,26 @@ fn orphans_are_remembered_for_as_long_as_their_attempt_may_come() {
     let mut table = table();
     let all = 20_000;
     for socket in 1..=all {
-        table.observe(event(Kind::Connected, socket, socket * OVERTAKING / 1_000));
+        table.observe(&event(Kind::Connected, socket, socket * OVERTAKING / 1_000));
     }
     // As long as MANY, though only a thousand may still matter.
     assert!(table.orphans.len() <= 4_096, "{}", table.orphans.len());
-    table.observe(event(Kind::Attempted, all - 900, (all - 900) * OVERTAKING / 1_000));
+    table.observe(&event(Kind::Attempted, all - 900, (all - 900) * OVERTAKING / 1_000));
     assert_eq!(table.unconcluded(|_| false), 0);
 }
 
 #[test]
 fn an_attempt_whose_outcome_never_came_is_unconcluded_unless_it_waits() {
     let mut table = table();
-    table.observe(event(Kind::Attempted, 7, 100));
+    table.observe(&event(Kind::Attempted, 7, 100));
     assert_eq!((table.unconcluded(|_| true), table.unconcluded(|_| false)), (0, 1));
 }
 
 #[test]
 fn an_attempt_without_outcome_is_unanswered_only_while_its_socket_waits() {
     let mut table = table();
-    table.observe(event(Kind::Attempted, 7, 100));
-    table.observe(event(Kind::Attempted, 8, 100));
+    table.observe(&event(Kind::Attempted, 7, 100));
+    table.observe(&event(Kind::Attempted, 8, 100));
     let flows = close_when(table, |attempt| attempt.socket == 7);
     assert_eq!(flows[0].outcomes, Outcomes { unanswered: 1, ..Outcomes::default() });
 }
@@ -141,7 +141,7 @@ fn an_attempt_without_outcome_is_unanswered_only_while_its_socket_waits() {
 #[test]
 fn an_attempt_whose_first_syn_is_on_its_way_is_pending() {
     let mut table = table();
-    table.observe(event(Kind::Attempted, 7, 9_500_000_000));
+    table.observe(&event(Kind::Attempted, 7, 9_500_000_000));
     let flows = close(table);
     assert_eq!(flows[0].outcomes, Outcomes { pending: 1, ..Outcomes::default() });
     assert_eq!(flows[0].outcomes.unsuccessful(), 0);
@@ -150,8 +150,8 @@ fn an_attempt_whose_first_syn_is_on_its_way_is_pending() {
 #[test]
 fn simultaneous_open_is_a_success_and_no_accept() {
     let mut table = table();
-    table.observe(event(Kind::Attempted, 7, 100));
-    table.observe(event(Kind::Accepted, 7, 101));
+    table.observe(&event(Kind::Attempted, 7, 100));
+    table.observe(&event(Kind::Accepted, 7, 101));
     let flows = close(table);
     assert_eq!(flows[0].outcomes, Outcomes { connected: 1, ..Outcomes::default() });
     assert_eq!(flows[0].key.direction, Direction::Outbound);
@@ -160,10 +160,10 @@ fn simultaneous_open_is_a_success_and_no_accept() {
 #[test]
 fn a_repeated_outcome_counts_once() {
     let mut table = table();
-    table.observe(event(Kind::Accepted, 7, 100));
-    table.observe(event(Kind::Accepted, 8, 100));
-    table.observe(Event { may_repeat: true, ..event(Kind::Accepted, 7, 100) });
-    table.observe(Event { may_repeat: true, ..event(Kind::Accepted, 9, 100) });
+    table.observe(&event(Kind::Accepted, 7, 100));
+    table.observe(&event(Kind::Accepted, 8, 100));
+    table.observe(&Event { may_repeat: true, ..event(Kind::Accepted, 7, 100) });
+    table.observe(&Event { may_repeat: true, ..event(Kind::Accepted, 9, 100) });
     assert_eq!(table.events(), 3);
     assert_eq!(close(table)[0].outcomes.accepted, 3);
 }
@@ -173,9 +173,9 @@ fn the_outcome_of_a_socket_s_next_attempt_is_no_repetition() {
     let mut table = table();
     let rescued = |kind, time| Event { may_repeat: true, ..event(kind, 7, time) };
     for time in [100, 200] {
-        table.observe(event(Kind::Attempted, 7, time));
-        table.observe(rescued(Kind::Failed(111), time + 1));
-        table.observe(rescued(Kind::Failed(111), time + 1));
+        table.observe(&event(Kind::Attempted, 7, time));
+        table.observe(&rescued(Kind::Failed(111), time + 1));
+        table.observe(&rescued(Kind::Failed(111), time + 1));
     }
     assert_eq!(close(table)[0].outcomes.failed, BTreeMap::from([(111, 2)]));
 }
@@ -183,7 +183,7 @@ fn the_outcome_of_a_socket_s_next_attempt_is_no_repetition() {
 #[test]
 fn a_socket_that_a_hook_reported_is_not_counted_again_as_older() {
     let mut table = FlowTable::awaiting_snapshot(usize::MAX, true);
-    table.observe(event(Kind::Accepted, 7, 100));
+    table.observe(&event(Kind::Accepted, 7, 100));
     let counted = table.merge_older(&[older(7, Direction::Inbound), older(8, Direction::Inbound)]);
     assert_eq!(counted, 1);
     let flows = close(table);
@@ -197,7 +197,7 @@ fn an_older_attempt_meets_its_outcome() {
     let mut table = FlowTable::awaiting_snapshot(usize::MAX, true);
     table.adopt_attempt(&older(7, Direction::Outbound));
     table.merge_older(&[]);
-    table.observe(event(Kind::Failed(110), 7, 200));
+    table.observe(&event(Kind::Failed(110), 7, 200));
     let flows = close(table);
     assert_eq!(flows[0].outcomes.failed, BTreeMap::from([(110, 1)]));
     assert!(flows[0].processes.is_empty());
@@ -209,8 +209,8 @@ fn process_names_are_bounded_and_attempts_are_not() {
     for socket in 0..100 {
         let mut attempt = event(Kind::Attempted, socket, socket);
         attempt.process = Some(Process { id: 1, command: command(&format!("worker-{socket}")) });
-        table.observe(attempt);
-        table.observe(event(Kind::Connected, socket, socket));
+        table.observe(&attempt);
+        table.observe(&event(Kind::Connected, socket, socket));
     }
     let flows = close(table);
     assert_eq!(flows[0].processes.len(), Flow::PROCESSES);
@@ -229,12 +229,12 @@ fn beyond_the_flows_that_are_told_apart_nothing_but_the_peer_is_lost() {
         );
         one.remote = end([10, 1, upper, lower], 1_000 + number);
         one.local.port = if number.is_multiple_of(2) { 40_000 } else { 443 };
-        table.observe(one);
+        table.observe(&one);
     }
     // One that is known stays so.
     let mut again = event(Kind::Connected, 10_000, 200);
     again.remote = end([10, 1, 0, 0], 1_000);
-    table.observe(again);
+    table.observe(&again);
     assert_eq!(table.flows.beyond(), 9_900);
     let flows = close(table);
     assert_eq!(flows.len(), 102);
