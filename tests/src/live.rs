@@ -104,6 +104,12 @@ impl Live {
         self.child.id()
     }
 
+    /// The next line that it says, if one comes in this time.
+    #[must_use]
+    pub fn says(&self, within: Duration) -> Option<String> {
+        self.lines.recv_timeout(within).ok()
+    }
+
     /// Sends a signal.
     ///
     /// # Panics

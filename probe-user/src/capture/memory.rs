@@ -16,12 +16,35 @@ use super::decode::Words;
 /// The values of an array, which hooks may write at any time.
 pub(super) struct Shared(MmapRaw);
 
-impl Shared {
-    /// Maps the first `length` bytes of an array (kernel/bpf/arraymap.c, `array_map_mmap`).
-    pub(super) fn of(map: &Map, length: usize) -> io::Result<Self> {
+/// An array that is not in our memory yet: it would count there whole, whether anybody looks at it or not.
+pub(super) struct Array(File);
+
+impl Array {
+    pub(super) fn of(map: &Map) -> io::Result<Self> {
         let Map::Array(data) = map else { return Err(io::Error::other("it is no array")) };
-        let file = File::from(data.fd().as_fd().try_clone_to_owned()?);
-        MmapOptions::new().len(length).map_raw(&file).map(Self)
+        Ok(Self(File::from(data.fd().as_fd().try_clone_to_owned()?)))
+    }
+
+    /// Maps the first `length` bytes of it (kernel/bpf/arraymap.c, `array_map_mmap`).
+    pub(super) fn map(&self, length: usize) -> io::Result<Shared> {
+        MmapOptions::new().len(length).map_raw(&self.0).map(Shared)
+    }
+}
+
+/// Gives the system back what was freed. To load the probe takes fifty megabytes for a moment, and the C library would keep
+/// some of them for as long as a small piece stands behind them.
+pub fn give_back_freed() {
+    // SAFETY: it touches free memory only (`man 3 malloc_trim`).
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        nix::libc::malloc_trim(0);
+    }
+}
+
+impl Shared {
+    /// Maps the first `length` bytes of an array.
+    pub(super) fn of(map: &Map, length: usize) -> io::Result<Self> {
+        Array::of(map)?.map(length)
     }
 
     /// The word at an offset.

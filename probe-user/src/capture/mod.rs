@@ -38,6 +38,7 @@ pub use canary::{Canary, DatagramCanary, Perch};
 pub use cgroups::CgroupTree;
 pub use conntrack::Translations;
 pub use error::StartError;
+pub use memory::give_back_freed;
 pub use namespaces::Namespace;
 pub use object::object;
 pub use probe::{Options, Probe};

@@ -194,6 +194,11 @@ impl Probe {
         }
     }
 
+    /// The same of a part, and of the next one the next time; whether it was the last.
+    pub fn empty_some_spill(&mut self, take: impl FnMut(Spilled)) -> bool {
+        self.spill.used() == 0 || self.spill.empty_some(take)
+    }
+
     /// Whether the spill should be emptied at once, or may wait for others to fold.
     #[must_use]
     pub fn is_spill_filling(&self) -> bool {
@@ -235,7 +240,11 @@ impl Probe {
 
     /// The exchanges that are still in their slots, after [`Self::detach`]: what they counted since the last event of
     /// each.
-    pub fn exchanges(&self) -> impl Iterator<Item = Event> {
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory for them.
+    pub fn exchanges(&self) -> io::Result<impl Iterator<Item = Event>> {
         self.exchanges.read()
     }
 

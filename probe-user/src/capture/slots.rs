@@ -12,7 +12,7 @@ use probe_common::{ATTEMPTS, AttemptSlot, EXCHANGES, ExchangeSlot};
 
 use super::{
     decode::{Decoded, Words, decode},
-    memory::Shared,
+    memory::{Array, Shared},
 };
 use crate::event::Event;
 
@@ -56,25 +56,26 @@ impl Layout {
     }
 }
 
-/// The probe's map `EXCHANGES`.
-pub(super) struct ExchangeSlots(Shared);
+/// The probe's map `EXCHANGES`. It is large, and read but once.
+pub(super) struct ExchangeSlots(Array);
 
 impl ExchangeSlots {
     pub(super) fn new(map: &Map) -> io::Result<Self> {
-        Shared::of(map, EXCHANGES * EXCHANGE.size).map(Self)
+        Array::of(map).map(Self)
     }
 
     /// What the slots hold; certain once nothing is attached any more.
-    pub(super) fn read(&self) -> impl Iterator<Item = Event> {
-        (0..EXCHANGES).filter_map(|slot| {
-            let (_, words) = EXCHANGE.read(&self.0, slot)?;
+    pub(super) fn read(&self) -> io::Result<impl Iterator<Item = Event>> {
+        let memory = self.0.map(EXCHANGES * EXCHANGE.size)?;
+        Ok((0..EXCHANGES).filter_map(move |slot| {
+            let (_, words) = EXCHANGE.read(&memory, slot)?;
             let mut event = match decode(&words).ok()? {
                 Decoded::Fact(event) | Decoded::Begun(event) | Decoded::Sent(event) => event,
             };
-            let last = self.0.word(slot * EXCHANGE.size + offset_of!(ExchangeSlot, last));
+            let last = memory.word(slot * EXCHANGE.size + offset_of!(ExchangeSlot, last));
             event.elapsed = last.load(Ordering::Relaxed).saturating_sub(event.time);
             Some(event)
-        })
+        }))
     }
 }
 

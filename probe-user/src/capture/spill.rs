@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     io,
     mem::offset_of,
+    ops::Range,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -23,6 +24,8 @@ pub(super) struct Spill {
     state: Shared,
     groups: Shared,
     count: usize,
+    /// The slot where [`Self::empty_some`] goes on.
+    next: usize,
     undecodable: u64,
 }
 
@@ -43,6 +46,7 @@ impl Spill {
             state: Shared::of(state, size_of::<SpillState>())?,
             groups: Shared::of(groups, GROUPS * size_of::<GroupSlot>())?,
             count,
+            next: 0,
             undecodable: 0,
         })
     }
@@ -65,19 +69,35 @@ impl Spill {
 
     /// Empties it of all facts.
     pub(super) fn empty(&mut self, mut take: impl FnMut(Spilled)) {
-        self.visit(|decoded| matches!(decoded, Decoded::Fact(_)), &mut take);
+        self.visit(0..self.count, |decoded| matches!(decoded, Decoded::Fact(_)), &mut take);
+    }
+
+    /// Empties some of it, and goes on from there the next time; whether that was the last part. The rings fill up again while
+    /// somebody is here.
+    pub(super) fn empty_some(&mut self, mut take: impl FnMut(Spilled)) -> bool {
+        /// A fraction of a millisecond's work.
+        const SOME: usize = 1 << 11;
+        let end = (self.next + SOME).min(self.count);
+        self.visit(self.next..end, |decoded| matches!(decoded, Decoded::Fact(_)), &mut take);
+        self.next = end % self.count;
+        self.next == 0
     }
 
     /// Takes the attempts that began before `time` (`CLOCK_BOOTTIME`, nanoseconds) and have shown no SYN.
     pub(super) fn take_begun(&mut self, time: u64, mut take: impl FnMut(Spilled)) {
         let is_old = |decoded: &Decoded| matches!(decoded, Decoded::Begun(event) if event.time <= time);
-        self.visit(is_old, &mut take);
+        self.visit(0..self.count, is_old, &mut take);
     }
 
-    /// Takes what `is_wanted`.
-    fn visit(&mut self, is_wanted: impl Fn(&Decoded) -> bool, take: &mut impl FnMut(Spilled)) {
+    /// Takes what `is_wanted` of some slots.
+    fn visit(
+        &mut self,
+        slots: Range<usize>,
+        is_wanted: impl Fn(&Decoded) -> bool,
+        take: &mut impl FnMut(Spilled),
+    ) {
         let mut groups: HashMap<u64, Option<usize>> = HashMap::new();
-        for slot in 0..self.count {
+        for slot in slots {
             let offset = slot * size_of::<SpillSlot>();
             let word = self.slots.word(offset + offset_of!(SpillSlot, holder));
             let holder = word.load(Ordering::Relaxed);
@@ -188,6 +208,7 @@ mod tests {
             state: Shared::alone(size_of::<SpillState>()),
             groups: Shared::alone(GROUPS * size_of::<GroupSlot>()),
             count,
+            next: 0,
             undecodable: 0,
         }
     }

@@ -1,12 +1,14 @@
 //! `flowdrift audit`: what was seen, held against what was declared.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use super::{
-    Exit, inputs,
+    Exit,
+    declared::{Declared, DeclaredFiles},
+    follow::Follower,
     live::{self, LiveArguments},
     output::Output,
     recordings,
@@ -14,8 +16,7 @@ use super::{
 use crate::{
     flow::Window,
     judge::{self, Case, Judgement},
-    matching::{Compiled, Rows},
-    matrix::{Exceptions, Inventory, Matrix},
+    matrix::Inventory,
     observe::Settings,
     report::{self, Report, Sources, model::Document},
 };
@@ -23,21 +24,11 @@ use crate::{
 /// Hold what the kernels saw against the declared flow matrix
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A declared matrix; may be given several times
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
-    matrix: Vec<PathBuf>,
-    /// What each endpoint of the matrix is here
-    #[arg(long, value_name = "FILE")]
-    inventory: PathBuf,
+    #[command(flatten)]
+    declared: DeclaredFiles,
     /// Judge these recordings instead of this node
     #[arg(long, value_name = "RECORDING", num_args = 1..)]
     from: Vec<PathBuf>,
-    /// Flows that somebody answers for
-    #[arg(long, value_name = "FILE")]
-    exceptions: Option<PathBuf>,
-    /// The baseline matrix, instead of the one that ships with flowdrift
-    #[arg(long, value_name = "FILE")]
-    baseline: Option<PathBuf>,
     /// A required row that is only shared leaves the audit inconclusive
     #[arg(long)]
     strict: bool,
@@ -56,8 +47,13 @@ pub(super) struct Arguments {
     /// Keep what was seen as a recording, too
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     record: Option<PathBuf>,
-    /// Keep every connection by itself in the recording, and not only the flows that they are folded into
-    #[arg(long, requires = "record")]
+    /// Say of each flow that nothing declares so as soon as it appears, on standard error, and read the declaration again
+    /// when its files change. The report comes at the end and is of the declaration as it is then
+    #[arg(long, conflicts_with = "from")]
+    follow: bool,
+    /// With --record, keep every connection by itself and not only the flows that they are folded into; with --follow, ask
+    /// for every connection and not only for each flow
+    #[arg(long)]
     every_connection: bool,
     #[command(flatten)]
     live: LiveArguments,
@@ -69,19 +65,15 @@ enum Format {
     Json,
 }
 
-/// The declared side, read whole.
-struct Declared {
-    rows: Arc<Compiled>,
-    baseline: Arc<Compiled>,
-    exceptions: Option<Exceptions>,
-}
-
 /// Reads, watches or reads recordings, judges and reports.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
-    let declared = declared(arguments)?;
+    if arguments.every_connection && arguments.record.is_none() && !arguments.follow {
+        bail!("--every-connection is for --record or --follow");
+    }
+    let mut declared = arguments.declared.read()?;
     let output = Output::open(&arguments.output)?;
     let (windows, recordings) = if arguments.from.is_empty() {
-        let (window, document) = watch(arguments, declared.rows.rows().inventory())?;
+        let (window, document) = watch(arguments, &mut declared)?;
         (vec![window], vec![document])
     } else {
         recordings::read_all(&arguments.from, declared.rows.rows().inventory())?
@@ -89,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let case = Case {
         declared: &declared.rows,
         baseline: &declared.baseline,
-        exceptions: declared.exceptions.as_ref(),
+        exceptions: declared.exceptions.as_deref(),
         windows: &windows,
         strict: arguments.strict,
     };
@@ -110,15 +102,8 @@ fn exit(judgement: &Judgement<'_>) -> Exit {
     }
 }
 
-fn declared(arguments: &Arguments) -> Result<Declared> {
-    let Arguments { matrix, inventory, exceptions, baseline, .. } = arguments;
-    let read = inputs::declared(matrix, inventory, exceptions.as_deref(), baseline.as_deref())?;
-    let inputs::Declared { matrices, baseline, inventory, exceptions } = read;
-    let compiled = |matrices: &[Matrix]| Compiled::new(Rows::new(matrices, &inventory)).map(Arc::new);
-    Ok(Declared { rows: compiled(&matrices)?, baseline: compiled(&[baseline])?, exceptions })
-}
-
-fn watch(arguments: &Arguments, inventory: &Inventory) -> Result<(Window, Document)> {
+fn watch(arguments: &Arguments, declared: &mut Declared) -> Result<(Window, Document)> {
+    let inventory = declared.rows.rows().inventory();
     let node = arguments.node.clone().map_or_else(live::host_name, Ok)?;
     let cluster = match &arguments.cluster {
         Some(cluster) => cluster.clone(),
@@ -130,10 +115,16 @@ fn watch(arguments: &Arguments, inventory: &Inventory) -> Result<(Window, Docume
         node: node.clone(),
         probe: arguments.live.options()?,
         flows: arguments.live.flows,
-        every_connection: arguments.every_connection,
+        every_connection: arguments.every_connection && arguments.record.is_some(),
     };
     let record = arguments.record.as_deref().map(Output::open).transpose()?;
-    let (window, recorded) = live::watch(settings, &arguments.live, record)?;
+    let mut follower =
+        arguments.follow.then(|| Follower::new(&arguments.declared, declared, arguments.every_connection));
+    let (window, recorded) = live::watch(settings, &arguments.live, record, follower.as_mut())?;
+    if let Some(latest) = follower.map(Follower::end) {
+        // Whoever took the node out of the roster meanwhile is told when the window is judged.
+        *declared = latest;
+    }
     if let Err(error) = recorded {
         // The report is worth more than the recording, and still comes.
         eprintln!("flowdrift: warning: {error:#}");

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{output::Output, recorder::Recorder};
+use super::{follow::Follower, output::Output, recorder::Recorder};
 use crate::{
     capture::{Namespace, Options, lockdown},
     flow::Window,
@@ -107,6 +107,7 @@ pub(super) fn watch(
     settings: Settings,
     arguments: &LiveArguments,
     record: Option<Output>,
+    mut follower: Option<&mut Follower>,
 ) -> Result<(Window, Result<()>)> {
     let duration = arguments.duration;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -128,8 +129,16 @@ pub(super) fn watch(
             watch.older_connections()
         );
         let progress = progress();
-        let keep = |pages: &[Vec<u8>]| recorder.iter_mut().for_each(|recorder| recorder.keep(pages));
-        watch.run(duration, stopped, keep).await?;
+        if let Some(follower) = &mut follower {
+            follower.begin().context("watching the declaration")?;
+        }
+        let look = |watch: &mut Watch| {
+            if let Some(recorder) = &mut recorder {
+                recorder.keep(&watch.take_pages());
+            }
+            follower.as_mut().map_or(Ok(false), |follower| follower.look(watch))
+        };
+        watch.run(duration, stopped, look).await?;
         progress.finish_and_clear();
         let closed = watch.close().context("closing the window")?;
         let recorded = recorder.map_or(Ok(()), |recorder| recorder.end(&closed));

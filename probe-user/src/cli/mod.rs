@@ -1,8 +1,10 @@
 //! The edge to the user: raw arguments → resolved settings → call → exit code.
 
 mod audit;
+mod declared;
 mod doctor;
 mod exit;
+mod follow;
 mod inputs;
 mod inventory;
 mod live;

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
         flows: arguments.live.flows,
         every_connection: arguments.every_connection,
     };
-    let (window, recorded) = live::watch(settings, &arguments.live, Some(output))?;
+    let (window, recorded) = live::watch(settings, &arguments.live, Some(output), None)?;
     recorded?;
     let connections: u64 = window.flows.iter().map(|flow| flow.outcomes.succeeded()).sum();
     let lost = window.coverage.lost_total();

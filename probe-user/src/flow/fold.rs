@@ -37,6 +37,8 @@ pub(super) struct RawFlows {
     beyond: u64,
     /// Where every fact is kept by itself, too, if it is.
     ledger: Option<Ledger>,
+    /// Whose the facts are that came since somebody asked, if anybody does.
+    latest: Option<Vec<u32>>,
 }
 
 /// A flow's number.
@@ -67,6 +69,7 @@ impl Default for RawFlows {
             limit: usize::MAX,
             beyond: 0,
             ledger: None,
+            latest: None,
         }
     }
 }
@@ -135,6 +138,9 @@ impl RawFlows {
         if let Some(ledger) = &mut self.ledger {
             ledger.note(number, fact);
         }
+        if let Some(latest) = &mut self.latest {
+            latest.push(number);
+        }
     }
 
     fn find(&self, words: &Words, hash: u64) -> Option<u32> {
@@ -173,6 +179,20 @@ impl RawFlows {
     /// How many facts came when there were too many flows, and have lost their peer; of those that are settled.
     pub(super) fn beyond(&self) -> u64 {
         self.beyond
+    }
+
+    /// Some flows as far as they are settled, from a number on, in the order in which they came.
+    pub(super) fn after(&self, number: usize, most: usize, names: &impl Naming) -> Vec<Flow> {
+        let flows = self.keys.iter().zip(&self.tallies).skip(number).take(most);
+        let named = |(packed, tally): (&Packed, &Tally)| {
+            tally.flow(self.packing.unpack(packed).key().named(names), |boot| names.wall(boot))
+        };
+        flows.map(named).collect()
+    }
+
+    /// By their numbers, whose the facts are that were settled since the last time; nothing the first time.
+    pub(super) fn take_latest(&mut self) -> Vec<u32> {
+        std::mem::take(self.latest.get_or_insert_default())
     }
 
     /// Where every fact is kept that is settled.

@@ -97,6 +97,17 @@ impl FlowTable {
         self.flows.settle();
     }
 
+    /// Some flows as far as they are settled, from a number on: they count up from 0 in the order in which they came.
+    #[must_use]
+    pub fn flows_after(&self, number: usize, most: usize, names: &impl Naming) -> Vec<Flow> {
+        self.flows.after(number, most, names)
+    }
+
+    /// By their flows' numbers, the facts that were settled since the last time; nothing the first time.
+    pub fn take_latest(&mut self) -> Vec<u32> {
+        self.flows.take_latest()
+    }
+
     /// Where every fact is kept that is settled, if that was asked for.
     pub fn ledger(&mut self) -> Option<&mut Ledger> {
         self.flows.ledger()

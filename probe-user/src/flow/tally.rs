@@ -122,15 +122,17 @@ impl Tally {
         self.others.get_or_insert_default()
     }
 
-    /// The flow of that key.
-    fn flow(self, key: FlowKey, wall: impl Fn(u64) -> i64) -> Flow {
+    /// The flow of that key, as far as it was counted.
+    pub(super) fn flow(&self, key: FlowKey, wall: impl Fn(u64) -> i64) -> Flow {
         let Self { first, last, usual, count, process, attempts, others } = self;
-        let Others { mut outcomes, callers, folded } = others.map_or_else(Others::default, |others| *others);
+        let none = Others::default();
+        let Others { outcomes, callers, folded } = others.as_deref().unwrap_or(&none);
+        let mut outcomes = outcomes.clone();
         if let Some(usual) = usual {
-            usual.add_to(&mut outcomes, count);
+            usual.add_to(&mut outcomes, *count);
         }
-        let first_one = (attempts > 0).then_some(Caller { attempts, process });
-        let callers = first_one.into_iter().chain(callers);
+        let first_one = (*attempts > 0).then_some(Caller { attempts: *attempts, process: *process });
+        let callers = first_one.into_iter().chain(callers.iter().copied());
         let mut processes = Vec::new();
         for Caller { process, attempts } in callers {
             // Most flows have one.
@@ -138,7 +140,7 @@ impl Tally {
             ProcessSeen::note(&mut processes, &process.command.to_text(), process.id, attempts);
         }
         processes.sort_by(|left, right| left.command.cmp(&right.command));
-        Flow { key, outcomes, first_seen: wall(first), last_seen: wall(last), processes, folded }
+        Flow { key, outcomes, first_seen: wall(*first), last_seen: wall(*last), processes, folded: *folded }
     }
 }
 

@@ -22,36 +22,55 @@ pub(super) fn give(
     observation: &Observation<'_>,
     evidence: &mut [Evidence],
 ) -> FlowVerdict {
-    let declared = case.rows();
-    let found = matches(&mut readers.declared, observation);
-    let (hidden, shown): (Vec<Match>, Vec<Match>) = found.into_iter().partition(|one| one.source_hidden());
+    let Weighed { shown, hidden, credited, verdict } = weigh(case, readers, observation);
     doubt(&mut readers.declared, observation, &hidden, evidence);
-    let mut credited = shown.clone();
-    declared.credit(&mut credited);
-    // A row as wide as the Internet is no reason to take from the baseline what every cluster does by itself.
-    let is_wide = |one: &Match| declared.is_wide_destination(one.cell());
-    if credited.iter().all(is_wide)
-        && let Some(row) = baseline(readers, observation)
-    {
-        cede(observation, &shown, &BTreeSet::new(), evidence);
-        return FlowVerdict::Baseline(row);
-    }
-    if credited.is_empty() {
-        let cells: Vec<usize> = hidden.iter().map(|one| one.cell()).collect();
-        return if cells.is_empty() {
-            undeclared(case, readers, observation)
-        } else {
-            FlowVerdict::Declared { cells, source_hidden: true }
-        };
-    }
     let cells: BTreeSet<usize> = credited.iter().map(|one| one.cell()).collect();
-    let rows: BTreeSet<usize> = cells.iter().map(|cell| declared.cells()[*cell].row).collect();
+    let rows: BTreeSet<usize> = cells.iter().map(|cell| case.rows().cells()[*cell].row).collect();
     for one in &credited {
         evidence[one.cell()].note(observation, one.leg(), (&cells, &rows));
     }
     let ceding: Vec<Match> = shown.into_iter().filter(|one| !cells.contains(&one.cell())).collect();
     cede(observation, &ceding, &rows, evidence);
-    FlowVerdict::Declared { cells: cells.into_iter().collect(), source_hidden: false }
+    verdict
+}
+
+/// What an observation fits, and what it is.
+pub(super) struct Weighed {
+    /// What it fits with its source in the open.
+    shown: Vec<Match>,
+    /// What it fits if its source is the row's.
+    hidden: Vec<Match>,
+    /// Which of the shown it fits most narrowly, unless it is the baseline's.
+    credited: Vec<Match>,
+    pub(super) verdict: FlowVerdict,
+}
+
+/// Weighs what an observation fits.
+pub(super) fn weigh(case: &Case<'_>, readers: &mut Readers, observation: &Observation<'_>) -> Weighed {
+    let declared = case.rows();
+    let found = matches(&mut readers.declared, observation);
+    let (hidden, shown): (Vec<Match>, Vec<Match>) = found.into_iter().partition(|one| one.source_hidden());
+    let mut credited = shown.clone();
+    declared.credit(&mut credited);
+    // A row as wide as the Internet is no reason to take from the baseline what every cluster does by itself.
+    let is_wide = |one: &Match| declared.is_wide_destination(one.cell());
+    let by_baseline = credited.iter().all(is_wide).then(|| baseline(readers, observation)).flatten();
+    let cells = |matches: &[Match]| {
+        let cells: BTreeSet<usize> = matches.iter().map(|one| one.cell()).collect();
+        cells.into_iter().collect()
+    };
+    let verdict = match by_baseline {
+        Some(row) => {
+            credited.clear();
+            FlowVerdict::Baseline(row)
+        }
+        None if !credited.is_empty() => {
+            FlowVerdict::Declared { cells: cells(&credited), source_hidden: false }
+        }
+        None if !hidden.is_empty() => FlowVerdict::Declared { cells: cells(&hidden), source_hidden: true },
+        None => undeclared(case, readers, observation),
+    };
+    Weighed { shown, hidden, credited, verdict }
 }
 
 /// What fits these cells, and these rows better.

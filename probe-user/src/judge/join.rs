@@ -22,17 +22,7 @@ impl<'a> ObservedEnd<'a> {
     /// What the matcher takes.
     #[must_use]
     pub fn tuple(&self) -> Tuple<'a> {
-        let key = &self.flow.key;
-        Tuple {
-            cluster: &self.window.cluster,
-            node: &self.window.node,
-            cgroup: key.workload.cgroup.as_deref(),
-            direction: key.direction,
-            local: key.local,
-            remote: key.remote,
-            port: key.port,
-            protocol: key.protocol,
-        }
+        Tuple::of(self.window, self.flow)
     }
 }
 

@@ -8,6 +8,7 @@ mod evidence;
 mod exempt;
 mod finding;
 mod join;
+mod lookout;
 mod row;
 mod verdict;
 mod watch;
@@ -24,6 +25,7 @@ pub use cell::CellResult;
 pub use evidence::{Ends, Evidence, Seen};
 pub use finding::{Finding, FindingKind, Severity, UndeclaredFlow};
 pub use join::{Observation, ObservedEnd};
+pub use lookout::{Asked, Lookout};
 pub use row::RowResult;
 pub use verdict::{Claim, FarEnd, FlowVerdict, Gap, Verdict};
 pub use watch::{ClusterWatch, Watches};
@@ -57,11 +59,11 @@ struct Readers {
 }
 
 impl Readers {
-    fn of(case: &Case<'_>) -> Self {
+    fn new(declared: &Arc<Compiled>, baseline: &Arc<Compiled>) -> Self {
         /// Each flow is asked for once or twice: there is little to remember, bytes.
         const MEMO: usize = 4 << 20;
         let reader = |compiled: &Arc<Compiled>| Reader::with_memo(Arc::clone(compiled), MEMO);
-        Self { declared: reader(case.declared), baseline: reader(case.baseline) }
+        Self { declared: reader(declared), baseline: reader(baseline) }
     }
 }
 
@@ -96,7 +98,7 @@ pub fn judge<'a>(case: &Case<'a>) -> Judgement<'a> {
     let watches = Watches::new(rows.inventory(), case.windows);
     let observations = join::observations(case.windows, rows.inventory());
     let mut evidence = vec![Evidence::default(); rows.cells().len()];
-    let mut readers = Readers::of(case);
+    let mut readers = Readers::new(case.declared, case.baseline);
     let mut flows = Vec::with_capacity(observations.len());
     for observation in &observations {
         flows.push(credit::give(case, &mut readers, observation, &mut evidence));

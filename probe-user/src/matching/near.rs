@@ -33,6 +33,15 @@ pub struct NearMiss {
     pub found: String,
 }
 
+/// How near a cell is: the least is the nearest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Near {
+    /// How wide the destination is, where it fits.
+    fitting: u128,
+    pub(super) differs: Field,
+    cell: usize,
+}
+
 impl Rows {
     /// The cell that differs from the tuple in exactly one field: first the one whose destination, where it
     /// fits, is the narrowest (whoever reaches the database is near the database's row), then by the order of
@@ -49,20 +58,25 @@ impl Rows {
         tuple: &Tuple<'_>,
         candidates: impl Iterator<Item = usize>,
     ) -> Option<NearMiss> {
-        let reach = self.reach(tuple);
-        let near = candidates.filter_map(|index| {
-            let differs = difference(reach, &self.cells[index])?;
-            let fitting =
-                if differs == Field::Destination { u128::MAX } else { self.width(index).destination };
-            Some((fitting, differs, index))
-        });
-        let (_, differs, cell) = near.min()?;
-        Some(NearMiss {
+        let nearest = candidates.filter_map(|cell| self.near(tuple, cell)).min()?;
+        Some(self.near_miss(tuple, nearest))
+    }
+
+    /// How near a cell is, if it is.
+    pub(super) fn near(&self, tuple: &Tuple<'_>, cell: usize) -> Option<Near> {
+        let differs = difference(self.reach(tuple), &self.cells[cell])?;
+        let fitting = if differs == Field::Destination { u128::MAX } else { self.width(cell).destination };
+        Some(Near { fitting, differs, cell })
+    }
+
+    /// The nearest cell in words.
+    pub(super) fn near_miss(&self, tuple: &Tuple<'_>, Near { differs, cell, .. }: Near) -> NearMiss {
+        NearMiss {
             cell,
             differs,
             declared: declared(&self.cells[cell], differs),
             found: self.found(tuple, differs),
-        })
+        }
     }
 
     fn found(&self, tuple: &Tuple<'_>, differs: Field) -> String {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::event::Protocol;
-use crate::flow::Direction;
+use crate::flow::{Direction, Flow, Window};
 
 /// One flow as its reporter saw it.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,24 @@ pub struct Tuple<'a> {
     pub port: u16,
     /// The transport.
     pub protocol: Protocol,
+}
+
+impl<'a> Tuple<'a> {
+    /// That of a window's flow.
+    #[must_use]
+    pub fn of(window: &'a Window, flow: &'a Flow) -> Self {
+        let key = &flow.key;
+        Self {
+            cluster: &window.cluster,
+            node: &window.node,
+            cgroup: key.workload.cgroup.as_deref(),
+            direction: key.direction,
+            local: key.local,
+            remote: key.remote,
+            port: key.port,
+            protocol: key.protocol,
+        }
+    }
 }
 
 /// One end of a tuple.

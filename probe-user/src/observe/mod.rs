@@ -21,9 +21,9 @@ use probe_common::Loss;
 use crate::{
     capture::{
         CgroupTree, Drained, HookState, Namespace, Options, Perch, Probe, ProgramStatistics, Recursion,
-        StartError, Translations, clock::Anchor, namespaces, sockets::State,
+        StartError, Translations, clock::Anchor, give_back_freed, namespaces, sockets::State,
     },
-    event::{Event, Kind, Protocol, TICKS},
+    event::{Event, Kind, Protocol, Spilled, TICKS},
     flow::{
         Coverage, Direction, FlowTable, Hook, Ledger, Older, Snapshot, Window, coverage::services_unknown,
     },
@@ -106,6 +106,8 @@ pub struct Watch {
     start: Anchor,
     last_settled: Anchor,
     last_emptied: Instant,
+    /// Whether a part of the spill has been emptied, and the others have not.
+    is_emptying: bool,
     /// Facts that were folded in the kernel.
     folded: u64,
     steady: Steady,
@@ -148,6 +150,7 @@ impl Watch {
             start,
             last_settled: start,
             last_emptied: Instant::now(),
+            is_emptying: false,
             folded: 0,
             steady: Steady::since(start),
         };
@@ -155,6 +158,7 @@ impl Watch {
         watch.take_snapshot()?;
         watch.start = Anchor::now().map_err(StartError::system("reading the clock"))?;
         watch.steady = Steady::since(watch.start);
+        give_back_freed();
         Ok(watch)
     }
 
@@ -215,8 +219,8 @@ impl Watch {
         self.probe.statistics()
     }
 
-    /// Drains until `stop` is ready or `duration` has passed, and gives away the pages of facts that are full, if they are
-    /// kept.
+    /// Drains until `stop` is ready or `duration` has passed, and lets somebody look after each time, who says whether there
+    /// is more to look at.
     ///
     /// # Errors
     ///
@@ -225,7 +229,7 @@ impl Watch {
         &mut self,
         duration: Option<Duration>,
         stop: impl Future<Output = ()>,
-        mut keep: impl FnMut(&[Vec<u8>]),
+        mut look: impl FnMut(&mut Self) -> io::Result<bool>,
     ) -> io::Result<()> {
         let deadline = duration.map(|duration| tokio::time::Instant::now() + duration);
         // Load may begin at any moment of a pause, on one CPU alone.
@@ -234,15 +238,27 @@ impl Watch {
         tokio::pin!(stop);
         loop {
             let drained = self.tick()?;
-            keep(&self.take_pages());
-            pause = if drained > 0 { BUSY } else { (pause * 2).min(idle) };
+            let is_more = look(self)?;
+            pause = match drained {
+                // So fast that the rings would be half full before the timer rings.
+                many if many > self.probe.places() as usize / 8 => Duration::ZERO,
+                0 if !is_more => (pause * 2).clamp(BUSY, idle),
+                _ => BUSY,
+            };
             let until_end = deadline.map(|end| end.saturating_duration_since(tokio::time::Instant::now()));
             if until_end == Some(Duration::ZERO) {
                 return Ok(());
             }
+            let rest = async {
+                match until_end.map_or(pause, |left| left.min(pause)) {
+                    // The timer would not let anybody see a signal.
+                    Duration::ZERO => tokio::task::yield_now().await,
+                    pause => tokio::time::sleep(pause).await,
+                }
+            };
             tokio::select! {
                 () = &mut stop => return Ok(()),
-                () = tokio::time::sleep(until_end.map_or(pause, |left| left.min(pause))) => {}
+                () = rest => {}
             }
         }
     }
@@ -265,6 +281,24 @@ impl Watch {
             self.settle(now);
         }
         Ok(drained.records)
+    }
+
+    /// Some flows of the window so far, from a number on: they count up from 0 in the order in which they came. As a window of
+    /// its own, which covers nothing.
+    ///
+    /// # Errors
+    ///
+    /// When a clock cannot be read.
+    pub fn flows_after(&self, number: usize, most: usize) -> io::Result<Window> {
+        let Settings { cluster, node, .. } = self.settings.clone();
+        let end = Anchor::now()?.wall();
+        let flows = self.table.flows_after(number, most, &self.names);
+        Ok(Window { cluster, node, start: end, end, coverage: Coverage::default(), flows })
+    }
+
+    /// By their flows' numbers, the facts that came since the last time; nothing the first time.
+    pub fn take_latest(&mut self) -> Vec<u32> {
+        self.table.take_latest()
     }
 
     /// The pages of facts that are full, if every connection is kept by itself (`flow/ledger.rs`).
@@ -296,7 +330,7 @@ impl Watch {
         // Nothing comes any more: all that is there is taken.
         self.drain_all();
         self.settle_last()?;
-        self.take_waiting();
+        self.take_waiting()?;
         // No record says that an attempt ended; what began since, or where nobody could look, waits.
         let is_waiting = |attempt: &Event| {
             let was_looked_at = attempt.netns.is_some_and(|cookie| read.cookies.contains(&cookie));
@@ -330,18 +364,20 @@ impl Watch {
         table.settle();
         names.resolve_new();
         // Also when the rings fill up faster than they are read: others need their share of the spill.
-        if self.probe.is_spill_filling() || self.last_emptied.elapsed() >= FOLDING {
-            self.empty_spill();
+        if self.is_emptying || self.probe.is_spill_filling() || self.last_emptied.elapsed() >= FOLDING {
+            self.empty_spill(false);
         }
         drained
     }
 
-    /// Takes what was folded while the rings were full.
-    fn empty_spill(&mut self) {
-        self.last_emptied = Instant::now();
+    /// Takes what was folded while the rings were full: all of it, or a part.
+    fn empty_spill(&mut self, whole: bool) {
+        if !self.is_emptying {
+            self.last_emptied = Instant::now();
+        }
         let Self { probe, table, names, canaries, own_sockets, .. } = self;
         let folded = &mut self.folded;
-        probe.empty_spill(|mut spilled| {
+        let take = |mut spilled: Spilled| {
             // A known connection has a port of its own, and is folded with none.
             let event = &mut spilled.event;
             let is_canary = canaries.iter_mut().fold(false, |is_one, canary| is_one | canary.takes(event));
@@ -351,7 +387,13 @@ impl Watch {
             names.place(event);
             *folded += spilled.count;
             table.observe_spilled(&spilled);
-        });
+        };
+        if whole {
+            probe.empty_spill(take);
+            self.is_emptying = false;
+        } else {
+            self.is_emptying = !probe.empty_some_spill(take);
+        }
         names.resolve_new();
     }
 
@@ -362,7 +404,7 @@ impl Watch {
         while !self.drain().is_all && began.elapsed() < PATIENCE {
             std::thread::sleep(BUSY);
         }
-        self.empty_spill();
+        self.empty_spill(true);
     }
 
     fn settle(&mut self, now: Anchor) {
@@ -385,12 +427,13 @@ impl Watch {
     }
 
     /// Takes the attempts and exchanges that are still under way in the kernel.
-    fn take_waiting(&mut self) {
+    fn take_waiting(&mut self) -> io::Result<()> {
         let Self { probe, table, names, canaries, own_sockets, translations, .. } = self;
-        let under_way = probe.waiting().chain(probe.exchanges());
+        let under_way = probe.waiting().chain(probe.exchanges()?);
         let take = |mut event| take(&mut event, table, (names, translations), (canaries, own_sockets));
         under_way.for_each(take);
         names.resolve_new();
+        Ok(())
     }
 
     fn take_snapshot(&mut self) -> Result<(), StartError> {

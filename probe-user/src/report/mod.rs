@@ -10,4 +10,4 @@ pub(crate) mod words;
 pub use build::{Sources, build};
 pub use json::json;
 pub use model::Report;
-pub use text::text;
+pub use text::{text, undeclared};

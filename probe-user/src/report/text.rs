@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use super::{
-    Report, escape,
+    Report, build, escape,
     model::{Count, Document, Finding, NearMiss, NodeCoverage, Row, RowPlace},
     words,
 };
+use crate::{judge, matching::Rows};
 
 /// Lines that are collected; every word from outside is escaped as it comes in.
 #[derive(Default)]
@@ -36,6 +37,16 @@ pub fn text(report: &Report) -> String {
     findings(&mut page, report);
     not_proven(&mut page, report);
     left_out(&mut page, report);
+    page.text
+}
+
+/// A finding about a flow that has just appeared, as [`text`] would say it, with a final newline; nothing of any other.
+#[must_use]
+pub fn undeclared(rows: &Rows, found: judge::Finding) -> String {
+    let mut page = Page::default();
+    if let Some(found) = build::undeclared(rows, found) {
+        finding(&mut page, &found);
+    }
     page.text
 }
 

@@ -1,4 +1,5 @@
 //! Made-up records in the rings of a running recorder, as fast as wanted (`probe-ebpf/src/synthetic.rs`).
+#![expect(unsafe_code, reason = "tokio waits for no descriptor that it is not promised")]
 
 use std::{
     fs,
@@ -18,6 +19,7 @@ use nix::{
     unistd::Pid,
 };
 use probe_common::RingState;
+use tokio::io::unix::AsyncFd;
 
 use super::programs;
 use crate::folder::Folder;
@@ -31,6 +33,14 @@ pub struct Producer {
     program: &'static str,
 }
 
+/// Where the records go.
+enum Where<'a> {
+    /// The maps of a recorder.
+    Pinned(&'a Pinned),
+    /// A ring buffer of the kernel, of so many bytes.
+    Kernel(u32),
+}
+
 /// Whose all sockets are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Owner {
@@ -38,6 +48,23 @@ pub struct Owner {
     pub netns: u64,
     /// Id of their cgroup.
     pub cgroup: u64,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    /// So many records.
+    pub records: u64,
+    /// In this time.
+    pub took: Duration,
+}
+
+impl Written {
+    /// Whether it was as fast as wanted, but for a hundredth.
+    #[must_use]
+    pub fn is_paced(&self, per_second: u64) -> bool {
+        self.records as f64 / self.took.as_secs_f64() >= 0.99 * per_second as f64
+    }
 }
 
 impl Producer {
@@ -69,16 +96,16 @@ impl Producer {
             ("LAST_PLACE", places / (own + common) - 1),
             ("LAST_SPILL_SET", sets - 1),
         ];
-        Self::load("synthetic", flows, owner, &shape, Some(&folder))
+        Self::load("synthetic", flows, owner, &shape, Where::Pinned(&folder))
     }
 
-    /// One that writes them to a ring buffer of the kernel.
+    /// One that writes them to a ring buffer of the kernel, of so many bytes: a power of two.
     ///
     /// # Errors
     ///
     /// As [`Self::beside`].
-    pub fn stock(flows: u64, owner: Owner) -> Result<Self> {
-        Self::load("synthetic_stock", flows, owner, &[], None)
+    pub fn stock(flows: u64, owner: Owner, bytes: u32) -> Result<Self> {
+        Self::load("synthetic_stock", flows, owner, &[], Where::Kernel(bytes))
     }
 
     fn load(
@@ -86,7 +113,7 @@ impl Producer {
         flows: u64,
         owner: Owner,
         shape: &[(&'static str, u32)],
-        pinned: Option<&Pinned>,
+        place: Where<'_>,
     ) -> Result<Self> {
         let object = object();
         let bytes = fs::read(&object)
@@ -102,9 +129,14 @@ impl Producer {
         for (global, value) in shape {
             loader.override_global(global, value, true);
         }
-        for name in SHARED {
-            if let Some(pinned) = pinned {
-                loader.map_pin_path(name, pinned.at(name));
+        match place {
+            Where::Pinned(pinned) => {
+                for name in SHARED {
+                    loader.map_pin_path(name, pinned.at(name));
+                }
+            }
+            Where::Kernel(bytes) => {
+                loader.map_max_entries("SYNTHETIC_STOCK", bytes);
             }
         }
         let mut ebpf = loader.load(&bytes)?;
@@ -132,12 +164,12 @@ impl Producer {
         Ok(())
     }
 
-    /// Writes so many records a second for a while, evenly; returns how many it wrote, and how long that took.
+    /// Writes so many records a second for a while, evenly.
     ///
     /// # Errors
     ///
     /// When the kernel refuses.
-    pub fn pace(&mut self, per_second: u64, duration: Duration) -> Result<(u64, Duration)> {
+    pub fn pace(&mut self, per_second: u64, duration: Duration) -> Result<Written> {
         const STEP: Duration = Duration::from_micros(200);
         let began = Instant::now();
         let all = (per_second as f64 * duration.as_secs_f64()) as u64;
@@ -152,7 +184,7 @@ impl Producer {
                 std::thread::sleep(STEP);
             }
         }
-        Ok((written, began.elapsed()))
+        Ok(Written { records: written, took: began.elapsed() })
     }
 
     /// How many records of those for the kernel's ring buffer did not fit.
@@ -174,6 +206,16 @@ impl Producer {
     pub fn take_stock(&mut self) -> Result<RingBuf<MapData>> {
         Ok(self.ebpf.take_map("SYNTHETIC_STOCK").context("it was taken")?.try_into()?)
     }
+}
+
+/// A ring buffer for whoever waits until it is readable; in a runtime.
+///
+/// # Errors
+///
+/// When it cannot be waited for.
+pub fn waited_for(ring: RingBuf<MapData>) -> Result<AsyncFd<RingBuf<MapData>>> {
+    // SAFETY: its descriptor is that of the map, which it holds until it is dropped, and nobody else has it.
+    Ok(unsafe { AsyncFd::register(ring) }?)
 }
 
 fn object() -> PathBuf {
@@ -249,4 +291,28 @@ pub fn cpu_time(process: u32) -> Result<Duration> {
         sum += Duration::from_nanos(nanoseconds.context("no schedstat")?);
     }
     Ok(sum)
+}
+
+/// What a process has of memory, bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Now (`VmRSS`).
+    pub now: u64,
+    /// At most until now (`VmHWM`).
+    pub most: u64,
+}
+
+/// What a process has of memory (`man 5 proc_pid_status`).
+///
+/// # Errors
+///
+/// When it is gone.
+pub fn memory(process: u32) -> Result<Memory> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.map(|kib| kib << 10).context("no such field")
+    };
+    Ok(Memory { now: field("VmRSS:")?, most: field("VmHWM:")? })
 }

@@ -6,12 +6,18 @@
 use std::{iter, sync::Arc};
 
 use super::{
-    super::{near::NearMiss, reach::Reach, rows::Match, tuple::Tuple},
+    super::{
+        near::{Field, NearMiss},
+        reach::Reach,
+        rows::Match,
+        tuple::Tuple,
+    },
     Compiled,
-    ends::End,
+    ends::{End, EndId},
     question::Question,
     reader::Reader,
 };
+use crate::event::Protocol;
 
 impl Reader {
     /// Clears `found`, and puts every cell that the tuple fits there, in their order.
@@ -48,12 +54,28 @@ impl Reader {
     /// See [`Rows::nearest`](super::super::Rows::nearest).
     pub fn nearest(&mut self, tuple: &Tuple<'_>) -> Option<NearMiss> {
         let compiled = Arc::clone(self.compiled());
-        // A cell that differs in one field has one end, or both.
-        let mut cells = self.cells_from(&compiled, tuple);
-        cells.append(&mut self.cells_to(&compiled, tuple));
-        cells.sort_unstable();
-        cells.dedup();
-        compiled.rows.nearest_among(tuple, cells.into_iter())
+        let (rows, index) = (&compiled.rows, &compiled.index);
+        let ends = self.ends_of(&compiled, tuple);
+        let [client, server] = ends.map(|end| self.end(end));
+        // A cell that differs in one field has both ends, or the port and one of them. There may be thousands of those; they
+        // are tried from the nearest on.
+        let of_both = index.cells_of(client, server).filter_map(|cell| rows.near(tuple, cell)).min();
+        let first = |cells: &[usize], field| {
+            cells.iter().filter_map(|cell| rows.near(tuple, *cell)).find(|near| near.differs == field)
+        };
+        let [from, to] = Asked::of(ends, tuple);
+        let Self { nearby: [of_clients, of_servers], ends: known, .. } = self;
+        let of_client =
+            of_clients.cells(from, || index.taking_from(known.end(from.end), tuple.port, tuple.protocol));
+        let of_client = first(of_client, Field::Destination);
+        let of_server = of_servers.cells(to, || {
+            let mut cells = index.taking_to(known.end(to.end), tuple.port, tuple.protocol);
+            cells.sort_by_key(|cell| rows.width(*cell).destination);
+            cells
+        });
+        let of_server = first(of_server, Field::Source);
+        let nearest = [of_both, of_client, of_server].into_iter().flatten().min()?;
+        Some(rows.near_miss(tuple, nearest))
     }
 
     fn cells_from(&mut self, compiled: &Compiled, tuple: &Tuple<'_>) -> Vec<usize> {
@@ -67,13 +89,57 @@ impl Reader {
     }
 
     fn client_and_server(&mut self, compiled: &Compiled, tuple: &Tuple<'_>) -> [&End; 2] {
+        self.ends_of(compiled, tuple).map(|end| self.end(end))
+    }
+
+    /// The client's end and the server's.
+    fn ends_of(&mut self, compiled: &Compiled, tuple: &Tuple<'_>) -> [EndId; 2] {
         let reporter = self.reporter(tuple.cluster, tuple.cgroup);
         let question = Question::new(reporter, tuple);
         self.make_room();
         let reach: Reach<'_> = compiled.rows.reach(tuple);
-        let ends = self.ends(reach, question.view(), self.classes(&question));
-        let [own, peers] = ends.map(|end| self.end(end));
+        let [own, peers] = self.ends(reach, question.view(), self.classes(&question));
         if tuple.client().local { [own, peers] } else { [peers, own] }
+    }
+}
+
+/// Cells that may be near what was asked for last: whoever has one undeclared flow at a port may have thousands.
+#[derive(Debug, Default)]
+pub(super) struct Nearby {
+    asked: Option<Asked>,
+    cells: Vec<usize>,
+}
+
+/// An end and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Asked {
+    end: EndId,
+    port: u16,
+    protocol: Protocol,
+}
+
+impl Asked {
+    fn of(ends: [EndId; 2], tuple: &Tuple<'_>) -> [Self; 2] {
+        ends.map(|end| Self { end, port: tuple.port, protocol: tuple.protocol })
+    }
+}
+
+impl Nearby {
+    /// What they occupy, bytes.
+    pub(super) fn size(&self) -> usize {
+        self.cells.capacity() * size_of::<usize>()
+    }
+
+    /// What the numbers of ends spoke of is forgotten.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    fn cells(&mut self, asked: Asked, find: impl FnOnce() -> Vec<usize>) -> &[usize] {
+        if self.asked != Some(asked) {
+            (self.asked, self.cells) = (Some(asked), find());
+        }
+        &self.cells
     }
 }
 

@@ -134,6 +134,37 @@ impl Index {
         server.places.iter().flat_map(move |to| from(*to)).flat_map(|pair| self.cells_between(pair))
     }
 
+    /// Every cell between a client's places and a server's.
+    pub(super) fn cells_of(&self, client: &End, server: &End) -> impl Iterator<Item = usize> {
+        let to = |from: PlaceId| server.places.iter().map(move |to| (from, *to));
+        client.places.iter().flat_map(move |from| to(*from)).flat_map(|pair| self.cells_between(pair))
+    }
+
+    /// Every cell from one of a client's places that may fit a port, ascending.
+    pub(super) fn taking_from(&self, client: &End, port: u16, protocol: Protocol) -> Vec<usize> {
+        let to = |from: &PlaceId| self.destinations(*from).iter().map(|to| (*from, *to)).collect::<Vec<_>>();
+        self.taking(client.places.iter().flat_map(to), port, protocol)
+    }
+
+    /// Every cell to one of a server's places that may fit a port, ascending.
+    pub(super) fn taking_to(&self, server: &End, port: u16, protocol: Protocol) -> Vec<usize> {
+        let from = |to: &PlaceId| self.sources(*to).iter().map(|from| (*from, *to)).collect::<Vec<_>>();
+        self.taking(server.places.iter().flat_map(from), port, protocol)
+    }
+
+    fn taking(
+        &self,
+        pairs: impl Iterator<Item = (PlaceId, PlaceId)>,
+        port: u16,
+        protocol: Protocol,
+    ) -> Vec<usize> {
+        let candidates = pairs.filter_map(|pair| self.between.get(&pair)).flatten();
+        let taking = candidates.filter(|one| one.may_take(port, protocol));
+        let mut cells: Vec<usize> = taking.map(|one| one.cell as usize).collect();
+        cells.sort_unstable();
+        cells
+    }
+
     /// Also of those that fit no port.
     fn cells_between(&self, pair: (PlaceId, PlaceId)) -> impl Iterator<Item = usize> {
         self.between.get(&pair).into_iter().flatten().map(|one| one.cell as usize)

@@ -7,6 +7,7 @@ use super::{
     Compiled, Found,
     classes::ClassId,
     ends::{self, End, EndId, Ends, View, Whose},
+    further::Nearby,
     hot::Hot,
     memo::{Key, Memo},
     neighbours::{Neighbours, Pair},
@@ -19,7 +20,7 @@ use super::{
 #[derive(Debug)]
 pub struct Reader {
     compiled: Arc<Compiled>,
-    ends: Ends,
+    pub(super) ends: Ends,
     hot: Hot,
     neighbours: Neighbours,
     memo: Memo,
@@ -27,6 +28,8 @@ pub struct Reader {
     /// What the memo may occupy, what sets may, and what ends and their pairs may, until they are forgotten, bytes.
     limit: usize,
     reporters: Reporters,
+    /// Of clients and of servers.
+    pub(super) nearby: [Nearby; 2],
 }
 
 /// Pairs of ends may occupy one of so many parts of what the memo may.
@@ -61,6 +64,7 @@ impl Reader {
             memo: Memo::of(bytes),
             sets: Sets::new(),
             limit: bytes,
+            nearby: Default::default(),
         }
     }
 
@@ -73,7 +77,9 @@ impl Reader {
     /// What all that it remembers occupies, bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.hot.size() + self.memo.size() + self.neighbours.size() + self.ends.size() + self.sets.size()
+        let nearby: usize = self.nearby.iter().map(Nearby::size).sum();
+        let known = self.memo.size() + self.neighbours.size() + self.ends.size() + self.sets.size();
+        self.hot.size() + known + nearby
     }
 
     /// The reporter of tuples of this cluster and cgroup.
@@ -212,6 +218,7 @@ impl Reader {
         if are_many {
             self.ends = Ends::of(self.compiled.classes.len());
             self.neighbours = Neighbours::of(self.limit / PAIRS);
+            self.nearby.iter_mut().for_each(Nearby::forget);
         }
         if are_many || self.sets.size() > self.limit {
             self.hot = Hot::of(self.limit / HOT);

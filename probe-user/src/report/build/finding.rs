@@ -15,22 +15,7 @@ use crate::{
 
 /// One finding in words, with what it rests on.
 pub(super) fn finding(case: &Case<'_>, judgement: &Judgement<'_>, found: judge::Finding) -> Finding {
-    let mut finding = Finding {
-        id: found.id,
-        kind: found.kind.word().to_owned(),
-        severity: severity(found.severity).to_owned(),
-        drift: found.kind.is_drift(),
-        message: String::new(),
-        remarks: Vec::new(),
-        row: None,
-        source: None,
-        destination: None,
-        port: None,
-        cluster: None,
-        flow: None,
-        near_miss: None,
-        evidence: None,
-    };
+    let mut finding = unsaid(&found);
     match found.kind {
         FindingKind::Missing(at) | FindingKind::Failing(at) | FindingKind::Degraded(at) => {
             of_cell(case.rows(), &judgement.rows[at.row].cells[at.cell], &mut finding);
@@ -47,6 +32,34 @@ pub(super) fn finding(case: &Case<'_>, judgement: &Judgement<'_>, found: judge::
         }
     }
     finding
+}
+
+/// A finding about a flow that has just appeared, in words; `None` of any other.
+pub(in crate::report) fn undeclared(rows: &Rows, found: judge::Finding) -> Option<Finding> {
+    let mut finding = unsaid(&found);
+    let FindingKind::Undeclared(flow) = found.kind else { return None };
+    of_flow(rows, *flow, &mut finding);
+    Some(finding)
+}
+
+/// One of which nothing is said yet.
+fn unsaid(found: &judge::Finding) -> Finding {
+    Finding {
+        id: found.id.clone(),
+        kind: found.kind.word().to_owned(),
+        severity: severity(found.severity).to_owned(),
+        drift: found.kind.is_drift(),
+        message: String::new(),
+        remarks: Vec::new(),
+        row: None,
+        source: None,
+        destination: None,
+        port: None,
+        cluster: None,
+        flow: None,
+        near_miss: None,
+        evidence: None,
+    }
 }
 
 fn of_cell(rows: &Rows, result: &CellResult, finding: &mut Finding) {

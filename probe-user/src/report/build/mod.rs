@@ -2,6 +2,8 @@
 
 mod finding;
 
+pub(super) use finding::undeclared;
+
 use std::collections::BTreeMap;
 
 use super::{

@@ -2,7 +2,9 @@
 
 pub mod addresses;
 mod beside;
+pub mod drain;
 pub mod filters;
+mod made_up;
 pub mod matcher;
 pub mod oracle;
 mod others;

@@ -1,0 +1,78 @@
+//! The declared side of an audit: which files it is in, and what they say together.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use anyhow::Result;
+
+use super::inputs;
+use crate::{
+    matching::{Compiled, Rows},
+    matrix::{Exceptions, Matrix},
+};
+
+/// Where the declared side is.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct DeclaredFiles {
+    /// A declared matrix; may be given several times
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    matrix: Vec<PathBuf>,
+    /// What each endpoint of the matrix is here
+    #[arg(long, value_name = "FILE")]
+    inventory: PathBuf,
+    /// Flows that somebody answers for
+    #[arg(long, value_name = "FILE")]
+    exceptions: Option<PathBuf>,
+    /// The baseline matrix, instead of the one that ships with flowdrift
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+}
+
+/// The declared side, read whole.
+#[derive(Clone)]
+pub(super) struct Declared {
+    pub(super) rows: Arc<Compiled>,
+    pub(super) baseline: Arc<Compiled>,
+    pub(super) exceptions: Option<Arc<Exceptions>>,
+}
+
+/// What tells whether files have changed.
+pub(super) type Stamps = Vec<Option<(SystemTime, u64)>>;
+
+impl DeclaredFiles {
+    /// Reads and compiles it.
+    pub(super) fn read(&self) -> Result<Declared> {
+        let Self { matrix, inventory, exceptions, baseline } = self;
+        let read = inputs::declared(matrix, inventory, exceptions.as_deref(), baseline.as_deref())?;
+        let inputs::Declared { matrices, baseline, inventory, exceptions } = read;
+        let compiled = |matrices: &[Matrix]| Compiled::new(Rows::new(matrices, &inventory)).map(Arc::new);
+        Ok(Declared {
+            rows: compiled(&matrices)?,
+            baseline: compiled(&[baseline])?,
+            exceptions: exceptions.map(Arc::new),
+        })
+    }
+
+    /// When its files were changed, and their lengths; nothing of what is no file, or cannot be read now.
+    pub(super) fn stamps(&self) -> Stamps {
+        let Self { matrix, inventory, exceptions, baseline } = self;
+        let files = matrix.iter().chain([inventory]).chain(exceptions).chain(baseline);
+        files.map(|path| stamp(path)).collect()
+    }
+
+    /// Whether it comes from standard input, which can be read but once.
+    pub(super) fn is_piped(&self) -> bool {
+        let Self { matrix, inventory, exceptions, baseline } = self;
+        let mut files = matrix.iter().chain([inventory]).chain(exceptions).chain(baseline);
+        files.any(|path| path.as_os_str() == "-")
+    }
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
