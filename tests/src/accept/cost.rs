@@ -2,10 +2,8 @@
 
 use std::{
     fmt,
-    io::Read,
     net::Ipv4Addr,
     path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -13,7 +11,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Line, Scale};
+use super::{Line, Scale, tool::Tool};
 use crate::{
     generator::{Ending, Server, Target, closed_loop},
     kernel::{
@@ -24,6 +22,7 @@ use crate::{
 };
 
 const WHAT: &str = "kernel cost";
+const TCPLIFE: &str = "tcplife";
 /// Microseconds per connection.
 const LIMIT: f64 = 0.8;
 /// Of `bare`'s cost.
@@ -86,8 +85,9 @@ fn measure(scale: &Scale, root: &Path) -> Result<(bool, Value)> {
             ours.push(undisturbed(|| {
                 beside_bare(Ours::start, &object, scale.measured, ending, before_bare)
             })?);
-            if Tcplife::is_installed() {
-                let round = || beside_bare(Tcplife::start, &object, scale.measured, ending, before_bare);
+            if Tool::is_installed(TCPLIFE) {
+                let start = || Tool::start(TCPLIFE);
+                let round = || beside_bare(start, &object, scale.measured, ending, before_bare);
                 theirs.push(undisturbed(round)?);
             }
         }
@@ -171,6 +171,15 @@ impl Auditor for Ours {
     }
     fn programs(&self) -> &[String] {
         &self.1
+    }
+}
+
+impl Auditor for Tool {
+    fn id(&self) -> u32 {
+        self.id()
+    }
+    fn programs(&self) -> &[String] {
+        self.programs()
     }
 }
 
@@ -265,56 +274,6 @@ fn show(hook: &Hook) {
         "    {name:<16} {runs:>8} runs {nanoseconds:>10} ns {each:>6.1} ns/run, {recursion_misses} recursion misses, \
          {verified_instructions} instructions verified"
     );
-}
-
-/// The peer, with its own consumer.
-struct Tcplife {
-    child: Child,
-    programs: Vec<String>,
-}
-
-impl Tcplife {
-    fn is_installed() -> bool {
-        Command::new("tcplife").arg("--version").output().is_ok()
-    }
-
-    /// It attaches through tracefs, which is not mounted everywhere: in a mount namespace of its own it is.
-    fn start() -> Result<Self> {
-        const SCRIPT: &str =
-            "mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing; exec tcplife";
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", SCRIPT]).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut started = Self { child: command.spawn().context("unshare")?, programs: Vec::new() };
-        while programs::of_process(started.child.id()).is_ok_and(|all| all.is_empty()) {
-            if started.child.try_wait()?.is_some() {
-                let mut said = String::new();
-                started.child.stderr.take().context("it is piped")?.read_to_string(&mut said)?;
-                anyhow::bail!("tcplife does not start here: {}", said.trim());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        // It attaches after it has loaded.
-        std::thread::sleep(Duration::from_millis(500));
-        let programs = programs::of_process(started.child.id())?;
-        started.programs = programs.into_iter().map(|program| program.name).collect();
-        Ok(started)
-    }
-}
-
-impl Auditor for Tcplife {
-    fn id(&self) -> u32 {
-        self.child.id()
-    }
-    fn programs(&self) -> &[String] {
-        &self.programs
-    }
-}
-
-impl Drop for Tcplife {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// What the programs of some processes did while `work` ran.

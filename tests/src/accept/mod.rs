@@ -8,6 +8,7 @@ pub mod programme;
 pub mod rate;
 pub mod replay;
 pub mod suites;
+mod tool;
 
 use serde::Serialize;
 use serde_json::Value;

@@ -1,7 +1,6 @@
 //! Line 5: from the rings to a verdict, with made-up records, and beside aya's stock way to read a ring buffer.
 
 use std::{
-    fs::File,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,32 +9,22 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use flowdrift::{
-    capture::{
-        CgroupTree,
-        decode::{Decoded, Words, decode},
-        namespaces,
-    },
-    flow::{FlowTable, Window},
-    source::recording,
+    capture::decode::{Decoded, Words, decode},
+    flow::{Coverage, FlowTable},
 };
-use nix::sys::signal::Signal;
 use probe_common::AttemptRecord;
 use serde_json::{Value, json};
 
-use super::made_up::Site;
+use super::made_up::{Audited, READER, Site, WRITER, owner};
 use crate::{
     accept::Line,
-    folder::Folder,
-    kernel::synthetic::{Owner, Producer, cpu_time, keep_on_cpu, memory, waited_for},
-    live::Live,
+    kernel::synthetic::{Producer, cpu_time, keep_on_cpu, memory, waited_for},
 };
 
-/// Where the reader stays, and where the writer.
-const READER: usize = 0;
-const WRITER: usize = 1;
-/// Flows that are live.
+/// What is declared, and flows that are live.
+const SITE: Site = Site { rows: 10_000 };
 const FLOWS: u64 = 100_000;
 /// How fast each of them is written first, and how long it takes until all that they gave is done: not what is measured.
 const FIRST: u64 = 100_000;
@@ -108,7 +97,7 @@ fn measure(scale: Scale) -> Result<(bool, Value)> {
     let ratio = best(&own) as f64 / best(&stock).max(1) as f64;
     let figures = json!({
         "flows": FLOWS,
-        "rows": Site::ROWS,
+        "rows": SITE.rows,
         "ring": Ring::LARGE,
         "steady": steady.figures(),
         "each_connection": each.figures(),
@@ -133,7 +122,7 @@ struct Drained {
     folded: u64,
     /// Of one CPU.
     share: f64,
-    /// The most memory that the process had, bytes; 0 where it is not asked for.
+    /// The memory that the process had at the end of it, bytes; 0 where it is not asked for.
     memory: u64,
 }
 
@@ -167,46 +156,22 @@ impl Ring {
 
 /// In `flowdrift audit --follow`, with its matrix.
 fn audited(rate: u64, duration: Duration, ring: Ring, every_connection: bool) -> Result<Drained> {
-    let folder = Folder::new("drain");
-    Site::write(&folder)?;
-    let window = folder.at("window.fdr");
-    let mut arguments = Site::arguments(&folder);
-    arguments.extend(["--follow", "--record", &window].map(str::to_owned));
-    if every_connection {
-        arguments.push("--every-connection".to_owned());
-    }
-    if let Ring::Large = ring {
-        arguments.extend(["--ring".to_owned(), (Ring::LARGE >> 10).to_string()]);
-    }
-    let mut live = Live::start(&arguments);
-    keep_on_cpu(live.id(), READER)?;
-    keep_on_cpu(0, WRITER)?;
-    let mut producer = Producer::beside(live.id(), FLOWS, owner()?)?;
-    let first = producer.pace(FIRST, Duration::from_secs_f64(FLOWS as f64 / FIRST as f64))?;
+    let large = (Ring::LARGE >> 10).to_string();
+    let mut further = match ring {
+        Ring::Usual => Vec::new(),
+        Ring::Large => vec!["--ring", &large],
+    };
+    further.extend(every_connection.then_some("--every-connection"));
+    let mut audit = Audited::start(SITE, FLOWS, &further)?;
+    audit.pace(FIRST, Duration::from_secs_f64(FLOWS as f64 / FIRST as f64))?;
     thread::sleep(CALM);
-    let before = cpu_time(live.id())?;
-    let written = producer.pace(rate, duration)?;
-    let share = (cpu_time(live.id())? - before).as_secs_f64() / written.took.as_secs_f64();
-    let memory = memory(live.id())?.most;
-    let (status, said) = live.end(Signal::SIGINT);
-    // There is drift, and there are gaps.
-    ensure!(matches!(status.code(), Some(1 | 3)), "the audit ended with {status}: {said}");
-    let window = recording::read("window.fdr", File::open(&window)?)?.window;
-    let lost = window.coverage.lost_total();
-    ensure!(
-        count(&window) + lost == first.records + written.records,
-        "{} in flows, {lost} lost, {} written",
-        count(&window),
-        first.records + written.records
-    );
-    let (is_paced, folded) = (written.is_paced(rate), window.coverage.folded);
+    let before = cpu_time(audit.id())?;
+    let written = audit.pace(rate, duration)?;
+    let share = (cpu_time(audit.id())? - before).as_secs_f64() / written.took.as_secs_f64();
+    let memory = memory(audit.id())?.now;
+    let Coverage { folded, lost, .. } = audit.end()?.coverage;
+    let (is_paced, lost) = (written.is_paced(rate), lost.values().sum());
     Ok(Drained { rate, is_paced, written: written.records, lost, folded, share, memory })
-}
-
-/// Connections of the made-up flows.
-fn count(window: &Window) -> u64 {
-    let flows = window.flows.iter().filter(|flow| Site::has(flow.key.remote));
-    flows.map(|flow| flow.outcomes.connected + flow.outcomes.accepted).sum()
 }
 
 /// As aya's documentation reads a ring buffer: whenever it is readable, one record after the other. What then becomes of a
@@ -257,10 +222,4 @@ fn words(item: &[u8]) -> Words {
     let (chunks, _) = item[..size_of::<AttemptRecord>()].as_chunks();
     words.iter_mut().zip(chunks).for_each(|(word, chunk)| *word = u64::from_ne_bytes(*chunk));
     words
-}
-
-fn owner() -> Result<Owner> {
-    let netns = namespaces::own()?.cookie()?;
-    let (cgroup, _) = CgroupTree::find().context("no cgroup-v2 tree")?.own_group()?;
-    Ok(Owner { netns, cgroup })
 }
