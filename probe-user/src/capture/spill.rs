@@ -122,8 +122,8 @@ impl Spill {
             let group = spilled.event.cgroup.unwrap_or(0);
             // It may have come since; or it shares the slot of all others.
             if !groups.contains_key(&group) {
-                groups =
-                    self.group_offsets().into_iter().map(|(group, offset)| (group, Some(offset))).collect();
+                let offsets = self.group_offsets().into_iter();
+                groups.extend(offsets.map(|(group, offset)| (group, Some(offset))));
                 groups.entry(group).or_insert(None);
             }
             self.give_back(groups.get(&group).copied().flatten(), is_begun);
@@ -245,6 +245,20 @@ mod tests {
     fn used_by(spill: &Spill, cgroup: u64) -> u64 {
         let (memory, offset) = group(spill, cgroup);
         memory.word(offset + offset_of!(GroupSlot, used)).load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn what_is_emptied_in_parts_is_taken_once() {
+        let mut spill = spill(512);
+        for slot in [1, 2_047, 2_048, 4_095] {
+            put(&spill, slot, kind::ACCEPTED, 55, slot as u64, 1);
+        }
+        let mut found = Vec::new();
+        let mut empty_some = || spill.empty_some(|one| found.push(one.event.time));
+        assert_eq!([empty_some(), empty_some()], [false, true]);
+        assert!(!empty_some(), "it begins anew");
+        assert_eq!(found, [1, 2_047, 2_048, 4_095]);
+        assert_eq!((spill.used(), used_by(&spill, 55)), (0, 0));
     }
 
     #[test]

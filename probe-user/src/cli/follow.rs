@@ -105,9 +105,8 @@ impl Follower {
     pub(super) fn look(&mut self, watch: &mut Watch) -> io::Result<bool> {
         self.hear();
         self.give(watch)?;
-        let appeared = watch.flows_after(self.asked_for, AT_ONCE)?;
-        let is_more = appeared.flows.len() == AT_ONCE;
-        if !appeared.flows.is_empty() {
+        if watch.flows() > self.asked_for {
+            let appeared = watch.flows_after(self.asked_for, AT_ONCE)?;
             self.asked_for += appeared.flows.len();
             if self.connections.is_some() {
                 self.lookout.learn(&appeared);
@@ -122,7 +121,7 @@ impl Follower {
             sum.fitting += asked.fitting;
         }
         self.pace.tell();
-        Ok(is_more)
+        Ok(watch.flows() > self.asked_for)
     }
 
     /// The declaration as it is by now.

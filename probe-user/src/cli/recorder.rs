@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 
 use super::output::Output;
 use crate::{
@@ -31,7 +32,7 @@ impl Recorder {
     }
 
     /// Keeps pages of facts. Once that fails no more are kept, and [`Self::end`] tells why: the window goes on.
-    pub(super) fn keep(&mut self, pages: &[Vec<u8>]) {
+    pub(super) fn keep(&mut self, pages: &[Bytes]) {
         if let Some(kept) = &mut self.pages
             && let Ok(writer) = kept
             && let Err(error) = writer.keep(pages)

@@ -181,6 +181,11 @@ impl RawFlows {
         self.beyond
     }
 
+    /// How many there are of those that are settled.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Some flows as far as they are settled, from a number on, in the order in which they came.
     pub(super) fn after(&self, number: usize, most: usize, names: &impl Naming) -> Vec<Flow> {
         let flows = self.keys.iter().zip(&self.tallies).skip(number).take(most);

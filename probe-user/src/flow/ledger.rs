@@ -11,6 +11,7 @@
 
 use std::mem;
 
+use bytes::{BufMut, Bytes, BytesMut};
 use integer_encoding::VarInt;
 use probe_common::COMMAND_LENGTH;
 
@@ -29,13 +30,13 @@ const COMMANDS: usize = 1 << u8::BITS;
 /// Facts that nobody has taken yet.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    full: Vec<Vec<u8>>,
+    full: Vec<Bytes>,
     /// The time of the page's first fact.
     base: u64,
     /// That of the latest one.
     previous: u64,
     commands: Vec<Command>,
-    facts: Vec<u8>,
+    facts: BytesMut,
     count: u64,
 }
 
@@ -86,7 +87,7 @@ impl Ledger {
         let with_caller = if process.is_some() { kind::WITH_CALLER } else { 0 };
         let lasts = if last == first { 0 } else { kind::LASTS };
         self.count += 1;
-        self.facts.push(basic | with_caller | lasts);
+        self.facts.put_u8(basic | with_caller | lasts);
         self.put(flow);
         self.put(first.wrapping_sub(self.previous).cast_signed());
         self.previous = *first;
@@ -94,7 +95,7 @@ impl Ledger {
             self.put(last.wrapping_sub(*first).cast_signed());
         }
         if let Some((process, command)) = process.as_ref().zip(command) {
-            self.facts.push(command);
+            self.facts.put_u8(command);
             self.put(process.id);
         }
         match outcome {
@@ -107,7 +108,7 @@ impl Ledger {
     fn put(&mut self, number: impl VarInt) {
         let mut bytes = [0; 10];
         let length = number.encode_var(&mut bytes);
-        self.facts.extend_from_slice(&bytes[..length]);
+        self.facts.put_slice(&bytes[..length]);
     }
 
     fn put_counts(&mut self, outcomes: &Outcomes, folded: u64) {
@@ -115,7 +116,7 @@ impl Ledger {
         let failed = mem::take(&mut outcomes.failed);
         let counts = counts(&mut outcomes).map(|count| *count);
         let which = counts.iter().enumerate().map(|(bit, count)| u16::from(*count > 0) << bit).sum::<u16>();
-        self.facts.extend_from_slice(&which.to_le_bytes());
+        self.facts.put_u16_le(which);
         counts.into_iter().filter(|count| *count > 0).for_each(|count| self.put(count));
         self.put(failed.len());
         for (error, count) in failed {
@@ -139,13 +140,14 @@ impl Ledger {
 
     fn turn(&mut self) {
         let commands = mem::take(&mut self.commands);
-        let facts = mem::take(&mut self.facts);
-        let mut page = Vec::with_capacity(16 + commands.len() * COMMAND_LENGTH + facts.len());
-        page.extend_from_slice(&self.base.to_le_bytes());
-        page.extend_from_slice(&commands.len().encode_var_vec());
-        commands.iter().for_each(|command| page.extend_from_slice(command.bytes()));
-        page.extend_from_slice(&facts);
-        self.full.push(page);
+        let mut page = BytesMut::with_capacity(16 + commands.len() * COMMAND_LENGTH + self.facts.len());
+        page.put_u64_le(self.base);
+        page.put_slice(&commands.len().encode_var_vec());
+        commands.iter().for_each(|command| page.put_slice(command.bytes()));
+        page.put_slice(&self.facts);
+        // The next page's facts go where these were.
+        self.facts.clear();
+        self.full.push(page.freeze());
     }
 
     /// How many facts there were, those that were taken among them.
@@ -155,13 +157,13 @@ impl Ledger {
     }
 
     /// The pages that are full.
-    pub fn take(&mut self) -> Vec<Vec<u8>> {
+    pub fn take(&mut self) -> Vec<Bytes> {
         mem::take(&mut self.full)
     }
 
     /// All that nobody has taken yet.
     #[must_use]
-    pub fn into_pages(mut self) -> Vec<Vec<u8>> {
+    pub fn into_pages(mut self) -> Vec<Bytes> {
         if !self.facts.is_empty() {
             self.turn();
         }

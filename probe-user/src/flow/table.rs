@@ -97,6 +97,12 @@ impl FlowTable {
         self.flows.settle();
     }
 
+    /// How many flows are settled.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.flows.len()
+    }
+
     /// Some flows as far as they are settled, from a number on: they count up from 0 in the order in which they came.
     #[must_use]
     pub fn flows_after(&self, number: usize, most: usize, names: &impl Naming) -> Vec<Flow> {

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use hashbrown::HashSet;
 use probe_common::Loss;
 
@@ -283,6 +284,12 @@ impl Watch {
         Ok(drained.records)
     }
 
+    /// How many flows the window has so far.
+    #[must_use]
+    pub fn flows(&self) -> usize {
+        self.table.count()
+    }
+
     /// Some flows of the window so far, from a number on: they count up from 0 in the order in which they came. As a window of
     /// its own, which covers nothing.
     ///
@@ -290,7 +297,8 @@ impl Watch {
     ///
     /// When a clock cannot be read.
     pub fn flows_after(&self, number: usize, most: usize) -> io::Result<Window> {
-        let Settings { cluster, node, .. } = self.settings.clone();
+        let Settings { cluster, node, .. } = &self.settings;
+        let (cluster, node) = (cluster.clone(), node.clone());
         let end = Anchor::now()?.wall();
         let flows = self.table.flows_after(number, most, &self.names);
         Ok(Window { cluster, node, start: end, end, coverage: Coverage::default(), flows })
@@ -302,7 +310,7 @@ impl Watch {
     }
 
     /// The pages of facts that are full, if every connection is kept by itself (`flow/ledger.rs`).
-    pub fn take_pages(&mut self) -> Vec<Vec<u8>> {
+    pub fn take_pages(&mut self) -> Vec<Bytes> {
         self.table.ledger().map(Ledger::take).unwrap_or_default()
     }
 

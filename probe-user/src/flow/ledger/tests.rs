@@ -1,5 +1,7 @@
 //! Facts are read as they were written, and nothing else is.
 
+use bytes::Bytes;
+
 use super::*;
 
 fn facts() -> Vec<(u32, Fact<'static>)> {
@@ -25,7 +27,7 @@ fn facts() -> Vec<(u32, Fact<'static>)> {
     facts
 }
 
-fn read(pages: &[Vec<u8>]) -> Vec<(u32, Fact<'static>)> {
+fn read(pages: &[Bytes]) -> Vec<(u32, Fact<'static>)> {
     let mut found = Vec::new();
     for page in pages {
         let give = |flow, fact: &Fact<'_>| {
@@ -51,7 +53,7 @@ fn read(pages: &[Vec<u8>]) -> Vec<(u32, Fact<'static>)> {
     found
 }
 
-fn written(facts: &[(u32, Fact<'_>)]) -> Vec<Vec<u8>> {
+fn written(facts: &[(u32, Fact<'_>)]) -> Vec<Bytes> {
     let mut ledger = Ledger::default();
     facts.iter().for_each(|(flow, fact)| ledger.note(*flow, fact));
     let mut pages = ledger.take();
@@ -94,14 +96,14 @@ fn more_facts_and_commands_than_a_page_holds_are_on_several() {
 
 #[test]
 fn a_page_that_is_cut_off_or_changed_is_told_and_never_panics() {
-    let [page] = <[Vec<u8>; 1]>::try_from(written(&facts())).expect("one page");
+    let [page] = <[Bytes; 1]>::try_from(written(&facts())).expect("one page");
     let ends: Vec<usize> =
         (0..page.len()).filter(|end| read_page(&page[..*end], |_, _| {}).is_ok()).collect();
     // Only between two facts, and behind the commands: the frame's length tells.
     assert!(ends.len() <= facts().len(), "{ends:?}");
     for at in 0..page.len() {
         for byte in [0, 0x7f, 0x80, 0xff] {
-            let mut changed = page.clone();
+            let mut changed = page.to_vec();
             changed[at] = byte;
             let _ = read_page(&changed, |_, _| {});
         }

@@ -247,3 +247,33 @@ fn beyond_the_flows_that_are_told_apart_nothing_but_the_peer_is_lost() {
     assert_eq!(anybody(Direction::Outbound).outcomes.connected, 4_950);
     assert!(flows.iter().any(|flow| flow.outcomes.connected == 2));
 }
+
+#[test]
+fn flows_are_told_in_the_order_in_which_they_came_while_they_grow() {
+    let mut table = table();
+    assert!(table.take_latest().is_empty(), "from now on");
+    let flow = |number: u64, kind| {
+        let mut one = event(kind, number + 1, 100 + number);
+        one.remote.port = 1_000 + (number % 25) as u16;
+        one
+    };
+    (0..50).for_each(|number| table.observe(&flow(number, Kind::Connected)));
+    table.settle();
+    assert_eq!(table.count(), 25);
+    let latest: Vec<u32> = (0..25).chain(0..25).collect();
+    assert_eq!(table.take_latest(), latest);
+    let ports = |flows: &[Flow]| flows.iter().map(|flow| flow.key.port).collect::<Vec<_>>();
+    assert_eq!(ports(&table.flows_after(20, 3, &Plain)), [1_020, 1_021, 1_022]);
+    assert_eq!(ports(&table.flows_after(24, 3, &Plain)), [1_024]);
+    assert!(table.flows_after(25, 3, &Plain).is_empty());
+    // One outcome and another, and a third.
+    table.observe(&flow(0, Kind::Failed(111)));
+    table.observe(&flow(0, Kind::Failed(111)));
+    table.observe(&flow(0, Kind::Unrouted));
+    table.settle();
+    assert_eq!(table.take_latest(), [0, 0, 0]);
+    let [first] = &table.flows_after(0, 1, &Plain)[..] else { panic!("there is one") };
+    let expected = Outcomes { connected: 2, failed: [(111, 2)].into(), unrouted: 1, ..Outcomes::default() };
+    assert_eq!(first.outcomes, expected);
+    assert_eq!(close(table)[0], *first, "nothing is counted twice");
+}

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use bytes::Bytes;
+
 use super::{
     BATCH, COVERAGE, END, End, EndOfFacts, FACTS, FLOWS, HEADER, Header, KEYS, MAGIC, OF_FACTS, OF_FLOWS,
     frame,
@@ -39,7 +41,7 @@ fn begin(sink: &mut impl Write, version: u16, (cluster, node): (&str, &str), sta
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// Pages that were not taken before.
-    pub pages: Vec<Vec<u8>>,
+    pub pages: Vec<Bytes>,
     /// The keys of the flows, by their numbers.
     pub keys: Vec<FlowKey>,
     /// How many facts there were, those taken before among them.
@@ -70,7 +72,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     ///
     /// What the sink returns.
-    pub fn keep(&mut self, pages: &[Vec<u8>]) -> io::Result<()> {
+    pub fn keep(&mut self, pages: &[Bytes]) -> io::Result<()> {
         pages.iter().try_for_each(|page| frame::write_bytes(&mut self.sink, FACTS, page))
     }
 

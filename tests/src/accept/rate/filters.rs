@@ -9,15 +9,19 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use flowdrift::matching::{Compiled, Rows};
+use flowdrift::matching::{Compiled, Question, Reader, Rows};
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
     beside::{self, PACKETS, PAIRS, Speeds},
+    nftables::{self, Sets},
     rte_acl::RteAcl,
 };
-use crate::{accept::Line, matching::classbench::FilterSet};
+use crate::{
+    accept::Line,
+    matching::{classbench::FilterSet, traffic::Packet},
+};
 
 /// What was seen of one set with one kind of traffic.
 #[derive(Debug, Serialize)]
@@ -31,6 +35,10 @@ struct Seen {
     build: f64,
     #[serde(flatten)]
     speeds: Speeds,
+    /// Nothing where the filters need too many sets.
+    nftables: Option<Sets>,
+    /// Of the packets that nftables was asked for, those that fit a row here.
+    hits_of_these: u64,
 }
 
 /// Measures each file of a folder.
@@ -50,8 +58,11 @@ pub fn line(root: &Path, folder: &Path) -> Line {
     match seen {
         Ok(seen) => {
             let seen: Vec<Seen> = seen.into_iter().flatten().collect();
-            let same =
-                |seen: &Seen| seen.speeds.peer.as_ref().is_some_and(|peer| peer.hits == seen.speeds.hits);
+            let same = |seen: &Seen| {
+                let of_sets = seen.nftables.as_ref().map(|sets| sets.hits);
+                seen.speeds.peer.as_ref().is_some_and(|peer| peer.hits == seen.speeds.hits)
+                    && of_sets.is_none_or(|hits| hits == seen.hits_of_these)
+            };
             Line::tried(WHAT, !seen.is_empty() && seen.iter().all(same), json!(seen))
         }
         Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
@@ -76,7 +87,27 @@ fn measure(path: &Path, peer: &RteAcl) -> Result<Vec<Seen>> {
             print!("  {set:>8}, {:>5} filters, {pairs:>7} pairs: ", filters.filters.len());
             beside::tell(&speeds, build);
             let (count, unsaid) = (filters.filters.len(), filters.unsaid);
-            Ok(Seen { set: set.clone(), filters: count, unsaid, pairs, build, speeds })
+            let nftables = nftables::measure(&filters.filters, &packets)?;
+            let hits_of_these = nftables.as_ref().map_or(0, |sets| hits(&compiled, &packets, sets.packets));
+            match &nftables {
+                Some(Sets { sets, per_second, hits, .. }) => println!(
+                    "      {sets} sets of nftables: {:.2} M/s; {hits} hits, here {hits_of_these}",
+                    per_second / 1e6
+                ),
+                None => println!("      nftables needs too many sets"),
+            }
+            let set = set.clone();
+            Ok(Seen { set, filters: count, unsaid, pairs, build, speeds, nftables, hits_of_these })
         })
         .collect()
+}
+
+/// How many of the first packets that nftables was asked for fit some row.
+fn hits(compiled: &Arc<Compiled>, packets: &[Packet], count: usize) -> u64 {
+    let mut reader = Reader::new(Arc::clone(compiled));
+    let sent = packets.iter().filter(|packet| nftables::may_be_sent(packet)).take(count);
+    let questions: Vec<Question> = sent.map(|packet| packet.question(&mut reader)).collect();
+    let mut hits = 0;
+    reader.find_each(&questions, |_, found| hits += u64::from(!found.all().is_empty()));
+    hits
 }

@@ -7,6 +7,7 @@ pub mod filters;
 mod made_up;
 pub mod matcher;
 pub mod memory;
+mod nftables;
 pub mod oracle;
 mod others;
 pub mod real;
