@@ -1,4 +1,4 @@
-//! What a look-up costs, counted by valgrind: instructions do not depend on what else the machine does.
+//! What a look-up and a record cost, counted by valgrind: instructions do not depend on what else the machine does.
 
 #![expect(
     missing_docs,
@@ -8,8 +8,15 @@
 
 use std::{hint::black_box, sync::Arc};
 
-use flowdrift::matching::{Compiled, Question, Reader, Rows};
-use flowdrift_tests::matching::shaped::{Shape, Site};
+use flowdrift::{
+    capture::decode::{Decoded, Words, decode},
+    flow::FlowTable,
+    matching::{Compiled, Question, Reader, Rows},
+};
+use flowdrift_tests::{
+    made_up,
+    matching::shaped::{Shape, Site},
+};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
 /// Questions of one count.
@@ -37,6 +44,36 @@ fn found((mut reader, questions): (Reader, Vec<Question>)) -> (Reader, Vec<Quest
     (reader, questions, matches)
 }
 
-library_benchmark_group!(name = lookup, benchmarks = found);
+/// Records of one count, and the flows that they are of.
+const RECORDS: u64 = 16_000;
+const FLOWS: u64 = 1_000;
 
-main!(library_benchmark_groups = lookup);
+/// A table that has seen every flow before.
+fn seen() -> (FlowTable, Vec<Words>) {
+    let records: Vec<Words> = (0..RECORDS).map(|number| made_up::record(number, FLOWS)).collect();
+    let mut table = FlowTable::awaiting_snapshot(usize::MAX, false);
+    table.merge_older(&[]);
+    fold(&mut table, &records);
+    (table, records)
+}
+
+fn fold(table: &mut FlowTable, records: &[Words]) {
+    for record in records {
+        if let Ok(Decoded::Fact(event)) = decode(record) {
+            table.observe(&event);
+        }
+    }
+    table.settle();
+}
+
+#[library_benchmark]
+#[bench::of_known_flows(seen())]
+fn folded((mut table, records): (FlowTable, Vec<Words>)) -> (FlowTable, Vec<Words>) {
+    fold(&mut table, black_box(&records));
+    (table, records)
+}
+
+library_benchmark_group!(name = lookup, benchmarks = found);
+library_benchmark_group!(name = drain, benchmarks = folded);
+
+main!(library_benchmark_groups = lookup, drain);

@@ -13,6 +13,7 @@ pub mod golden;
 pub mod group;
 pub mod kernel;
 pub mod live;
+pub mod made_up;
 pub mod matching;
 pub mod namespace;
 pub mod needs;

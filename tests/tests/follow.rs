@@ -146,7 +146,10 @@ fn a_declaration_that_changes_is_read_again_and_asked_for_all_that_was_seen() {
     hears(&live, "undeclared");
     node.declare("rows: [");
     hears(&live, "the declaration stays as it was");
+    node.folder.write("inventory.yaml", INVENTORY.replace("node: 10.20.0.1", "another: 10.20.0.1"));
     node.declare(&matrix(&[OTHER]));
+    hears(&live, "node `node` is not in the roster");
+    node.folder.write("inventory.yaml", INVENTORY);
     hears(&live, "read the declaration again: 0 findings more, 1 fewer");
     node.connect(ALLOWED);
     let said = hears(&live, "undeclared");

@@ -6,7 +6,10 @@ use std::path::Path;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::{demo, ebpf, process};
+use crate::{
+    demo, ebpf,
+    process::{self, Build},
+};
 
 /// Arguments of `cargo xtask accept`.
 #[derive(Args)]
@@ -16,6 +19,8 @@ pub(crate) struct Options {
     /// Run about a twentieth of the counts, as CI does
     #[arg(long)]
     reduced: bool,
+    #[command(flatten)]
+    build: Build,
     /// Passed on to the programme: the acceptance lines to run, all when there are none
     #[arg(last = true)]
     rest: Vec<String>,
@@ -72,19 +77,15 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     fs::create_dir_all(root.join("target/accept"))?;
     // The programmes run the flowdrift and the peers beside them: not older ones, and on a new machine there are none.
     let mut build = process::cargo();
-    build.current_dir(root).args([
-        "build",
-        "--release",
-        "-p",
-        "flowdrift",
-        "-p",
-        "flowdrift-tests",
-        "--bins",
-    ]);
-    process::run(&mut build)?;
+    build.current_dir(root).args(["build", "-p", "flowdrift", "-p", "flowdrift-tests", "--bins"]);
+    process::run(build.args(options.build.arguments()))?;
     let mut command = process::cargo();
-    command.current_dir(root).args(["run", "--release", "-p", "flowdrift-tests", "--bin"]);
-    command.arg(format!("accept-{name}")).args(["--", "--json"]).arg(&figures);
+    command.current_dir(root).arg("run").args(options.build.arguments());
+    command
+        .args(["-p", "flowdrift-tests", "--bin"])
+        .arg(format!("accept-{name}"))
+        .args(["--", "--json"])
+        .arg(&figures);
     if !options.reduced {
         command.arg("--full");
     }

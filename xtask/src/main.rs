@@ -2,6 +2,7 @@
 
 mod accept;
 mod apt;
+mod bench;
 mod demo;
 mod ebpf;
 mod leash;
@@ -38,6 +39,8 @@ enum Task {
     Vm(vm::Options),
     /// Run an acceptance programme at full counts and write its figures
     Accept(accept::Options),
+    /// Count the instructions of the hot paths and hold them against their baseline
+    Bench(bench::Options),
     /// Run a program that gets SIGINT when the task that started it dies
     #[command(hide = true)]
     Leashed(leash::Options),
@@ -62,6 +65,7 @@ fn run(task: Task) -> Result<()> {
         Task::Tidy => tidy::run(&root),
         Task::Vm(options) => vm::run(&root, &options),
         Task::Accept(options) => accept::run(&root, &options),
+        Task::Bench(options) => bench::run(&root, &options),
         Task::Leashed(options) => leash::run(&options),
     }
 }

@@ -11,6 +11,26 @@ pub(crate) fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// Which build of the project a task runs.
+#[derive(Default, clap::Args)]
+pub(crate) struct Build {
+    /// Run what `cargo build` builds: it is there after the tests, and slow
+    #[arg(long)]
+    debug: bool,
+}
+
+impl Build {
+    /// Cargo's arguments for it.
+    pub(crate) fn arguments(&self) -> &'static [&'static str] {
+        if self.debug { &[] } else { &["--release"] }
+    }
+
+    /// Its folder below the target directory.
+    pub(crate) fn folder(&self) -> &'static str {
+        if self.debug { "debug" } else { "release" }
+    }
+}
+
 /// A command that sees nothing of the toolchain which built this task: another toolchain's compiler must not
 /// be handed that one's libraries, wrappers or version.
 pub(crate) fn outside_cargo(program: impl AsRef<OsStr>) -> Command {

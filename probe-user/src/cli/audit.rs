@@ -7,8 +7,8 @@ use clap::ValueEnum;
 
 use super::{
     Exit,
-    declared::{Declared, DeclaredFiles},
-    follow::Follower,
+    declared::{Declared, DeclaredFiles, Stamps},
+    follow::{Files, Follower},
     live::{self, LiveArguments},
     output::Output,
     recordings,
@@ -70,10 +70,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     if arguments.every_connection && arguments.record.is_none() && !arguments.follow {
         bail!("--every-connection is for --record or --follow");
     }
+    let stamps = arguments.declared.stamps();
     let mut declared = arguments.declared.read()?;
     let output = Output::open(&arguments.output)?;
     let (windows, recordings) = if arguments.from.is_empty() {
-        let (window, document) = watch(arguments, &mut declared)?;
+        let (window, document) = watch(arguments, (&mut declared, stamps))?;
         (vec![window], vec![document])
     } else {
         recordings::read_all(&arguments.from, declared.rows.rows().inventory())?
@@ -102,7 +103,7 @@ fn exit(judgement: &Judgement<'_>) -> Exit {
     }
 }
 
-fn watch(arguments: &Arguments, declared: &mut Declared) -> Result<(Window, Document)> {
+fn watch(arguments: &Arguments, (declared, stamps): (&mut Declared, Stamps)) -> Result<(Window, Document)> {
     let inventory = declared.rows.rows().inventory();
     let node = arguments.node.clone().map_or_else(live::host_name, Ok)?;
     let cluster = match &arguments.cluster {
@@ -118,11 +119,13 @@ fn watch(arguments: &Arguments, declared: &mut Declared) -> Result<(Window, Docu
         every_connection: arguments.every_connection && arguments.record.is_some(),
     };
     let record = arguments.record.as_deref().map(Output::open).transpose()?;
-    let mut follower =
-        arguments.follow.then(|| Follower::new(&arguments.declared, declared, arguments.every_connection));
+    let mut follower = arguments.follow.then(|| {
+        let (declared_in, cluster, node) = (arguments.declared.clone(), cluster.clone(), node.clone());
+        let files = Files { declared: declared_in, stamps, cluster, node };
+        Follower::new(files, declared, arguments.every_connection)
+    });
     let (window, recorded) = live::watch(settings, &arguments.live, record, follower.as_mut())?;
     if let Some(latest) = follower.map(Follower::end) {
-        // Whoever took the node out of the roster meanwhile is told when the window is judged.
         *declared = latest;
     }
     if let Err(error) = recorded {

@@ -40,7 +40,7 @@ pub(super) struct Declared {
     pub(super) exceptions: Option<Arc<Exceptions>>,
 }
 
-/// What tells whether files have changed.
+/// What tells whether files have changed: when they did, and their lengths; nothing of what is no file, or cannot be read.
 pub(super) type Stamps = Vec<Option<(SystemTime, u64)>>;
 
 impl DeclaredFiles {
@@ -57,7 +57,7 @@ impl DeclaredFiles {
         })
     }
 
-    /// When its files were changed, and their lengths; nothing of what is no file, or cannot be read now.
+    /// Those of its files as they are now. Whoever takes them first and reads then misses no change.
     pub(super) fn stamps(&self) -> Stamps {
         let Self { matrix, inventory, exceptions, baseline } = self;
         let files = matrix.iter().chain([inventory]).chain(exceptions).chain(baseline);

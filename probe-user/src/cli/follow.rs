@@ -11,7 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::declared::{Declared, DeclaredFiles};
+use anyhow::Result;
+
+use super::{
+    declared::{Declared, DeclaredFiles, Stamps},
+    recordings,
+};
 use crate::{
     flow::Window,
     judge::{Asked, Finding, Lookout},
@@ -28,7 +33,7 @@ const AT_MOST: usize = 50;
 
 /// Follows a window.
 pub(super) struct Follower {
-    files: DeclaredFiles,
+    files: Files,
     declared: Declared,
     lookout: Lookout,
     /// So many flows it was asked for.
@@ -39,6 +44,25 @@ pub(super) struct Follower {
     said: HashSet<String>,
     pace: Pace,
     reading: Option<Reading>,
+}
+
+/// What is watched, and for whom.
+#[derive(Clone)]
+pub(super) struct Files {
+    pub(super) declared: DeclaredFiles,
+    /// As they were before they were read.
+    pub(super) stamps: Stamps,
+    pub(super) cluster: String,
+    pub(super) node: String,
+}
+
+impl Files {
+    /// Reads what they say now, unless it knows nothing of this node.
+    fn read(&self) -> Result<Declared> {
+        let declared = self.declared.read()?;
+        recordings::known(&self.cluster, &self.node, declared.rows.rows().inventory())?;
+        Ok(declared)
+    }
 }
 
 /// The thread beside, as the drain sees it.
@@ -70,9 +94,9 @@ struct Next {
 }
 
 impl Follower {
-    pub(super) fn new(files: &DeclaredFiles, declared: &Declared, every_connection: bool) -> Self {
+    pub(super) fn new(files: Files, declared: &Declared, every_connection: bool) -> Self {
         Self {
-            files: files.clone(),
+            files,
             lookout: lookout(declared),
             declared: declared.clone(),
             asked_for: 0,
@@ -85,18 +109,16 @@ impl Follower {
 
     /// Begins to watch the files, with no more rights than this thread has by now.
     pub(super) fn begin(&mut self) -> io::Result<()> {
-        if self.files.is_piped() {
+        if self.files.declared.is_piped() {
             eprintln!("flowdrift: a declaration from standard input is not read again");
             return Ok(());
         }
         let (files, learns) = (self.files.clone(), self.connections.is_some());
         let (say, news) = mpsc::sync_channel(1);
         let (flows, given) = mpsc::sync_channel(1);
-        // Before the thread: what changes from now on is noticed.
-        let stamps = files.stamps();
         thread::Builder::new()
             .name("declaration".to_owned())
-            .spawn(move || watch_files(&files, stamps, learns, (&say, &given)))?;
+            .spawn(move || watch_files(files, learns, (&say, &given)))?;
         self.reading = Some(Reading { news, flows, given: None });
         Ok(())
     }
@@ -188,23 +210,18 @@ fn lookout(Declared { rows, baseline, exceptions }: &Declared) -> Lookout {
 }
 
 /// Reads the declaration whenever its files have changed; ends with the window.
-fn watch_files(
-    files: &DeclaredFiles,
-    mut known: super::declared::Stamps,
-    learns: bool,
-    (say, given): (&SyncSender<News>, &Receiver<Window>),
-) {
-    let mut before = known.clone();
+fn watch_files(mut files: Files, learns: bool, (say, given): (&SyncSender<News>, &Receiver<Window>)) {
+    let mut before = files.stamps.clone();
     loop {
         thread::sleep(LOOK);
-        let now = files.stamps();
+        let now = files.declared.stamps();
         // Whoever is still writing is waited for.
         let is_settled = now == before;
         before.clone_from(&now);
-        if !is_settled || now == known {
+        if !is_settled || now == files.stamps {
             continue;
         }
-        known = now;
+        files.stamps = now;
         let news = match files.read() {
             Ok(declared) => {
                 if say.send(News::Read).is_err() {

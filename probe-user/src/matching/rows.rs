@@ -86,7 +86,9 @@ impl Rows {
         let index: Vec<(usize, usize)> =
             numbered.flat_map(|(matrix, rows)| (0..rows.rows.len()).map(move |row| (matrix, row))).collect();
         let rows = matrices.iter().flat_map(|matrix| &matrix.rows).enumerate();
-        let cells: Vec<Cell> = rows.flat_map(|(row, written)| cell::split(row, written, inventory)).collect();
+        let mut cells: Vec<Cell> =
+            rows.flat_map(|(row, written)| cell::split(row, written, inventory)).collect();
+        cells.shrink_to_fit();
         let widths = cells.iter().map(|cell| Width::of(cell, inventory)).collect();
         let directory = Directory::of(inventory);
         Self { matrices: matrices.to_vec(), index, inventory: inventory.clone(), cells, directory, widths }

@@ -24,7 +24,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         3 => addresses::line(),
         4 => oracle::line(if arguments.full { 10_000 } else { 200 }),
         5 => drain::line(if arguments.full { drain::Scale::FULL } else { drain::Scale::REDUCED }),
-        6 => real::line(if arguments.full { real::Scale::FULL } else { real::Scale::REDUCED }),
+        6 => real::line(root, if arguments.full { real::Scale::FULL } else { real::Scale::REDUCED }),
         7 => recorded::line(if arguments.full { 100_000_000 } else { 2_000_000 }),
         8 => memory::line(&|| MEMORY.current_usage(), if arguments.full { 10_000_000 } else { 1_000_000 }),
         9 if arguments.full => swap::line(5, Duration::from_secs(5)),

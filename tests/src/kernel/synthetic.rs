@@ -33,6 +33,9 @@ pub struct Producer {
     program: &'static str,
 }
 
+/// More than any CPU's number here.
+const CPUS: u32 = 1 << 10;
+
 /// Where the records go.
 enum Where<'a> {
     /// The maps of a recorder.
@@ -136,7 +139,8 @@ impl Producer {
                 }
             }
             Where::Kernel(bytes) => {
-                loader.map_max_entries("SYNTHETIC_STOCK", bytes);
+                // Of the rings nothing but what each CPU keeps beside its own is needed: the clock.
+                loader.map_max_entries("SYNTHETIC_STOCK", bytes).map_max_entries("RINGS", CPUS);
             }
         }
         let mut ebpf = loader.load(&bytes)?;

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::process;
+use crate::process::{self, Build};
 
 /// Drift was found, which is what the lab is for.
 const DRIFT: i32 = 1;
 
 /// Builds the `flowdrift` that records and audits.
-pub(super) fn build(root: &Path) -> Result<PathBuf> {
-    eprintln!("building flowdrift (release)");
-    process::run(process::cargo().current_dir(root).args(["build", "--release", "-p", "flowdrift"]))?;
+pub(super) fn build(root: &Path, build: &Build) -> Result<PathBuf> {
+    eprintln!("building flowdrift ({})", build.folder());
+    let mut cargo = process::cargo();
+    process::run(cargo.current_dir(root).args(["build", "-p", "flowdrift"]).args(build.arguments()))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(root.join(target).join("release/flowdrift"))
+    Ok(root.join(target).join(build.folder()).join("flowdrift"))
 }
 
 /// Writes `report.txt` and `report.json` beside the recordings' results and prints the first.

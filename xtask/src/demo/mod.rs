@@ -30,6 +30,8 @@ use interrupt::Interrupt;
 use play::Lab;
 use recorder::Recorders;
 
+use crate::process::Build;
+
 /// Recordings of a real run, for whoever has no root.
 const KEPT: &str = "policies/lab-recordings";
 const OUTPUT: &str = "target/demo";
@@ -45,6 +47,8 @@ pub(crate) struct Options {
     /// Make the lab and play, without recording or judging
     #[arg(long, hide = true)]
     play_only: bool,
+    #[command(flatten)]
+    build: Build,
 }
 
 /// Whether a run has left its recordings and its report.
@@ -64,7 +68,7 @@ fn run_steps(root: &Path, options: &Options) -> Result<()> {
     fs::create_dir_all(root.join(OUTPUT))?;
     if !geteuid().is_root() {
         eprintln!("not root, so no lab can be made: auditing the recordings in {KEPT}");
-        let flowdrift = audit::build(root)?;
+        let flowdrift = audit::build(root, &options.build)?;
         return judge(root, &flowdrift, &audit::recordings(&root.join(KEPT))?);
     }
     let interrupt = Interrupt::watch()?;
@@ -72,7 +76,7 @@ fn run_steps(root: &Path, options: &Options) -> Result<()> {
     if options.play_only {
         return play_only(&interrupt);
     }
-    let flowdrift = audit::build(root)?;
+    let flowdrift = audit::build(root, &options.build)?;
     interrupt.check()?;
     let recordings = record(root, &flowdrift, &interrupt)?;
     interrupt.check()?;

@@ -32,7 +32,7 @@ const DESTINATIONS: usize = 1;
 pub(super) struct Index {
     places: Vec<Place>,
     /// Cells by their source and destination, ascending.
-    between: HashMap<(PlaceId, PlaceId), Vec<Candidate>>,
+    between: HashMap<(PlaceId, PlaceId), Box<[Candidate]>>,
     /// By a place, the sources of the cells that have it as their destination, and the destinations of those that have it as
     /// their source.
     neighbours: Vec<[Vec<PlaceId>; 2]>,
@@ -75,6 +75,8 @@ impl Index {
             neighbours[*destination as usize][SOURCES].push(*source);
             neighbours[*source as usize][DESTINATIONS].push(*destination);
         }
+        neighbours.iter_mut().flatten().for_each(Vec::shrink_to_fit);
+        let between = between.into_iter().map(|(ends, cells)| (ends, cells.into())).collect();
         Self {
             between,
             neighbours,

@@ -73,7 +73,8 @@ impl Compiled {
     /// When their inventory has too many different addresses.
     pub fn new(rows: Rows) -> Result<Self, TooManyClasses> {
         let blocks = Blocks::of(&rows);
-        let Classes { classes, regions } = Classes::of(&blocks);
+        let Classes { mut classes, regions } = Classes::of(&blocks);
+        classes.shrink_to_fit();
         if classes.len() >= table::CLASSES as usize {
             return Err(TooManyClasses { found: classes.len() });
         }

@@ -2,6 +2,7 @@
 
 use std::{
     net::Ipv4Addr,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -23,7 +24,10 @@ use crate::{
     },
     folder::Folder,
     generator::{Ending, Server, Target, closed_loop},
-    kernel::programs::{self, OURS},
+    kernel::{
+        peers::{self, Empty},
+        programs::{self, OURS},
+    },
     live::Live,
 };
 
@@ -69,9 +73,12 @@ struct Turn {
 
 /// Runs turns with and without, and measures the hooks' own time apart: the kernel's statistics cost something themselves.
 #[must_use]
-pub fn line(scale: Scale) -> Line {
+pub fn line(root: &Path, scale: Scale) -> Line {
     const WHAT: &str = "real connections with and without the audit";
-    match measure(scale) {
+    if !peers::source(root).exists() {
+        return Line::skipped(WHAT, format!("no handlers at {}", peers::source(root).display()));
+    }
+    match measure(root, scale) {
         Ok((pass, figures)) => Line::tried(WHAT, pass, figures),
         Err(error) => {
             println!("  {error:#}");
@@ -80,7 +87,7 @@ pub fn line(scale: Scale) -> Line {
     }
 }
 
-fn measure(scale: Scale) -> Result<(bool, Value)> {
+fn measure(root: &Path, scale: Scale) -> Result<(bool, Value)> {
     let mut turns = Vec::new();
     for number in 0..scale.turns {
         let mut onlookers = vec![Onlooker::Nobody, Onlooker::Flowdrift];
@@ -102,7 +109,7 @@ fn measure(scale: Scale) -> Result<(bool, Value)> {
     let speeds = || of(Onlooker::Nobody).map(|turn| turn.speed);
     let spread = speeds().fold(0.0, f64::max) - speeds().fold(f64::INFINITY, f64::min);
     let each = median(of(Onlooker::Nobody).map(|turn| turn.each));
-    let hooks = hooks(scale.turn)?;
+    let hooks = hooks(root, scale.turn)?;
     let share = hooks / each;
     let tools: Vec<(&str, f64)> = TOOLS
         .into_iter()
@@ -139,20 +146,24 @@ fn turn(onlooker: Onlooker, duration: Duration) -> Result<Turn> {
     Ok(Turn { onlooker, speed, each })
 }
 
-/// What the hooks take of one connection, nanoseconds, with the kernel's clock that measures it.
-fn hooks(duration: Duration) -> Result<f64> {
+/// What the hooks take of one connection, nanoseconds, net of what a handler reads that does nothing: that is the kernel's
+/// clock.
+fn hooks(root: &Path, duration: Duration) -> Result<f64> {
     wait_until_alone()?;
+    let object = peers::build(root)?;
     let (mut live, _folder) = audit()?;
     let _statistics = programs::statistics().context("run-time statistics")?;
+    let _empty = Empty::attach(&object)?;
     let mut connected = Ok(0);
-    let (hooks, _) = readings_of(&[live.id()], || {
+    let (hooks, _) = readings_of(&[std::process::id(), live.id()], || {
         connected = connect(duration);
         0
     })?;
     live.end(Signal::SIGINT);
+    let empty = hooks.iter().find(|hook| hook.name == "empty").context("it is attached")?.each();
     let ours = hooks.iter().filter(|hook| OURS.contains(&hook.name.as_str()));
-    let nanoseconds: u64 = ours.map(|hook| hook.nanoseconds).sum();
-    Ok(nanoseconds as f64 / connected? as f64)
+    let net: f64 = ours.map(|hook| hook.nanoseconds as f64 - hook.runs as f64 * empty).sum();
+    Ok(net / connected? as f64)
 }
 
 fn audit() -> Result<(Live, Folder)> {
