@@ -59,16 +59,17 @@ impl DeclaredFiles {
 
     /// Those of its files as they are now. Whoever takes them first and reads then misses no change.
     pub(super) fn stamps(&self) -> Stamps {
-        let Self { matrix, inventory, exceptions, baseline } = self;
-        let files = matrix.iter().chain([inventory]).chain(exceptions).chain(baseline);
-        files.map(|path| stamp(path)).collect()
+        self.files().map(|path| stamp(path)).collect()
     }
 
     /// Whether it comes from standard input, which can be read but once.
     pub(super) fn is_piped(&self) -> bool {
+        self.files().any(|path| path.as_os_str() == "-")
+    }
+
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let Self { matrix, inventory, exceptions, baseline } = self;
-        let mut files = matrix.iter().chain([inventory]).chain(exceptions).chain(baseline);
-        files.any(|path| path.as_os_str() == "-")
+        matrix.iter().chain([inventory]).chain(exceptions).chain(baseline)
     }
 }
 

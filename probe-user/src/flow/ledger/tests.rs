@@ -32,21 +32,14 @@ fn read(pages: &[Bytes]) -> Vec<(u32, Fact<'static>)> {
     for page in pages {
         let give = |flow, fact: &Fact<'_>| {
             let Fact { first, last, process, outcome } = *fact;
-            let outcome = match outcome {
+            let of_several = || match outcome {
                 Outcome::Counted(counts, folded) => {
                     Outcome::Counted(Box::leak(Box::new(counts.clone())), folded)
                 }
-                Outcome::Connected => Outcome::Connected,
-                Outcome::Accepted => Outcome::Accepted,
-                Outcome::Older => Outcome::Older,
-                Outcome::Failed(error) => Outcome::Failed(error),
-                Outcome::Unanswered => Outcome::Unanswered,
-                Outcome::Pending => Outcome::Pending,
-                Outcome::Unrouted => Outcome::Unrouted,
-                Outcome::Silent => Outcome::Silent,
-                Outcome::Caller => Outcome::Caller,
+                single => panic!("{single:?} borrows nothing"),
             };
-            found.push((flow, Fact { first, last, process, outcome }));
+            let owned = fact.of_one();
+            found.push((flow, owned.unwrap_or_else(|| Fact { first, last, process, outcome: of_several() })));
         };
         read_page(page, give).expect("well-formed");
     }

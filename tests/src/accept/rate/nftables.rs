@@ -19,6 +19,7 @@ use serde::Serialize;
 use socket2::{Domain, Protocol as Number, Socket, Type};
 
 use crate::{
+    accept::cost::median,
     matching::traffic::{Filter, Packet},
     namespace::TestNamespace,
 };
@@ -62,7 +63,7 @@ pub(super) fn measure(filters: &[Filter], packets: &[Packet]) -> Result<Option<S
         with.push(namespace.run(|| send(&packets))?);
         hits = counted(&namespace)?;
     }
-    let (without, with) = (median(without), median(with));
+    let (without, with) = (median(without.into_iter()), median(with.into_iter()));
     let per_second = 1e9 / (with - without).max(1.0);
     Ok(Some(Sets { sets: sets.len(), without, with, per_second, packets: packets.len(), hits }))
 }
@@ -185,9 +186,4 @@ fn counted(namespace: &TestNamespace) -> Result<u64> {
 fn cpu_time() -> Result<f64> {
     let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
     Ok(time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

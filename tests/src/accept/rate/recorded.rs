@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use crate::{
     accept::Line,
     folder::Folder,
+    kernel::synthetic,
     live::binary,
     matching::{
         shaped::{Shape, Site},
@@ -192,7 +193,7 @@ fn audit(matrix: &str, inventory: &str, recordings: &[String]) -> Result<Judged>
         .spawn()?;
     let mut memory = 0;
     let status = loop {
-        memory = peak(child.id()).unwrap_or(0).max(memory);
+        memory = synthetic::memory(child.id()).map_or(memory, |now| now.most.max(memory));
         if let Some(status) = child.try_wait()? {
             break status;
         }
@@ -202,11 +203,4 @@ fn audit(matrix: &str, inventory: &str, recordings: &[String]) -> Result<Judged>
     ensure!(matches!(status.code(), Some(0 | 1 | 3)), "the audit ended with {status}");
     let report = serde_json::from_slice(&fs::read(&report)?)?;
     Ok(Judged { report, seconds, memory })
-}
-
-/// The most memory that a process had until now, bytes (`man 5 proc_pid_status`, VmHWM).
-fn peak(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib << 10)
 }

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::made_up::{READER, WRITER};
 use crate::{
-    accept::Line,
+    accept::{Line, cost::median},
     kernel::synthetic::keep_on_cpu,
     matching::{
         shaped::{Shape, Site},
@@ -65,11 +65,7 @@ pub fn line(turns: usize, duration: Duration) -> Line {
             runs.push(run);
         }
     }
-    let median = |runs: &[Run], of: fn(&Run) -> f64| {
-        let mut values: Vec<f64> = runs.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
+    let median = |runs: &[Run], of: fn(&Run) -> f64| median(runs.iter().map(of));
     let [still, changing] = &runs;
     let left = median(changing, |run| run.speed) / median(still, |run| run.speed);
     println!("  {:.1} % of the speed is left", 100.0 * left);
