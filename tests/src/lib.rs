@@ -24,3 +24,4 @@ pub mod site;
 pub mod stack;
 pub mod table;
 pub mod unseen;
+pub mod usage;

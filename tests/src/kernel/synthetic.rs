@@ -13,16 +13,15 @@ use aya::{
     maps::{Array, MapData, RingBuf},
     programs::{SchedClassifier, TestRun, TestRunOptions},
 };
-use nix::{
-    mount::{MntFlags, MsFlags, mount, umount2},
-    sched::{CpuSet, sched_setaffinity},
-    unistd::Pid,
-};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use probe_common::RingState;
 use tokio::io::unix::AsyncFd;
 
 use super::programs;
 use crate::folder::Folder;
+
+/// A ring buffer of the kernel (`BPF_MAP_TYPE_RINGBUF`) with its only reader.
+pub type KernelRing = RingBuf<MapData>;
 
 /// The maps that it shares with the recorder.
 const SHARED: [&str; 6] = ["RINGS", "PLACES", "SPILL", "SPILL_STATE", "GROUPS", "TOLD"];
@@ -168,13 +167,13 @@ impl Producer {
         Ok(())
     }
 
-    /// Writes so many records a second for a while, evenly.
+    /// Writes so many records a second for a while: each as soon as it is due, as connections come, and never several at once
+    /// that could have come one by one. This thread has no pause meanwhile.
     ///
     /// # Errors
     ///
     /// When the kernel refuses.
     pub fn pace(&mut self, per_second: u64, duration: Duration) -> Result<Written> {
-        const STEP: Duration = Duration::from_micros(200);
         let began = Instant::now();
         let all = (per_second as f64 * duration.as_secs_f64()) as u64;
         let mut written = 0;
@@ -184,9 +183,6 @@ impl Producer {
             let now = due.min(all).saturating_sub(written).min(per_second / 500 + 1);
             self.write(now as u32)?;
             written += now;
-            if due < written + per_second / 2_000 {
-                std::thread::sleep(STEP);
-            }
         }
         Ok(Written { records: written, took: began.elapsed() })
     }
@@ -207,7 +203,7 @@ impl Producer {
     /// # Errors
     ///
     /// When it was taken.
-    pub fn take_stock(&mut self) -> Result<RingBuf<MapData>> {
+    pub fn take_stock(&mut self) -> Result<KernelRing> {
         Ok(self.ebpf.take_map("SYNTHETIC_STOCK").context("it was taken")?.try_into()?)
     }
 }
@@ -217,7 +213,7 @@ impl Producer {
 /// # Errors
 ///
 /// When it cannot be waited for.
-pub fn waited_for(ring: RingBuf<MapData>) -> Result<AsyncFd<RingBuf<MapData>>> {
+pub fn waited_for(ring: KernelRing) -> Result<AsyncFd<KernelRing>> {
     // SAFETY: its descriptor is that of the map, which it holds until it is dropped, and nobody else has it.
     Ok(unsafe { AsyncFd::register(ring) }?)
 }
@@ -269,54 +265,4 @@ impl Drop for Pinned {
     fn drop(&mut self) {
         let _ = umount2(self.0.path(), MntFlags::MNT_DETACH);
     }
-}
-
-/// Keeps a process, or this thread (0), on one CPU.
-///
-/// # Errors
-///
-/// When there is no such CPU, or the process is gone.
-pub fn keep_on_cpu(process: u32, cpu: usize) -> Result<()> {
-    let mut set = CpuSet::new();
-    set.set(cpu)?;
-    Ok(sched_setaffinity(Pid::from_raw(process.cast_signed()), &set)?)
-}
-
-/// The time that a process had a CPU (`man 5 proc`, schedstat).
-///
-/// # Errors
-///
-/// When it is gone.
-pub fn cpu_time(process: u32) -> Result<Duration> {
-    let mut sum = Duration::ZERO;
-    for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
-        let nanoseconds = text.split(' ').next().and_then(|first| first.parse().ok());
-        sum += Duration::from_nanos(nanoseconds.context("no schedstat")?);
-    }
-    Ok(sum)
-}
-
-/// What a process has of memory, bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Memory {
-    /// Now (`VmRSS`).
-    pub now: u64,
-    /// At most until now (`VmHWM`).
-    pub most: u64,
-}
-
-/// What a process has of memory (`man 5 proc_pid_status`).
-///
-/// # Errors
-///
-/// When it is gone.
-pub fn memory(process: u32) -> Result<Memory> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        kib.map(|kib| kib << 10).context("no such field")
-    };
-    Ok(Memory { now: field("VmRSS:")?, most: field("VmHWM:")? })
 }

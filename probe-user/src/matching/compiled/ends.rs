@@ -4,7 +4,9 @@
 //! none speaks at all has the number [`NOTHING`], and whatever goes there fits no cell. Every other number also tells who
 //! reports, and as whom he shows the end.
 
-use hashbrown::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{classes::ClassId, index::PlaceId, reader::LANES, reporters::Reporter};
 
@@ -37,13 +39,15 @@ pub(super) struct End {
 /// Every end that was asked for. Forgotten together with the memo, whose keys these numbers are.
 #[derive(Debug)]
 pub(super) struct Ends {
-    ends: Vec<End>,
-    known: HashMap<(View, Whose, End), EndId>,
+    ends: Vec<(View, Whose, End)>,
+    /// To be found by what they are.
+    known: HashTable<EndId>,
+    hasher: DefaultHashBuilder,
     /// By [`View`]; then by class, the reporter's own ends before his peers'.
     of_classes: Vec<EndId>,
     classes: usize,
-    /// What all ends occupy, bytes.
-    size: usize,
+    /// What the lists of all ends occupy, bytes.
+    lists: usize,
 }
 
 /// As whom one reporter shows both ends: connecting himself, or listening.
@@ -80,12 +84,24 @@ pub(super) enum Whose {
 impl Ends {
     pub(super) fn of(classes: usize) -> Self {
         let nothing = End { places: Box::default(), shields: Box::default(), atoms: Box::default() };
-        Self { ends: vec![nothing], known: HashMap::new(), of_classes: Vec::new(), classes, size: 0 }
+        Self {
+            // Nobody looks for it.
+            ends: vec![(View(0), Whose::Own, nothing)],
+            known: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            of_classes: Vec::new(),
+            classes,
+            lists: 0,
+        }
     }
 
     /// What they occupy, bytes.
     pub(super) fn size(&self) -> usize {
-        self.size + size_of_val(&*self.of_classes)
+        let Self { ends, known, hasher: _, of_classes, classes: _, lists } = self;
+        ends.capacity() * size_of::<(View, Whose, End)>()
+            + known.allocation_size()
+            + of_classes.capacity() * size_of::<EndId>()
+            + lists
     }
 
     /// Whether there are as many as can have numbers, but for those that one batch of questions adds.
@@ -110,17 +126,7 @@ impl Ends {
         end: Option<End>,
         announce: impl FnOnce(EndId, &End) -> EndId,
     ) -> EndId {
-        let next = self.ends.len() as EndId;
-        let id = end.map_or(NOTHING, |end| {
-            *self.known.entry((view, whose, end)).or_insert_with_key(|(.., end)| {
-                // It stands there twice.
-                let End { places, shields, atoms } = end;
-                let lists = (places.len() + shields.len() + atoms.len()) * size_of::<u32>();
-                self.size += 2 * (lists + size_of::<End>()) + size_of::<usize>() + size_of::<EndId>();
-                self.ends.push(end.clone());
-                announce(next, end)
-            })
-        });
+        let id = end.map_or(NOTHING, |end| self.number((view, whose, end), announce));
         let View(view) = view;
         let (begin, end) = (view as usize * 2 * self.classes, (view as usize + 1) * 2 * self.classes);
         if self.of_classes.len() < end {
@@ -135,7 +141,24 @@ impl Ends {
         id
     }
 
+    /// The number of an end, and a new one's where it has none.
+    fn number(&mut self, end: (View, Whose, End), announce: impl FnOnce(EndId, &End) -> EndId) -> EndId {
+        let Self { ends, known, hasher, lists, .. } = self;
+        let at = |id: EndId| &ends[(id & !BROAD) as usize];
+        let hash = hasher.hash_one(&end);
+        if let Some(id) = known.find(hash, |id| *at(*id) == end) {
+            return *id;
+        }
+        let (.., of_end) = &end;
+        let id = announce(ends.len() as EndId, of_end);
+        known.insert_unique(hash, id, |id| hasher.hash_one(at(*id)));
+        *lists += (of_end.places.len() + of_end.shields.len() + of_end.atoms.len()) * size_of::<u32>();
+        ends.push(end);
+        id
+    }
+
     pub(super) fn end(&self, end: EndId) -> &End {
-        &self.ends[(end & !BROAD) as usize]
+        let (.., end) = &self.ends[(end & !BROAD) as usize];
+        end
     }
 }

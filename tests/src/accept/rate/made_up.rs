@@ -18,8 +18,9 @@ use probe_common::synthetic::Flow;
 
 use crate::{
     folder::Folder,
-    kernel::synthetic::{Owner, Producer, Written, keep_on_cpu},
+    kernel::synthetic::{Owner, Producer, Written},
     live::Live,
+    usage::keep_on_cpu,
 };
 
 /// Where the reader stays, and where the writer.

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use super::made_up::{Audited, Site};
 use crate::{
     accept::Line,
-    kernel::synthetic,
     matching::{
         shaped::{self, Shape},
         traffic::Packet,
     },
+    usage,
 };
 
 /// Rows, and blocks of addresses, of the matcher.
@@ -97,7 +97,7 @@ fn audit(site: Site) -> Result<u64> {
     // Each of them twice.
     audit.pace(APPEAR, Duration::from_secs_f64(2.0 * FLOWS as f64 / APPEAR as f64))?;
     thread::sleep(CALM);
-    let memory = synthetic::memory(audit.id())?.now;
+    let memory = usage::memory(audit.id())?.now;
     audit.end()?;
     Ok(memory)
 }
@@ -108,10 +108,10 @@ fn flood(flows: u64) -> Result<(bool, Value)> {
     const RATE: u64 = 500_000;
     const TOLD_APART: u64 = 262_144;
     let mut audit = Audited::start(Site { rows: 100 }, flows, &[])?;
-    let before = synthetic::memory(audit.id())?.now;
+    let before = usage::memory(audit.id())?.now;
     audit.pace(RATE, Duration::from_secs_f64(flows as f64 / RATE as f64))?;
     thread::sleep(CALM);
-    let after = synthetic::memory(audit.id())?.now;
+    let after = usage::memory(audit.id())?.now;
     let Coverage { beyond_flows, folded, lost, .. } = audit.end()?.coverage;
     let lost: u64 = lost.values().sum();
     let figures = json!({

@@ -13,4 +13,5 @@ mod others;
 pub mod real;
 pub mod recorded;
 mod rte_acl;
+mod stock;
 pub mod swap;

@@ -25,12 +25,12 @@ use serde_json::{Value, json};
 use crate::{
     accept::Line,
     folder::Folder,
-    kernel::synthetic,
     live::binary,
     matching::{
         shaped::{Shape, Site},
         traffic::Packet,
     },
+    usage,
 };
 
 /// Rows of the matrix.
@@ -193,7 +193,7 @@ fn audit(matrix: &str, inventory: &str, recordings: &[String]) -> Result<Judged>
         .spawn()?;
     let mut memory = 0;
     let status = loop {
-        memory = synthetic::memory(child.id()).map_or(memory, |now| now.most.max(memory));
+        memory = usage::memory(child.id()).map_or(memory, |now| now.most.max(memory));
         if let Some(status) = child.try_wait()? {
             break status;
         }

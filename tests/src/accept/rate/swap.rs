@@ -21,11 +21,11 @@ use serde_json::json;
 use super::made_up::{READER, WRITER};
 use crate::{
     accept::{Line, cost::median},
-    kernel::synthetic::keep_on_cpu,
     matching::{
         shaped::{Shape, Site},
         traffic::Packet,
     },
+    usage::keep_on_cpu,
 };
 
 /// Rows of the matrix.

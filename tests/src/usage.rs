@@ -1,0 +1,89 @@
+//! What a process or a thread has used of CPUs and memory.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use nix::{
+    sched::{CpuSet, sched_setaffinity},
+    unistd::{Pid, gettid},
+};
+
+/// Keeps a process that has one thread, or this thread (0), on one CPU.
+///
+/// # Errors
+///
+/// When there is no such CPU, or the process is gone.
+pub fn keep_on_cpu(process: u32, cpu: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu)?;
+    Ok(sched_setaffinity(Pid::from_raw(process.cast_signed()), &set)?)
+}
+
+/// The time that a process had a CPU, all threads together.
+///
+/// # Errors
+///
+/// When it is gone.
+pub fn cpu_time(process: u32) -> Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        sum += scheduled(&thread?.path())?;
+    }
+    Ok(sum)
+}
+
+/// A thread of this process.
+#[derive(Clone, Debug)]
+pub struct Thread(PathBuf);
+
+impl Thread {
+    /// The one that asks.
+    #[must_use]
+    pub fn this() -> Self {
+        Self(format!("/proc/self/task/{}", gettid()).into())
+    }
+
+    /// The time that it had a CPU.
+    ///
+    /// # Errors
+    ///
+    /// When it is gone.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        scheduled(&self.0)
+    }
+}
+
+/// The first number of `schedstat` (`man 5 proc`), nanoseconds.
+fn scheduled(thread: &Path) -> Result<Duration> {
+    let text = fs::read_to_string(thread.join("schedstat"))?;
+    let nanoseconds = text.split(' ').next().and_then(|first| first.parse().ok());
+    Ok(Duration::from_nanos(nanoseconds.context("no schedstat")?))
+}
+
+/// What a process has of memory, bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Now (`VmRSS`).
+    pub now: u64,
+    /// At most until now (`VmHWM`).
+    pub most: u64,
+}
+
+/// What a process has of memory (`man 5 proc_pid_status`).
+///
+/// # Errors
+///
+/// When it is gone.
+pub fn memory(process: u32) -> Result<Memory> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.map(|kib| kib << 10).context("no such field")
+    };
+    Ok(Memory { now: field("VmRSS:")?, most: field("VmHWM:")? })
+}
