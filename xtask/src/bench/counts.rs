@@ -49,10 +49,16 @@ impl Counts {
 
     /// Makes these the baseline.
     pub(super) fn bless(&self, root: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        fs::write(root.join(PATH), text).with_context(|| format!("cannot write {PATH}"))?;
+        self.write(&root.join(PATH))?;
         println!("wrote {PATH}");
         Ok(())
+    }
+
+    /// Writes them to a file, and makes its folder.
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// An error for what has grown by more than it may, or is not there any more.
