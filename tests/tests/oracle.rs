@@ -9,4 +9,5 @@ fn the_compiled_matcher_finds_what_the_plain_one_finds() {
     assert!(compared.matching * 6 > compared.pairs, "hardly anything fits: {compared:?}");
     assert!(compared.several * 12 > compared.pairs, "hardly anything is shared: {compared:?}");
     assert!(compared.near * 40 > compared.pairs, "hardly anything almost fits: {compared:?}");
+    assert!(compared.by_name * 100 > compared.pairs, "names hardly matter: {compared:?}");
 }

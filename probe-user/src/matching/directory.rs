@@ -64,10 +64,16 @@ impl Directory {
         directory
     }
 
-    /// Every endpoint that may be at the address, in the order of the names.
-    pub(super) fn candidates(&self, address: IpAddr) -> impl Iterator<Item = &Entry> {
+    /// Every endpoint that may be at the address, in the order of the names; it was seen to be that of those `learnt`.
+    pub(super) fn candidates(
+        &self,
+        address: IpAddr,
+        learnt: &[EndpointName],
+    ) -> impl Iterator<Item = &Entry> {
+        let place = |name: &EndpointName| self.endpoints.binary_search_by(|entry| entry.name.cmp(name)).ok();
+        let learnt = learnt.iter().filter_map(place).map(|index| index as u32);
         let around = self.blocks.cover(&IpNet::from(address)).flat_map(|(_, endpoints)| endpoints);
-        let mut found: Vec<u32> = around.chain(&self.anywhere).copied().collect();
+        let mut found: Vec<u32> = around.chain(&self.anywhere).copied().chain(learnt).collect();
         found.sort_unstable();
         found.dedup();
         found.into_iter().map(|index| &self.endpoints[index as usize])
@@ -101,15 +107,19 @@ endpoints:
     fn an_address_may_be_whose_block_holds_it_and_whoever_is_known_by_something_else() {
         let inventory = read_inventory(INVENTORY, "i.yaml").unwrap_or_else(|faults| panic!("{faults}"));
         let directory = Directory::of(&inventory);
-        let at = |address: &str| {
-            let found = directory.candidates(address.parse().expect("an address"));
+        let with = |address: &str, learnt: &[&str]| {
+            let learnt: Vec<EndpointName> = learnt.iter().map(|name| EndpointName::new(name)).collect();
+            let found = directory.candidates(address.parse().expect("an address"), &learnt);
             found.map(|entry| entry.name.to_string()).collect::<Vec<_>>().join(" ")
         };
+        let at = |address| with(address, &[]);
         assert_eq!(at("10.0.0.1"), "everywhere here hosts one");
         assert_eq!(at("10.255.255.255"), "everywhere here hosts");
         assert_eq!(at("11.0.0.0"), "everywhere here");
         assert_eq!(at("2001:db8::1"), "here hosts");
         assert_eq!(at("2001:db8::2"), "here");
+        assert_eq!(with("2001:db8::2", &["hosts", "nobody"]), "here hosts");
+        assert_eq!(with("10.0.0.1", &["one"]), "everywhere here hosts one");
         let node = |address: &str| directory.node(address.parse().expect("an address"));
         assert_eq!(
             [node("10.0.0.2"), node("10.0.0.4"), node("10.0.0.3")],

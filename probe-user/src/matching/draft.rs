@@ -41,7 +41,7 @@ pub fn draft(name: &str, windows: &[Window], inventory: &Inventory, baseline: &R
     for (window, flow) in
         windows.iter().flat_map(|window| window.flows.iter().map(move |flow| (window, flow)))
     {
-        let tuple = tuple(window, flow);
+        let tuple = Tuple::of(window, flow);
         let mut covered = Vec::new();
         super::Matcher::matches(baseline, &tuple, &mut covered);
         let placement = rows.place(&tuple);
@@ -59,19 +59,6 @@ pub fn draft(name: &str, windows: &[Window], inventory: &Inventory, baseline: &R
         folded(pairs).into_iter().map(|((from, to), seen)| row(from, to, &seen)).collect();
     ids::give(&mut rows);
     Matrix { name: name.to_owned(), file: String::new(), digest: String::new(), rows }
-}
-
-fn tuple<'w>(window: &'w Window, flow: &'w Flow) -> Tuple<'w> {
-    Tuple {
-        cluster: &window.cluster,
-        node: &window.node,
-        cgroup: flow.key.workload.cgroup.as_deref(),
-        direction: flow.key.direction,
-        local: flow.key.local,
-        remote: flow.key.remote,
-        port: flow.key.port,
-        protocol: flow.key.protocol,
-    }
 }
 
 /// The name that a person would write.

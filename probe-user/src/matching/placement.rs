@@ -91,10 +91,11 @@ impl Rows {
 
     pub(super) fn placed(&self, tuple: &Tuple<'_>, side: Side) -> Placed {
         let reach = self.reach(tuple);
-        let candidates = self.directory.candidates(side.address);
+        let learnt = tuple.names.map_or(&[][..], |names| names.of(side.address));
+        let candidates = self.directory.candidates(side.address, learnt);
         let mut named: Vec<(&Entry, &Endpoint)> = candidates
             .map(|entry| (entry, &self.inventory.endpoints[&entry.name]))
-            .filter(|(_, endpoint)| belongs(reach, endpoint, side))
+            .filter(|(entry, endpoint)| belongs(reach, &entry.name, endpoint, side))
             .collect();
         let names = named.iter().map(|(entry, _)| entry.name.clone()).collect();
         named.sort_by_key(|(entry, _)| (entry.width, &entry.name));
@@ -122,9 +123,9 @@ fn names_destination(reach: Reach<'_>, cell: &Cell, cluster: &str) -> bool {
         && reach.holds(&cell.destination, reach.tuple.server())
 }
 
-fn belongs(reach: Reach<'_>, endpoint: &Endpoint, side: Side) -> bool {
+fn belongs<'a>(reach: Reach<'a>, name: &EndpointName, endpoint: &'a Endpoint, side: Side) -> bool {
     if !endpoint.ingress {
-        return reach.at_endpoint(endpoint, side);
+        return reach.at_endpoint(name, endpoint, side);
     }
     reach.inventory.clusters.keys().any(|cluster| reach.is_ingress(cluster, side))
 }

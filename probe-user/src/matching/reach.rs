@@ -10,7 +10,10 @@ use ipnet::IpNet;
 
 use super::cell::{LocalKind, Place};
 use super::tuple::{Side, Tuple};
-use crate::matrix::inventory::{Cluster, Endpoint, Ingress, Inventory};
+use crate::matrix::{
+    EndpointName,
+    inventory::{Cluster, Endpoint, Ingress, Inventory},
+};
 
 /// One tuple held against the inventory.
 #[derive(Clone, Copy)]
@@ -33,7 +36,8 @@ impl<'a> Reach<'a> {
                 self.at_home(name, side) || self.at_front(name, side) || self.leaves(name, side)
             }
             Place::Endpoint { name, .. } => {
-                self.inventory.endpoints.get(name).is_some_and(|endpoint| self.at_endpoint(endpoint, side))
+                let endpoint = self.inventory.endpoints.get(name);
+                endpoint.is_some_and(|endpoint| self.at_endpoint(name, endpoint, side))
             }
             Place::Ingress { cluster, .. } => {
                 cluster.as_deref().is_some_and(|cluster| self.is_ingress(cluster, side))
@@ -52,7 +56,8 @@ impl<'a> Reach<'a> {
             && match place {
                 Place::Any => !stays,
                 Place::Endpoint { name, cluster: None } if stays => {
-                    self.inventory.endpoints.get(name).is_some_and(|endpoint| self.means(endpoint, server))
+                    let endpoint = self.inventory.endpoints.get(name);
+                    endpoint.is_some_and(|endpoint| self.means(name, endpoint, server))
                 }
                 _ => true,
             }
@@ -64,11 +69,22 @@ impl<'a> Reach<'a> {
     }
 
     /// Whether the endpoint means something within the reporter's cluster.
-    fn means(&self, endpoint: &Endpoint, side: Side) -> bool {
+    fn means(&self, name: &EndpointName, endpoint: &Endpoint, side: Side) -> bool {
         let own = self.inventory.clusters.get(self.tuple.cluster);
         let is_own = |block: &IpNet| own.is_some_and(|own| is_own(own, block));
         (side.local && self.in_cgroup(&endpoint.cgroups))
-            || endpoint.cidrs.iter().any(|block| block.contains(&side.address) && is_own(block))
+            || self.blocks_at(name, endpoint, side.address).any(|block| is_own(&block))
+    }
+
+    /// The blocks of the endpoint that hold the address; where the address itself was seen to be the endpoint's, it is one.
+    fn blocks_at(
+        &self,
+        name: &EndpointName,
+        endpoint: &'a Endpoint,
+        address: IpAddr,
+    ) -> impl Iterator<Item = IpNet> + use<'a> {
+        let is_named = self.tuple.names.is_some_and(|names| names.of(address).contains(name));
+        holding(&endpoint.cidrs, address).chain(is_named.then(|| address.into()))
     }
 
     /// Whether `side` is inside the cluster: by its report, by its roster, or by an address that counts.
@@ -102,7 +118,8 @@ impl<'a> Reach<'a> {
 
     /// Whether `side` is the ingress workload of the cluster.
     pub(super) fn is_ingress(&self, name: &str, side: Side) -> bool {
-        self.ingress(name).is_some_and(|ingress| self.in_blocks(name, &ingress.pods, side))
+        self.ingress(name)
+            .is_some_and(|ingress| self.in_blocks(name, holding(&ingress.pods, side.address), side))
     }
 
     pub(super) fn ingress(&self, cluster: &str) -> Option<&'a Ingress> {
@@ -110,7 +127,7 @@ impl<'a> Reach<'a> {
     }
 
     /// Whether `side` belongs to the endpoint.
-    pub(super) fn at_endpoint(&self, endpoint: &Endpoint, side: Side) -> bool {
+    pub(super) fn at_endpoint(&self, name: &EndpointName, endpoint: &'a Endpoint, side: Side) -> bool {
         // Nobody knows who sent the datagram: not even that it came from the Internet.
         if !side.local && side.address.is_unspecified() {
             return false;
@@ -120,22 +137,25 @@ impl<'a> Reach<'a> {
         if side.local && here && self.in_cgroup(&endpoint.cgroups) {
             return true;
         }
+        let mut holding = self.blocks_at(name, endpoint, side.address);
         match home {
-            Some(cluster) => self.in_blocks(cluster, &endpoint.cidrs, side),
+            Some(cluster) => self.in_blocks(cluster, holding, side),
             None => {
-                hold_beyond(&endpoint.cidrs, side.address) && !(side.local && self.is_private(side.address))
+                // One that lies anywhere holds no loopback address unless it is a loopback block.
+                let means = |block: IpNet| !side.address.is_loopback() || block.network().is_loopback();
+                holding.any(means) && !(side.local && self.is_private(side.address))
             }
         }
     }
 
-    /// Whether `side` has one of these addresses of the cluster.
-    fn in_blocks(&self, name: &str, blocks: &[IpNet], side: Side) -> bool {
+    /// Whether `side` has an address of the cluster, which these blocks hold.
+    fn in_blocks(&self, name: &str, mut holding: impl Iterator<Item = IpNet>, side: Side) -> bool {
         if side.local {
-            return self.tuple.cluster == name && hold(blocks, side.address);
+            return self.tuple.cluster == name && holding.next().is_some();
         }
         let Some(cluster) = self.inventory.clusters.get(name) else { return false };
         let counts = |block: &IpNet| self.trusts(name, cluster) || !is_inner(cluster, block);
-        blocks.iter().any(|block| block.contains(&side.address) && counts(block))
+        holding.any(|block| counts(&block))
     }
 
     /// Whether the cluster's pod and service addresses mean it to this reporter.
@@ -164,20 +184,21 @@ impl<'a> Reach<'a> {
             LocalKind::Services => own(&|cluster| hold(&cluster.services, side.address)),
             LocalKind::Resolvers => hold(&self.inventory.resolvers, side.address),
             LocalKind::TimeServers => hold(&self.inventory.time_servers, side.address),
-            LocalKind::Registries => self.registries().any(|endpoint| self.at_endpoint(endpoint, side)),
+            LocalKind::Registries => {
+                self.registries().any(|(name, endpoint)| self.at_endpoint(name, endpoint, side))
+            }
         }
     }
 
-    fn registries(&self) -> impl Iterator<Item = &'a Endpoint> {
+    fn registries(&self) -> impl Iterator<Item = (&'a EndpointName, &'a Endpoint)> {
         let inventory = self.inventory;
-        inventory.registries.iter().filter_map(|name| inventory.endpoints.get(name))
+        inventory.registries.iter().filter_map(|name| inventory.endpoints.get_key_value(name))
     }
 }
 
-/// The same for a block that lies anywhere: it holds no loopback address unless it is a loopback block.
-fn hold_beyond(blocks: &[IpNet], address: IpAddr) -> bool {
-    let means = |block: &&IpNet| !address.is_loopback() || block.network().is_loopback();
-    blocks.iter().filter(means).any(|block| block.contains(&address))
+/// The blocks that hold the address.
+fn holding(blocks: &[IpNet], address: IpAddr) -> impl Iterator<Item = IpNet> {
+    blocks.iter().copied().filter(move |block| block.contains(&address))
 }
 
 /// Whether a cgroup is one of `prefixes` or below one.

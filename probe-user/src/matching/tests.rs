@@ -64,6 +64,7 @@ fn out<'a>(cluster: &'a str, local: &str, remote: &str, port: u16) -> Tuple<'a> 
         remote: remote.parse().expect("an address"),
         port,
         protocol: Protocol::Tcp,
+        names: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::names::Names;
 use crate::event::Protocol;
 use crate::flow::{Direction, Flow, Window};
 
@@ -24,6 +25,8 @@ pub struct Tuple<'a> {
     pub port: u16,
     /// The transport.
     pub protocol: Protocol,
+    /// Endpoints that its addresses were seen to be, where a witness told.
+    pub names: Option<&'a Names>,
 }
 
 impl<'a> Tuple<'a> {
@@ -40,7 +43,15 @@ impl<'a> Tuple<'a> {
             remote: key.remote,
             port: key.port,
             protocol: key.protocol,
+            names: None,
         }
+    }
+}
+
+impl<'a> Tuple<'a> {
+    /// The same, with these names.
+    pub(super) fn with(self, names: &'a Names) -> Self {
+        Self { names: Some(names), ..self }
     }
 }
 

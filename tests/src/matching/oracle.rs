@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fastrand::Rng;
-use flowdrift::matching::{Compiled, Found, Match, Matcher, Question, Reader, Rows};
+use flowdrift::matching::{Compiled, Found, Match, Matcher, Names, Question, Reader, Rows, Tuple};
 
 use super::random::{OwnedTuple, World};
 
@@ -18,12 +18,30 @@ pub struct Compared {
     pub several: u64,
     /// Of those of which more was asked, those that almost fit a cell.
     pub near: u64,
+    /// Of the pairs, those that fit something else because of a name that was learnt.
+    pub by_name: u64,
+}
+
+impl Compared {
+    fn add(&mut self, other: &Self) {
+        let Self { pairs, matching, several, near, by_name } = self;
+        *pairs += other.pairs;
+        *matching += other.matching;
+        *several += other.several;
+        *near += other.near;
+        *by_name += other.by_name;
+    }
 }
 
 /// Of one tuple of so many all else is asked, too: that takes longer.
 const EVERY: usize = 8;
 
-/// Compares `worlds` matrices, each with so many tuples: one by one, then all at once, also by a reader that forgets soon.
+/// In one world of so many names are learnt, and how often others.
+const LEARNS: u64 = 4;
+const LEARNT: usize = 2;
+
+/// Compares `worlds` matrices, each with so many tuples: one by one, then all at once, also by a reader that forgets soon. Then
+/// again with names that are learnt meanwhile.
 ///
 /// # Panics
 ///
@@ -40,31 +58,58 @@ pub fn compare(seed: u64, worlds: u64, tuples: usize) -> Compared {
         let mut reader = Reader::new(Arc::clone(&compiled));
         let mut forgetful = Reader::with_memo(compiled, 0);
         let asked: Vec<OwnedTuple> = (0..tuples).map(|_| world.tuple(&mut random)).collect();
-        let mut expected: Vec<Vec<Match>> = Vec::new();
-        for (index, tuple) in asked.iter().enumerate() {
-            let mut all = Vec::new();
-            rows.matches(&tuple.tuple(), &mut all);
-            check((seed, &rows), tuple, &all, reader.find(&tuple.tuple()));
-            if index % EVERY == 0 {
-                compared.near += u64::from(check_further((seed, &rows), tuple, &mut reader));
-            }
-            compared.pairs += 1;
-            compared.matching += u64::from(!all.is_empty());
-            compared.several += u64::from(all.len() > 1);
-            expected.push(all);
+        let readers = [&mut reader, &mut forgetful];
+        compared.add(&hold((seed, &rows), readers, &asked, &Arc::default()));
+        // What was learnt is forgotten, or is another endpoint's, and what is told then is as if nothing had been before.
+        let times = if seed.is_multiple_of(LEARNS) { LEARNT } else { 0 };
+        for _ in 0..times {
+            let names = Arc::new(world.names(&mut random, &asked));
+            let readers = [&mut reader, &mut forgetful];
+            compared.add(&hold((seed, &rows), readers, &asked, &names));
         }
-        for reader in [&mut reader, &mut forgetful] {
-            let questions: Vec<Question> = asked.iter().map(|tuple| question(reader, tuple)).collect();
-            // The second time they are known as they are.
-            for _ in 0..2 {
-                let mut answered = 0;
-                reader.find_each(&questions, |index, found| {
-                    assert_eq!(index, answered);
-                    check((seed, &rows), &asked[index], &expected[index], found);
-                    answered += 1;
-                });
-                assert_eq!(answered, asked.len());
-            }
+    }
+    compared
+}
+
+/// Asks all of these readers, one by one and then all at once, with these names.
+fn hold(
+    (seed, rows): (u64, &Rows),
+    [reader, forgetful]: [&mut Reader; 2],
+    asked: &[OwnedTuple],
+    names: &Arc<Names>,
+) -> Compared {
+    let mut compared = Compared::default();
+    let mut expected: Vec<Vec<Match>> = Vec::new();
+    reader.learn(names);
+    forgetful.learn(names);
+    for (index, tuple) in asked.iter().enumerate() {
+        let named = Tuple { names: Some(names), ..tuple.tuple() };
+        let mut all = Vec::new();
+        rows.matches(&named, &mut all);
+        check((seed, rows), &named, &all, reader.find(&tuple.tuple()));
+        if index % EVERY == 0 {
+            compared.near += u64::from(check_further((seed, rows), &named, reader));
+        }
+        let mut unnamed = Vec::new();
+        rows.matches(&tuple.tuple(), &mut unnamed);
+        compared.pairs += 1;
+        compared.matching += u64::from(!all.is_empty());
+        compared.several += u64::from(all.len() > 1);
+        compared.by_name += u64::from(all != unnamed);
+        expected.push(all);
+    }
+    for reader in [reader, forgetful] {
+        let questions: Vec<Question> = asked.iter().map(|tuple| question(reader, tuple)).collect();
+        // The second time they are known as they are.
+        for _ in 0..2 {
+            let mut answered = 0;
+            reader.find_each(&questions, |index, found| {
+                assert_eq!(index, answered);
+                let named = Tuple { names: Some(names), ..asked[index].tuple() };
+                check((seed, rows), &named, &expected[index], found);
+                answered += 1;
+            });
+            assert_eq!(answered, asked.len());
         }
     }
     compared
@@ -76,8 +121,7 @@ fn question(reader: &mut Reader, tuple: &OwnedTuple) -> Question {
     Question::new(reporter, &tuple)
 }
 
-fn check((seed, rows): (u64, &Rows), tuple: &OwnedTuple, all: &[Match], found: Found<'_>) {
-    let tuple = tuple.tuple();
+fn check((seed, rows): (u64, &Rows), tuple: &Tuple<'_>, all: &[Match], found: Found<'_>) {
     assert_eq!(found.all(), all, "seed {seed}: {tuple:?}");
     let mut credited = all.to_vec();
     rows.credit(&mut credited);
@@ -85,16 +129,15 @@ fn check((seed, rows): (u64, &Rows), tuple: &OwnedTuple, all: &[Match], found: F
 }
 
 /// What else is asked than which cells it fits; whether it almost fits one.
-fn check_further((seed, rows): (u64, &Rows), tuple: &OwnedTuple, reader: &mut Reader) -> bool {
-    let tuple = tuple.tuple();
+fn check_further((seed, rows): (u64, &Rows), tuple: &Tuple<'_>, reader: &mut Reader) -> bool {
     let told = |what| format!("seed {seed}: {what} of {tuple:?}");
-    let (found, nearest) = (reader.nearest(&tuple), rows.nearest(&tuple));
+    let (found, nearest) = (reader.nearest(tuple), rows.nearest(tuple));
     assert_eq!(found, nearest, "{}", told("the nearest cell"));
-    assert_eq!(reader.in_scope(&tuple), rows.in_scope(&tuple), "{}", told("the scope"));
-    let (found, expected) = (reader.unplaced_arrivals(&tuple), rows.unplaced_arrivals(&tuple));
+    assert_eq!(reader.in_scope(tuple), rows.in_scope(tuple), "{}", told("the scope"));
+    let (found, expected) = (reader.unplaced_arrivals(tuple), rows.unplaced_arrivals(tuple));
     assert_eq!(found, expected, "{}", told("unplaced arrivals"));
-    assert_eq!(reader.unaddressed(&tuple), rows.unaddressed(&tuple), "{}", told("unaddressed cells"));
-    let (found, expected) = (reader.names_port_of_endpoint(&tuple), rows.names_port_of_endpoint(&tuple));
+    assert_eq!(reader.unaddressed(tuple), rows.unaddressed(tuple), "{}", told("unaddressed cells"));
+    let (found, expected) = (reader.names_port_of_endpoint(tuple), rows.names_port_of_endpoint(tuple));
     assert_eq!(found, expected, "{}", told("a named port"));
     nearest.is_some()
 }

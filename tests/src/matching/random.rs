@@ -6,7 +6,7 @@ use fastrand::Rng;
 use flowdrift::{
     event::Protocol,
     flow::Direction,
-    matching::Tuple,
+    matching::{Names, Tuple},
     matrix::{
         EndpointName, Matrix, PortSpec, Ports,
         inventory::{BUILT_IN, Cluster, Endpoint, Ingress, Inventory},
@@ -47,7 +47,7 @@ impl OwnedTuple {
     #[must_use]
     pub fn tuple(&self) -> Tuple<'static> {
         let Self { cluster, cgroup, direction, local, remote, port, protocol } = *self;
-        Tuple { cluster, node: "n", cgroup, direction, local, remote, port, protocol }
+        Tuple { cluster, node: "n", cgroup, direction, local, remote, port, protocol, names: None }
     }
 }
 
@@ -230,6 +230,23 @@ impl World {
                 &[Protocol::Tcp, Protocol::Tcp, Protocol::Udp, Protocol::Sctp, Protocol::Icmp],
             ),
         }
+    }
+}
+
+impl World {
+    /// Names for some of the addresses that are asked for.
+    #[must_use]
+    pub fn names(&self, random: &mut Rng, asked: &[OwnedTuple]) -> Names {
+        let endpoints: Vec<&EndpointName> = self.inventory.endpoints.keys().collect();
+        let mut names = Names::default();
+        for tuple in asked {
+            for address in [tuple.local, tuple.remote] {
+                if chance(random, 20) {
+                    names.add(address, one(random, &endpoints).clone());
+                }
+            }
+        }
+        names
     }
 }
 

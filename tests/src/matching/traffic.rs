@@ -41,6 +41,7 @@ impl Packet {
             remote,
             port,
             protocol,
+            names: None,
         };
         Question::new(reader.reporter(Self::CLUSTER, None), &tuple)
     }

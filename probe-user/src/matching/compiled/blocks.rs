@@ -39,7 +39,7 @@ pub(super) struct Atom {
     pub(super) owner: Owner,
     /// Whether it lies within addresses that other clusters may use too: `Reach::in_blocks`.
     is_inner: bool,
-    /// Whether it is a loopback block: `reach::hold_beyond`.
+    /// Whether it is a loopback block: `Reach::at_endpoint`.
     is_loopback: bool,
     /// To which clusters' reporters it means something of their own: `Reach::means`.
     own: Vec<u32>,

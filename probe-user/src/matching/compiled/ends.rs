@@ -104,6 +104,33 @@ impl Ends {
             + lists
     }
 
+    /// Forgets all of them.
+    pub(super) fn forget(&mut self) {
+        *self = Self::of(self.classes);
+    }
+
+    /// Makes room for so many classes. What is known of the others stays.
+    pub(super) fn widen(&mut self, classes: usize) {
+        if classes <= self.classes {
+            return;
+        }
+        // Addresses are learnt one by one.
+        let classes = classes.next_multiple_of(256);
+        let halves = self.of_classes.chunks(self.classes);
+        let mut wider = Vec::with_capacity(halves.len() * classes);
+        for half in halves {
+            wider.extend_from_slice(half);
+            wider.resize(wider.len() + classes - self.classes, UNKNOWN);
+        }
+        (self.of_classes, self.classes) = (wider, classes);
+    }
+
+    /// Forgets which ends a class has.
+    pub(super) fn forget_class(&mut self, class: ClassId) {
+        let of_class = self.of_classes.iter_mut().skip(class as usize).step_by(self.classes);
+        of_class.for_each(|end| *end = UNKNOWN);
+    }
+
     /// Whether there are as many as can have numbers, but for those that one batch of questions adds.
     pub(super) fn are_full(&self) -> bool {
         self.ends.len() + 2 * LANES >= BROAD as usize

@@ -28,32 +28,37 @@ impl Reader {
 
     /// See [`Rows::in_scope`](super::super::Rows::in_scope).
     pub fn in_scope(&mut self, tuple: &Tuple<'_>) -> bool {
-        let compiled = Arc::clone(self.compiled());
+        let (compiled, names) = (Arc::clone(self.compiled()), Arc::clone(self.names()));
+        let tuple = &tuple.with(&names);
         let is_spoken_of = compiled.rows.is_spoken_of(tuple, lazily(|| self.cells_to(&compiled, tuple)));
         is_spoken_of || !self.find(tuple).all().is_empty()
     }
 
     /// See [`Rows::unplaced_arrivals`](super::super::Rows::unplaced_arrivals).
     pub fn unplaced_arrivals(&mut self, tuple: &Tuple<'_>) -> Vec<usize> {
-        let compiled = Arc::clone(self.compiled());
+        let (compiled, names) = (Arc::clone(self.compiled()), Arc::clone(self.names()));
+        let tuple = &tuple.with(&names);
         compiled.rows.unplaced_among(tuple, lazily(|| self.cells_to(&compiled, tuple)))
     }
 
     /// See [`Rows::unaddressed`](super::super::Rows::unaddressed).
     pub fn unaddressed(&mut self, tuple: &Tuple<'_>) -> Vec<usize> {
-        let compiled = Arc::clone(self.compiled());
+        let (compiled, names) = (Arc::clone(self.compiled()), Arc::clone(self.names()));
+        let tuple = &tuple.with(&names);
         compiled.rows.unaddressed_among(tuple, lazily(|| self.cells_from(&compiled, tuple)))
     }
 
     /// See [`Rows::names_port_of_endpoint`](super::super::Rows::names_port_of_endpoint).
     pub fn names_port_of_endpoint(&mut self, tuple: &Tuple<'_>) -> bool {
-        let compiled = Arc::clone(self.compiled());
+        let (compiled, names) = (Arc::clone(self.compiled()), Arc::clone(self.names()));
+        let tuple = &tuple.with(&names);
         compiled.rows.names_port_among(tuple, lazily(|| self.cells_to(&compiled, tuple)))
     }
 
     /// See [`Rows::nearest`](super::super::Rows::nearest).
     pub fn nearest(&mut self, tuple: &Tuple<'_>) -> Option<NearMiss> {
-        let compiled = Arc::clone(self.compiled());
+        let (compiled, names) = (Arc::clone(self.compiled()), Arc::clone(self.names()));
+        let tuple = &tuple.with(&names);
         let (rows, index) = (&compiled.rows, &compiled.index);
         let ends = self.ends_of(&compiled, tuple);
         let [client, server] = ends.map(|end| self.end(end));

@@ -5,12 +5,14 @@
 
 use std::hint::select_unpredictable;
 
+use hashbrown::HashSet;
 use prefetch_index::prefetch_index;
 
 use super::{
     question::Question,
     reader::LANES,
     sets::{SetId, UNKNOWN_SET},
+    table::Words,
 };
 
 /// Questions of late, and the set of each.
@@ -91,6 +93,15 @@ impl Hot {
         self.slots[place] = Slot { question: *question, set };
     }
 
+    /// Forgets what was asked of some addresses.
+    pub(super) fn forget(&mut self, addresses: &HashSet<(Words, bool)>) {
+        let speaks = |question: &Question| {
+            let ends = question.ends().iter().copied().zip(question.are_v6());
+            ends.into_iter().any(|end| addresses.contains(&end))
+        };
+        self.slots.iter_mut().filter(|slot| speaks(&slot.question)).for_each(|slot| *slot = FREE);
+    }
+
     #[inline]
     fn places(&self, question: &Question) -> [u32; 2] {
         let (hash, mask) = (question.hash(), self.slots.len() as u32 - 1);
@@ -167,6 +178,7 @@ mod tests {
             remote: address("10.0.0.2"),
             port: 443,
             protocol: Protocol::Tcp,
+            names: None,
         };
         let tuples = [
             first,

@@ -38,6 +38,8 @@ pub(super) struct Index {
     neighbours: Vec<[Vec<PlaceId>; 2]>,
     /// By an atom's index, to which endpoint it belongs.
     of_atom: Vec<OfAtom>,
+    /// By name, the place that an endpoint is.
+    by_name: HashMap<EndpointName, PlaceId>,
     /// Places of which an address's atoms do not tell.
     general: Vec<PlaceId>,
     /// Endpoints that are registries, too, where some row speaks of registries.
@@ -69,7 +71,8 @@ impl Index {
         let all = |test: &dyn Fn(&Place) -> bool| -> Vec<PlaceId> {
             (0..).zip(&places).filter(|(_, place)| test(place)).map(|(id, _)| id).collect()
         };
-        let of_atom = of_atoms(inventory, blocks, &places);
+        let by_name = by_name(&places);
+        let of_atom = of_atoms(inventory, blocks, &places, &by_name);
         let mut neighbours = vec![[Vec::new(), Vec::new()]; places.len()];
         for (source, destination) in between.keys() {
             neighbours[*destination as usize][SOURCES].push(*source);
@@ -81,6 +84,7 @@ impl Index {
             between,
             neighbours,
             of_atom,
+            by_name,
             general: all(&|place| !matches!(place, Place::Endpoint { .. })),
             registries: all(&|place| is_registry(inventory, place)),
             by_cgroup: all(&|place| has_cgroups(inventory, place)),
@@ -90,16 +94,30 @@ impl Index {
         }
     }
 
-    /// What the rows know of `side`, an address of `class`, unless that is nothing; `reach` knows the reporter, and the other
-    /// end need not be right.
-    pub(super) fn end(&self, reach: Reach<'_>, side: Side, class: &Class) -> Option<End> {
-        let places = self.places(reach, side, class);
+    /// How many atoms there are.
+    pub(super) fn atoms(&self) -> usize {
+        self.of_atom.len()
+    }
+
+    /// The places that endpoints are, ascending.
+    pub(super) fn places_of(&self, names: &[EndpointName]) -> Box<[PlaceId]> {
+        let mut places: Vec<PlaceId> =
+            names.iter().filter_map(|name| self.by_name.get(name)).copied().collect();
+        places.sort_unstable();
+        places.into()
+    }
+
+    /// What the rows know of `side`, an address of `class` that was seen to be at the places `learnt`, unless that is nothing;
+    /// `reach` knows the reporter, and the other end need not be right.
+    pub(super) fn end(&self, reach: Reach<'_>, side: Side, class: &Class, learnt: &[PlaceId]) -> Option<End> {
+        let places = self.places(reach, side, class, learnt);
         let shields = if side.client { self.shielded(reach) } else { Box::default() };
         let is_nothing = places.is_empty() && shields.is_empty();
-        let matters = |atom: &&u32| match self.of_atom[**atom as usize] {
-            OfAtom::Endpoint(place) => places.binary_search(&place).is_ok(),
-            OfAtom::General => true,
-            OfAtom::Unnamed => false,
+        let matters = |atom: &&u32| match self.of_atom.get(**atom as usize) {
+            Some(OfAtom::Endpoint(place)) => places.binary_search(place).is_ok(),
+            // That of an address which was learnt: it is like no other.
+            Some(OfAtom::General) | None => true,
+            Some(OfAtom::Unnamed) => false,
         };
         let atoms = class.atoms.iter().filter(matters).copied().collect();
         (!is_nothing).then_some(End { places, shields, atoms })
@@ -172,7 +190,7 @@ impl Index {
         self.between.get(&pair).into_iter().flatten().map(|one| one.cell as usize)
     }
 
-    fn places(&self, reach: Reach<'_>, side: Side, class: &Class) -> Box<[PlaceId]> {
+    fn places(&self, reach: Reach<'_>, side: Side, class: &Class, learnt: &[PlaceId]) -> Box<[PlaceId]> {
         let mut found = HashSet::new();
         let others = if side.client { DESTINATIONS } else { SOURCES };
         let mut note = |candidates: &[PlaceId]| {
@@ -186,9 +204,10 @@ impl Index {
         if side.address.is_unspecified() {
             note(&self.endpoints);
         } else {
-            let place = |atom: &u32| match self.of_atom[*atom as usize] {
-                OfAtom::Endpoint(place) => Some(place),
-                OfAtom::General | OfAtom::Unnamed => None,
+            note(learnt);
+            let place = |atom: &u32| match self.of_atom.get(*atom as usize) {
+                Some(OfAtom::Endpoint(place)) => Some(*place),
+                Some(OfAtom::General | OfAtom::Unnamed) | None => None,
             };
             note(&class.atoms.iter().filter_map(place).collect::<Vec<_>>());
             note(&self.registries);
@@ -259,13 +278,20 @@ enum OfAtom {
     General,
 }
 
-fn of_atoms(inventory: &Inventory, blocks: &Blocks, places: &[Place]) -> Vec<OfAtom> {
-    let mut by_name: HashMap<&EndpointName, PlaceId> = HashMap::new();
-    for (id, place) in (0..).zip(places) {
-        if let Place::Endpoint { name, .. } = place {
-            by_name.insert(name, id);
-        }
-    }
+fn by_name(places: &[Place]) -> HashMap<EndpointName, PlaceId> {
+    let named = (0..).zip(places).filter_map(|(id, place)| match place {
+        Place::Endpoint { name, .. } => Some((name.clone(), id)),
+        _ => None,
+    });
+    named.collect()
+}
+
+fn of_atoms(
+    inventory: &Inventory,
+    blocks: &Blocks,
+    places: &[Place],
+    by_name: &HashMap<EndpointName, PlaceId>,
+) -> Vec<OfAtom> {
     let asks_for_registries = places.contains(&Place::Local(LocalKind::Registries));
     let of_endpoint = |name: &EndpointName| match by_name.get(name) {
         _ if asks_for_registries && inventory.registries.contains(name) => OfAtom::General,

@@ -14,7 +14,8 @@
 //! cell by cell. Nothing here decides anything by itself. What was found out is kept in tables of a bounded size (`memo.rs`,
 //! `sets.rs`), each reader's own. Two ends without a cell between them are not kept at all (`neighbours.rs`): whoever tries
 //! every address and port takes no room from what is declared. And where few ask again and again, their questions are known
-//! themselves (`hot.rs`).
+//! themselves (`hot.rs`). Addresses that were seen to be an endpoint's are classes of their own, over those of the tables
+//! (`learnt.rs`).
 
 mod blocks;
 mod classes;
@@ -22,6 +23,7 @@ mod ends;
 mod further;
 mod hot;
 mod index;
+mod learnt;
 mod memo;
 mod neighbours;
 mod ports;

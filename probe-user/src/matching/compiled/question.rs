@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    super::tuple::Tuple,
+    super::{names::Names, tuple::Tuple},
     SPREAD,
     ends::View,
     reporters::Reporter,
@@ -119,8 +119,9 @@ impl Question {
         Kind((self.rest >> 8) as u8)
     }
 
-    /// The tuple as far as it was kept.
-    pub(super) fn tuple<'a>(&self, cluster: &'a str, cgroup: Option<&'a str>) -> Tuple<'a> {
+    /// The tuple as far as it was kept, with the names that its addresses have now.
+    pub(super) fn tuple<'a>(&self, cluster: &'a str, cgroup: Option<&'a str>, names: &'a Names) -> Tuple<'a> {
+        let names = Some(names);
         let address = |[upper, lower]: Words, is_v6| match is_v6 {
             true => IpAddr::V6((u128::from(upper) << 64 | u128::from(lower)).into()),
             false => IpAddr::V4((lower as u32).into()),
@@ -129,6 +130,6 @@ impl Question {
         let (local, remote) = (address(local, local_is_v6), address(remote, remote_is_v6));
         let direction = if self.view().is_inbound() { Direction::Inbound } else { Direction::Outbound };
         let protocol = self.kind().protocol();
-        Tuple { cluster, node: "", cgroup, direction, local, remote, port: self.port(), protocol }
+        Tuple { cluster, node: "", cgroup, direction, local, remote, port: self.port(), protocol, names }
     }
 }

@@ -1,19 +1,21 @@
 //! Asking the compiled matrix.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    super::{leg, reach::Reach, rows::Match, tuple::Tuple},
+    super::{leg, names::Names, reach::Reach, rows::Match, tuple::Tuple},
     Compiled, Found,
     classes::ClassId,
     ends::{self, End, EndId, Ends, View, Whose},
     further::Nearby,
     hot::Hot,
+    learnt::Learnt,
     memo::{Key, Memo},
     neighbours::{Neighbours, Pair},
     question::Question,
     reporters::{Reporter, Reporters},
     sets::{SetId, Sets, UNKNOWN_SET},
+    table::of_address,
 };
 
 /// Asks one compiled matrix, and remembers what it was told.
@@ -21,6 +23,7 @@ use super::{
 pub struct Reader {
     compiled: Arc<Compiled>,
     pub(super) ends: Ends,
+    pub(super) learnt: Learnt,
     hot: Hot,
     neighbours: Neighbours,
     memo: Memo,
@@ -58,6 +61,7 @@ impl Reader {
         Self {
             reporters: Reporters::of(&compiled.rows),
             ends: Ends::of(compiled.classes.len()),
+            learnt: Learnt::nothing(compiled.classes.len()),
             compiled,
             hot: Hot::of(bytes / HOT),
             neighbours: Neighbours::of(bytes / PAIRS),
@@ -79,7 +83,7 @@ impl Reader {
     pub fn size(&self) -> usize {
         let nearby: usize = self.nearby.iter().map(Nearby::size).sum();
         let known = self.memo.size() + self.neighbours.size() + self.ends.size() + self.sets.size();
-        self.hot.size() + known + nearby
+        self.hot.size() + self.learnt.size() + known + nearby
     }
 
     /// The reporter of tuples of this cluster and cgroup.
@@ -87,7 +91,31 @@ impl Reader {
         self.reporters.of_names(cluster, cgroup)
     }
 
-    /// What a tuple fits.
+    /// Takes the endpoints that addresses were seen to be in place of those that were told before. Nothing is compiled, and only
+    /// what was known of addresses whose endpoints have changed is forgotten.
+    pub fn learn(&mut self, names: &Arc<Names>) {
+        if self.learnt.is_used_up() {
+            self.forget_ends();
+            self.learnt = Learnt::nothing(self.compiled.classes.len());
+        }
+        let Compiled { index, table, classes, .. } = &*self.compiled;
+        let of_table = |address: IpAddr| {
+            let class = table.class(of_address(address), address.is_ipv6());
+            &classes[class as usize]
+        };
+        let changed = self.learnt.replace(names, index, of_table);
+        self.ends.widen(self.learnt.classes());
+        changed.iter().filter_map(|(_, class)| *class).for_each(|class| self.ends.forget_class(class));
+        let addresses = changed.iter().map(|(address, _)| (of_address(*address), address.is_ipv6()));
+        self.hot.forget(&addresses.collect());
+    }
+
+    /// What was learnt last.
+    pub(super) fn names(&self) -> &Arc<Names> {
+        self.learnt.names()
+    }
+
+    /// What a tuple fits, whatever it says of names: those that were learnt count.
     pub fn find(&mut self, tuple: &Tuple<'_>) -> Found<'_> {
         let reporter = self.reporter(tuple.cluster, tuple.cgroup);
         let question = Question::new(reporter, tuple);
@@ -200,7 +228,8 @@ impl Reader {
     ) -> [Placed; LANES] {
         let mut found = [([ends::UNKNOWN; 2], Pair::default()); LANES];
         for (lane, (ends, pair)) in found.iter_mut().enumerate() {
-            *ends = self.ends.find(questions[lane].view(), classes(lane));
+            let classes = self.learnt.over(&questions[lane], classes(lane));
+            *ends = self.ends.find(questions[lane].view(), classes);
             *pair = self.neighbours.ask_ahead(*ends);
         }
         let mut placed = [Placed { key: Key::NOTHING, bucket: 0 }; LANES];
@@ -216,15 +245,24 @@ impl Reader {
     pub(super) fn make_room(&mut self) {
         let are_many = self.ends.size() + self.neighbours.size() > self.limit || self.ends.are_full();
         if are_many {
-            self.ends = Ends::of(self.compiled.classes.len());
-            self.neighbours = Neighbours::of(self.limit / PAIRS);
-            self.nearby.iter_mut().for_each(Nearby::forget);
+            self.forget_ends();
+        } else if self.sets.size() > self.limit {
+            self.forget_sets();
         }
-        if are_many || self.sets.size() > self.limit {
-            self.hot = Hot::of(self.limit / HOT);
-            self.memo = Memo::of(self.limit);
-            self.sets = Sets::new();
-        }
+    }
+
+    /// Forgets ends with all that speaks of them.
+    fn forget_ends(&mut self) {
+        self.ends.forget();
+        self.neighbours = Neighbours::of(self.limit / PAIRS);
+        self.nearby.iter_mut().for_each(Nearby::forget);
+        self.forget_sets();
+    }
+
+    fn forget_sets(&mut self) {
+        self.hot = Hot::of(self.limit / HOT);
+        self.memo = Memo::of(self.limit);
+        self.sets = Sets::new();
     }
 
     /// The classes of the reporter's own address and of his peer's.
@@ -232,7 +270,8 @@ impl Reader {
     pub(super) fn classes(&self, question: &Question) -> [ClassId; 2] {
         let [own, peers] = *question.ends();
         let [own_is_v6, peers_is_v6] = question.are_v6();
-        [self.compiled.table.class(own, own_is_v6), self.compiled.table.class(peers, peers_is_v6)]
+        let table = &self.compiled.table;
+        self.learnt.over(question, [table.class(own, own_is_v6), table.class(peers, peers_is_v6)])
     }
 
     #[inline]
@@ -253,7 +292,8 @@ impl Reader {
         let (cluster, cgroup) = self.reporters.names(question.view().reporter());
         let (cluster, cgroup) = (cluster.to_owned(), cgroup.map(str::to_owned));
         let (cluster, cgroup) = (cluster.as_str(), cgroup.as_deref());
-        let tuple = question.tuple(cluster, cgroup);
+        let names = Arc::clone(self.names());
+        let tuple = question.tuple(cluster, cgroup, &names);
         let reach = compiled.rows.reach(&tuple);
         let ends = self.ends(reach, question.view(), self.classes(question));
         let key = self.key_of(question, ends, self.neighbours.are_some(Pair::of(ends)));
@@ -294,7 +334,11 @@ impl Reader {
                 let (client, server) = (reach.tuple.client(), reach.tuple.server());
                 let side = if client.local == (whose == Whose::Own) { client } else { server };
                 let index = &self.compiled.index;
-                let found = index.end(reach, side, &self.compiled.classes[class as usize]);
+                let (known, learnt) = match self.learnt.known(class) {
+                    Some(known) => (&known.class, &*known.places),
+                    None => (&self.compiled.classes[class as usize], &[][..]),
+                };
+                let found = index.end(reach, side, known, learnt);
                 let neighbours = &mut self.neighbours;
                 let announce = |id, end: &End| neighbours.add(index, view, id, side.client, end);
                 *end = self.ends.put(view, whose, class, found, announce);
