@@ -10,8 +10,6 @@ use serde_json::Value;
 /// What there is to show.
 #[derive(Debug, Default)]
 pub struct Results {
-    /// Where it was measured.
-    pub machine: String,
     /// What `accept-rate --json` wrote.
     pub acceptance: Value,
     /// What `cargo xtask bench` counted, by benchmark.
@@ -32,6 +30,35 @@ pub struct Curve {
 }
 
 impl Results {
+    /// Of what, where, and whether at full counts.
+    #[must_use]
+    pub fn measured(&self) -> String {
+        let word = |name: &str| self.acceptance[name].as_str().unwrap_or("nothing was measured");
+        let scale = if self.acceptance["full"] == true { "full counts" } else { "reduced counts" };
+        let build = if self.acceptance["optimised"] == true { "" } else { ", without optimisation" };
+        format!("{} at {}, {scale}{build}.", word("machine"), word("commit"))
+    }
+
+    /// Why its figures may not be published.
+    ///
+    /// # Errors
+    ///
+    /// That they are reduced, of a debug build, or not all there.
+    pub fn publishable(&self) -> Result<(), String> {
+        if self.acceptance["full"] != true || self.acceptance["optimised"] != true {
+            return Err(format!("{} `cargo xtask accept rate` measures in full", self.measured()));
+        }
+        let missing: Vec<&str> = ["1", "2", "3", "5", "6"]
+            .into_iter()
+            .filter(|line| self.figures(line)["error"].is_string() || self.figures(line).is_null())
+            .collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("there are no figures of line {}", missing.join(", ")))
+        }
+    }
+
     /// Beside whom, by turns in one run: the table for those who only want to know that.
     #[must_use]
     pub fn table(&self) -> String {
@@ -45,7 +72,7 @@ impl Results {
             let (rows, pairs) = (count(&seen["rows"]), count(&seen["pairs"]));
             let (beside, times) = peer(seen);
             row(
-                &format!("tuples matched, {family}, {rows} rows, {pairs} pairs"),
+                &format!("tuples matched that were asked before, {family}, {rows} rows, {pairs} tuples"),
                 &millions(&seen["warm"]),
                 &beside,
                 &times,
@@ -59,10 +86,11 @@ impl Results {
             row(&what, &millions(&seen["per_second"]["flowdrift"]), &others.join(", "), &times);
         }
         let drain = self.figures("5");
-        for (beside, words) in [
+        let ways = [
             ("epoll_for_each_record", "the kernel's ring buffer, one `epoll_wait` a record"),
             ("epoll_and_then_all", "the same, all that is there per wake-up, without verdicts"),
-        ] {
+        ];
+        for (beside, words) in ways.into_iter().filter(|_| drain.is_object()) {
             let beside = &drain[beside];
             row(
                 "records drained and judged on one core, 0 lost",
@@ -72,9 +100,17 @@ impl Results {
             );
         }
         let real = self.figures("6");
+        if real.is_object() {
+            row(
+                "connections a second",
+                &thousands(&real["with"]),
+                &format!("without a watcher: {}", thousands(&real["without"])),
+                &factor(quotient(&real["with"], &real["without"])),
+            );
+        }
         for tool in real["tools"].as_array().into_iter().flatten() {
             row(
-                &format!("connections a second, {} without a watcher", thousands(&real["without"])),
+                "connections a second",
                 &thousands(&real["with"]),
                 &format!("{}: {}", tool[0].as_str().unwrap_or_default(), thousands(&tool[1])),
                 &factor(quotient(&real["with"], &tool[1])),
@@ -86,9 +122,11 @@ impl Results {
     /// All of it.
     #[must_use]
     pub fn markdown(&self) -> String {
-        let mut text = format!("# flowdrift: line rate\n\n{}\n\n", self.machine);
-        text += "Ratios were taken by turns in one run. Speeds are the best of their rounds, ratios the median.\n\n";
+        let mut text = format!("# flowdrift: line rate\n\n{}\n\n", self.measured());
+        text += "Ratios were taken by turns in one run, and are the median of their rounds, as rates of records and connections \
+            are; other speeds are those of the best round.\n\n";
         text += &self.table();
+        self.add_look_ups(&mut text);
         self.add_filter_sets(&mut text);
         self.add_drain(&mut text);
         self.add_single_figures(&mut text);
@@ -109,6 +147,25 @@ impl Results {
             "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>flowdrift: line rate</title>\n\
              <style>{STYLE}</style>\n{body}</html>\n"
         )
+    }
+
+    fn add_look_ups(&self, text: &mut String) {
+        *text += "\n## Look-ups\n\nWarm: all were asked before, and what that needs is in the caches. Cold: in none. At first: \
+            nothing is remembered, the rules are asked. Built: without what is worked out at first.\n\n\
+            | family | rows | tuples | warm | cold | at first | built |\n|---|---:|---:|---:|---:|---:|---:|\n";
+        for seen in self.list("1") {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} | {} | {} ms |",
+                family(seen),
+                count(&seen["rows"]),
+                count(&seen["pairs"]),
+                millions(&seen["warm"]),
+                millions(&seen["cold"]),
+                millions(&seen["first"]),
+                seen["build"].as_f64().map_or(NONE.to_owned(), |seconds| format!("{:.1}", seconds * 1e3)),
+            );
+        }
     }
 
     fn add_filter_sets(&self, text: &mut String) {
@@ -137,7 +194,9 @@ impl Results {
             | records a second | flowdrift | `epoll_wait` for each | aya as documented |\n|---:|---|---|---|\n";
         let drain = self.figures("5");
         let ways = ["flowdrift", "epoll_for_each_record", "epoll_and_then_all"];
-        let steps = |way: &str| drain[way]["steps"].as_array().map_or(&[][..], |steps| steps);
+        // Of the last round.
+        let rounds = |way: &str| drain[way]["rounds"].as_array().and_then(|rounds| rounds.last()?.as_array());
+        let steps = |way: &str| rounds(way).map_or(&[][..], |steps| steps);
         let longest = ways.iter().map(|way| steps(way)).max_by_key(|steps| steps.len()).unwrap_or_default();
         for step in longest {
             let cells = ways.map(|way| {
@@ -146,7 +205,9 @@ impl Results {
                     let cpu = step["cpu"]
                         .as_f64()
                         .map_or(NONE.to_owned(), |cpu| format!("{:.0} % of a core", cpu * 100.0));
+                    let folded = step["folded"].as_u64().unwrap_or_default();
                     match step["lost"].as_u64() {
+                        Some(0) if folded > 0 => format!("{cpu}, {} processes lost", count(&step["folded"])),
                         Some(0) if step["paced"] == false => format!("{cpu}, written slower than that"),
                         Some(0) => cpu,
                         _ => format!("{cpu}, {} lost", count(&step["lost"])),
@@ -181,7 +242,8 @@ impl Results {
         );
         row("the matcher, 10,000 rows, IPv4", mebibytes(&memory["matcher"][0]));
         row("the matcher, 10,000 rows, IPv4 and IPv6", mebibytes(&memory["matcher"][1]));
-        row("the audit with 100,000 live flows", mebibytes(&memory["audit"]["100"]));
+        row("the audit with 100,000 live flows, 100 rows", mebibytes(&memory["audit"]["100"]));
+        row("the audit with 100,000 live flows, 10,000 rows", mebibytes(&memory["audit"]["10000"]));
         let flood = &memory["flood"];
         row(
             "a flood of distinct flows",
@@ -214,7 +276,7 @@ impl Results {
     }
 
     fn figures(&self, line: &str) -> &Value {
-        &self.acceptance[line]["figures"]
+        &self.acceptance["lines"][line]["figures"]
     }
 
     fn list(&self, line: &str) -> impl Iterator<Item = &Value> {
@@ -328,20 +390,23 @@ mod tests {
 
     #[test]
     fn what_was_measured_stands_beside_its_peer() {
-        let acceptance = json!({
+        let lines = json!({
             "1": { "figures": [{
                 "rows": 1000, "v6": false, "pairs": 1000000, "warm": 64.23e6,
                 "peer": { "algorithm": "avx2", "per_second": 16e6, "ratios": [3.9, 4.0, 4.2] },
             }] },
             "5": { "figures": {
-                "flowdrift": { "best": 10000000, "steps": [{ "rate": 1000000, "cpu": 0.12, "lost": 0, "paced": true }] },
-                "epoll_for_each_record": { "best": 1500000, "ratio": 6.67, "steps": [] },
+                "flowdrift": { "best": 1e7, "rounds": [[{ "rate": 1000000, "cpu": 0.12, "lost": 0, "paced": true }]] },
+                "epoll_for_each_record": { "best": 1.5e6, "ratio": 6.67, "rounds": [[]] },
             } },
         });
+        let acceptance = json!({ "full": true, "optimised": true, "machine": "a machine", "commit": "c0ffee", "lines": lines });
         let results = Results { acceptance, ..Results::default() };
+        assert_eq!(results.measured(), "a machine at c0ffee, full counts.");
+        assert_eq!(results.publishable(), Err("there are no figures of line 2, 3, 6".to_owned()));
         let table = results.table();
         assert!(table.contains(
-            "| tuples matched, IPv4, 1,000 rows, 1,000,000 pairs | 64.2 M/s | rte_acl (avx2) 16.0 M/s | 4.00 |"
+            "| tuples matched that were asked before, IPv4, 1,000 rows, 1,000,000 tuples | 64.2 M/s | rte_acl (avx2) 16.0 M/s | 4.00 |"
         ), "{table}");
         assert!(table.contains("one `epoll_wait` a record: 1.5 M/s | 6.67 |"), "{table}");
         let all = results.markdown();

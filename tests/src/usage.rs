@@ -12,7 +12,7 @@ use nix::{
     unistd::{Pid, gettid},
 };
 
-/// Keeps a process that has one thread, or this thread (0), on one CPU.
+/// Keeps the first thread of a process, or this thread (0), and whatever they start then, on one CPU.
 ///
 /// # Errors
 ///
@@ -71,6 +71,15 @@ pub struct Memory {
     pub now: u64,
     /// At most until now (`VmHWM`).
     pub most: u64,
+}
+
+/// Lets [`Memory::most`] begin anew with what the process has now (`man 5 proc_pid_clear_refs`).
+///
+/// # Errors
+///
+/// When it is gone, or somebody else's.
+pub fn forget_peak(process: u32) -> Result<()> {
+    Ok(fs::write(format!("/proc/{process}/clear_refs"), "5")?)
 }
 
 /// What a process has of memory (`man 5 proc_pid_status`).

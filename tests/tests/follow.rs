@@ -136,6 +136,26 @@ fn an_undeclared_flow_is_said_at_once_and_has_its_id_at_the_end() {
 }
 
 #[test]
+fn a_declaration_that_changes_just_before_the_end_is_that_of_the_report() {
+    if !needs::root("a_declaration_that_changes_just_before_the_end_is_that_of_the_report") {
+        return;
+    }
+    let node = Node::new(&[ALLOWED]);
+    let mut live = node.follow(&[]);
+    node.connect(OTHER);
+    hears(&live, "undeclared");
+    // Nobody has looked at the files yet when the window ends.
+    node.declare(&matrix(&[ALLOWED, OTHER]));
+    let (_, said) = live.end(Signal::SIGINT);
+    assert!(said.contains("read the declaration again"), "{said}");
+    assert!(!node.report().contains("nearest row"), "{}", node.report());
+    let mut live = node.follow(&[]);
+    node.declare("nothing");
+    let (_, said) = live.end(Signal::SIGINT);
+    assert!(said.contains("the declaration as it was"), "{said}");
+}
+
+#[test]
 fn a_declaration_that_changes_is_read_again_and_asked_for_all_that_was_seen() {
     if !needs::root("a_declaration_that_changes_is_read_again_and_asked_for_all_that_was_seen") {
         return;

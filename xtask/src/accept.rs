@@ -35,7 +35,7 @@ enum Programme {
     Declared,
     /// Capture: UDP, older sockets, rights, kernel cost
     Capture,
-    /// Line rate: the matcher beside DPDK's, and held against the plain one
+    /// Line rate: matcher, drain, connections, recordings, memory and changes, beside others
     Rate,
 }
 

@@ -48,7 +48,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     record: Option<PathBuf>,
     /// Say of each flow that nothing declares so as soon as it appears, on standard error, and read the declaration again
-    /// when its files change. The report comes at the end and is of the declaration as it is then
+    /// when its files change. Exchanges of datagrams, and attempts that nobody answers, are flows only when they have ended: at
+    /// the latest with the window. The report comes at the end and is of the declaration as it is then
     #[arg(long, conflicts_with = "from")]
     follow: bool,
     /// With --record, keep every connection by itself and not only the flows that they are folded into; with --follow, ask

@@ -86,6 +86,8 @@ enum News {
 /// A declaration that takes over.
 struct Next {
     declared: Declared,
+    /// What its files were like before they were read.
+    stamps: Stamps,
     lookout: Lookout,
     /// So many flows it was asked for.
     asked_for: usize,
@@ -143,11 +145,21 @@ impl Follower {
             sum.fitting += asked.fitting;
         }
         self.pace.tell();
-        Ok(watch.flows() > self.asked_for)
+        let is_given = self.reading.as_ref().is_some_and(|reading| reading.given.is_some());
+        Ok(is_given || watch.flows() > self.asked_for)
     }
 
-    /// The declaration as it is by now.
+    /// The declaration as it is by now: what has changed of late is read here.
     pub(super) fn end(mut self) -> Declared {
+        if self.reading.take().is_some() && self.files.declared.stamps() != self.files.stamps {
+            match self.files.read() {
+                Ok(declared) => {
+                    eprintln!("read the declaration again, as it is at the end");
+                    self.declared = declared;
+                }
+                Err(why) => eprintln!("flowdrift: the report is of the declaration as it was: {why:#}"),
+            }
+        }
         self.pace.tell_at_last();
         if let Some(Asked { connections, fitting }) = self.connections {
             eprintln!("asked for {connections} connections one by one: {fitting} fitted a declared row");
@@ -193,7 +205,8 @@ impl Follower {
     }
 
     fn take_over(&mut self, next: Next) {
-        let Next { declared, lookout, asked_for, findings } = next;
+        let Next { declared, stamps, lookout, asked_for, findings } = next;
+        self.files.stamps = stamps;
         let gone = self.said.iter().filter(|id| !findings.contains_key(*id)).count();
         (self.declared, self.lookout, self.asked_for) = (declared, lookout, asked_for);
         let new = findings.keys().filter(|id| !self.said.contains(*id)).count();
@@ -227,7 +240,8 @@ fn watch_files(mut files: Files, learns: bool, (say, given): (&SyncSender<News>,
                 if say.send(News::Read).is_err() {
                     return;
                 }
-                let Some(next) = asked(declared, learns, given) else { return };
+                let stamps = files.stamps.clone();
+                let Some(next) = asked(declared, stamps, learns, given) else { return };
                 News::Ready(Box::new(next))
             }
             Err(why) => News::Faulty(format!("{why:#}")),
@@ -239,8 +253,9 @@ fn watch_files(mut files: Files, learns: bool, (say, given): (&SyncSender<News>,
 }
 
 /// A declaration that was asked for all flows; nothing if the window has ended meanwhile.
-fn asked(declared: Declared, learns: bool, given: &Receiver<Window>) -> Option<Next> {
-    let mut next = Next { lookout: lookout(&declared), declared, asked_for: 0, findings: HashMap::new() };
+fn asked(declared: Declared, stamps: Stamps, learns: bool, given: &Receiver<Window>) -> Option<Next> {
+    let lookout = lookout(&declared);
+    let mut next = Next { lookout, declared, stamps, asked_for: 0, findings: HashMap::new() };
     loop {
         let window = given.recv().ok()?;
         next.asked_for += window.flows.len();

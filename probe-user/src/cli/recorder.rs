@@ -37,7 +37,11 @@ impl Recorder {
             && let Ok(writer) = kept
             && let Err(error) = writer.keep(pages)
         {
-            *kept = Err(error).with_context(|| format!("writing {}", self.output));
+            let error = Err(error).with_context(|| format!("writing {}", self.output));
+            if let Err(error) = &error {
+                eprintln!("flowdrift: warning: no connection is kept by itself any more: {error:#}");
+            }
+            *kept = error;
         }
     }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use rayon::{ThreadPoolBuilder, prelude::*};
 
 use crate::{
-    flow::Window,
+    flow::{Coverage, Window},
     matrix::Inventory,
     report::model::Document,
     source::recording::{self, Recording, RecordingError},
@@ -58,10 +58,26 @@ pub(super) fn read_all(paths: &[PathBuf], inventory: &Inventory) -> Result<(Vec<
 
 /// Two parts of one node, such as two namespaces, may be recorded at once.
 fn overlap(one: &Window, other: &Window) -> bool {
-    let (here, there) = (&one.coverage.limited_to, &other.coverage.limited_to);
-    let share = here.is_empty() || there.is_empty() || here.iter().any(|limit| there.contains(limit));
+    let share = !are_apart(&one.coverage, &other.coverage);
     let same_node = one.cluster == other.cluster && one.node == other.node;
     same_node && share && one.start < other.end && other.start < one.end
+}
+
+/// Whether both are limited to namespaces and have none in common, or to groups of which none is another or below it.
+fn are_apart(one: &Coverage, other: &Coverage) -> bool {
+    let apart = |here: Vec<&str>, there: Vec<&str>, meet: &dyn Fn(&str, &str) -> bool| {
+        let meet_any = here.iter().any(|here| there.iter().any(|there| meet(here, there)));
+        !here.is_empty() && !there.is_empty() && !meet_any
+    };
+    let is_within = |inner: &str, outer: &str| {
+        let [inner, outer] = [inner, outer].map(|path| path.trim_matches('/'));
+        outer.is_empty()
+            || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    apart(one.namespaces().collect(), other.namespaces().collect(), &|here, there| here == there)
+        || apart(one.groups().collect(), other.groups().collect(), &|here, there| {
+            is_within(here, there) || is_within(there, here)
+        })
 }
 
 fn checked(recording: Recording, inventory: &Inventory) -> Result<Recording> {
@@ -95,4 +111,31 @@ fn read_one(path: &Path) -> Result<Recording> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|cause| RecordingError::Unreadable { file: name.clone(), cause })?;
     Ok(recording::read(&name, io::BufReader::new(file))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_node_are_apart_only_if_no_connection_can_be_in_both() {
+        let limited = |limits: &[&str]| Coverage {
+            limited_to: limits.iter().map(|&limit| limit.to_owned()).collect(),
+            ..Coverage::default()
+        };
+        let apart = |one: &[&str], other: &[&str]| {
+            let (one, other) = (limited(one), limited(other));
+            assert_eq!(are_apart(&one, &other), are_apart(&other, &one));
+            are_apart(&one, &other)
+        };
+        assert!(!apart(&[], &["netns blue"]), "one is of the whole node");
+        assert!(apart(&["netns red"], &["netns blue", "netns green"]));
+        assert!(!apart(&["netns red", "netns blue"], &["netns blue"]));
+        assert!(!apart(&["netns blue"], &["cgroup /kubepods"]), "a group may be there");
+        assert!(apart(&["cgroup /kubepods/a"], &["cgroup /kubepods/ab", "cgroup /system.slice"]));
+        assert!(!apart(&["cgroup /kubepods"], &["cgroup /kubepods/burstable"]), "one is below the other");
+        assert!(!apart(&["cgroup /kubepods"], &["cgroup kubepods/"]), "one path, written otherwise");
+        assert!(!apart(&["cgroup /"], &["cgroup /kubepods"]));
+        assert!(apart(&["netns red", "cgroup /a"], &["netns blue", "cgroup /a"]));
+    }
 }

@@ -106,6 +106,11 @@ impl Coverage {
         self.limited_to.iter().filter_map(|limit| limit.strip_prefix("netns "))
     }
 
+    /// The cgroups to which the window is limited, as paths below the root.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.limited_to.iter().filter_map(|limit| limit.strip_prefix("cgroup "))
+    }
+
     /// Why this window may not say that something did not happen; empty when it may.
     #[must_use]
     pub fn gaps(&self) -> Vec<CoverageGap> {
@@ -131,8 +136,7 @@ impl Coverage {
                 gaps.extend(unread.map(|one| CoverageGap::of_all(&format!("older sockets not read: {one}"))));
             }
         }
-        let groups = self.limited_to.iter().filter(|limit| limit.starts_with("cgroup "));
-        gaps.extend(groups.map(|limit| CoverageGap::of_all(&format!("limited to {limit}"))));
+        gaps.extend(self.groups().map(|group| CoverageGap::of_all(&format!("limited to cgroup {group}"))));
         if self.clock_steps > 0 {
             let moved = self.clock_moved as f64 / 1e9;
             let words = match self.clock_steps {

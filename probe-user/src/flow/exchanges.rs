@@ -43,6 +43,8 @@ pub(super) struct Exchanges {
     has_forgotten: bool,
     /// Whether some were folded before they came here.
     has_spilled: bool,
+    /// Once the slots are read for the last time, the exchanges that are there.
+    last: Option<HashSet<Pair>>,
 }
 
 #[derive(Debug)]
@@ -79,6 +81,11 @@ impl Exchange {
             received: 0,
             errors: BTreeSet::new(),
         }
+    }
+
+    /// Whether nothing is known but that it was given a slot.
+    fn is_only_announced(&self) -> bool {
+        self.is_in_slot && self.sent + self.received == 0 && self.errors.is_empty()
     }
 
     /// Adds what was counted since the part before, in whatever order the parts come.
@@ -140,6 +147,9 @@ impl Exchanges {
             older.is_silent = false;
         }
         let pair = (event.socket, event.remote);
+        if let Some(last) = &mut self.last {
+            last.insert(pair);
+        }
         self.known.entry(pair).or_insert_with(|| Exchange::new(event, datagrams)).add(event, datagrams);
     }
 
@@ -211,6 +221,7 @@ impl Exchanges {
     /// Counts every exchange in `flows`, and the older sockets over which nothing went. `now` is the end of the window,
     /// `CLOCK_BOOTTIME`, nanoseconds.
     pub(super) fn close(&mut self, now: u64, flows: &mut RawFlows) {
+        self.forget_spilled();
         self.give_answers();
         let known = std::mem::take(&mut self.known);
         self.count(known, now, flows);
@@ -222,8 +233,25 @@ impl Exchanges {
         }
     }
 
+    /// What is added from now on comes from the slots, as they are at the end.
+    pub(super) fn read_slots(&mut self) {
+        self.last = Some(HashSet::new());
+    }
+
+    /// Forgets those that were to be in a slot and are in none: they left it while the rings were full, and their counts are
+    /// among what was folded.
+    fn forget_spilled(&mut self) {
+        if let (true, Some(last)) = (self.has_spilled, &self.last) {
+            self.known.retain(|pair, exchange| !exchange.is_only_announced() || last.contains(pair));
+        }
+    }
+
     /// Counts half of those whose counts are known, and were silent for longest. As many as there are slots are not.
     fn retire(&mut self, flows: &mut RawFlows) {
+        // Whose counts are still in a slot comes from there again.
+        if self.has_spilled && self.known.values().filter(|one| one.is_only_announced()).count() > MOST / 2 {
+            self.known.retain(|_, exchange| !exchange.is_only_announced());
+        }
         let counts = |exchange: &Exchange| !exchange.is_in_slot;
         let mut times: Vec<u64> =
             self.known.values().filter(|exchange| counts(exchange)).map(|exchange| exchange.last).collect();

@@ -10,7 +10,7 @@ use prefetch_index::prefetch_index;
 
 use super::{
     Flow, FlowKey,
-    fact::Fact,
+    fact::{Fact, Outcome},
     ledger::Ledger,
     raw::{Naming, Packed, Packing, RawKey, Words},
     tally::{self, Tally},
@@ -18,6 +18,9 @@ use super::{
 
 /// So many facts wait for each other.
 const TOGETHER: usize = 16;
+
+/// Of the flows that are told apart, there may be one in so many further ones that have no peer.
+const OTHERS: usize = 8;
 
 /// Flows by the kernel's ids. They have numbers that count up from 0; what is looked up first is as small as can be, so that it
 /// stays in the cache.
@@ -31,7 +34,8 @@ pub(super) struct RawFlows {
     tallies: Vec<Tally>,
     /// Facts that are not counted yet.
     waiting: Vec<Waiting>,
-    /// So many flows are told apart; what comes beyond them is counted without its peer.
+    /// So many flows are told apart; what comes beyond them is counted without its peer, and where that is not enough, without
+    /// anything but transport and direction.
     limit: usize,
     /// Facts that were.
     beyond: u64,
@@ -104,7 +108,7 @@ impl RawFlows {
             let words = Words::of(key);
             self.find(&words, self.hasher.hash_one(words)).is_some()
         };
-        if let Some(key) = [*key, key.with_anybody()].into_iter().find(is_known) {
+        if let Some(key) = [*key, key.with_anybody(), key.of_anybody()].into_iter().find(is_known) {
             self.count(&key, fact);
         }
     }
@@ -139,7 +143,10 @@ impl RawFlows {
             ledger.note(number, fact);
         }
         if let Some(latest) = &mut self.latest {
-            latest.push(number);
+            // It was a connection's when that came.
+            if !matches!(fact.outcome, Outcome::Caller) {
+                latest.push(number);
+            }
         }
     }
 
@@ -160,9 +167,23 @@ impl RawFlows {
             return self.begin(words, hash);
         }
         self.beyond += 1;
-        let words = Words::of(&words.key().with_anybody());
+        let key = words.key();
+        let (number, words, hash) = self.found(&key.with_anybody());
+        if let Some(number) = number {
+            return number;
+        }
+        // Whoever has many addresses of his own, ports, or groups is not told apart for ever, either.
+        if self.keys.len() < self.limit.saturating_add(self.limit / OTHERS) {
+            return self.begin(&words, hash);
+        }
+        let (number, words, hash) = self.found(&key.of_anybody());
+        number.unwrap_or_else(|| self.begin(&words, hash))
+    }
+
+    fn found(&self, key: &RawKey) -> (Option<u32>, Words, u64) {
+        let words = Words::of(key);
         let hash = self.hasher.hash_one(words);
-        self.find(&words, hash).unwrap_or_else(|| self.begin(&words, hash))
+        (self.find(&words, hash), words, hash)
     }
 
     fn begin(&mut self, words: &Words, hash: u64) -> u32 {

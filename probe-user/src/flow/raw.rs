@@ -66,6 +66,12 @@ impl RawKey {
         Self { remote: anybody, port, translated: None, ..self }
     }
 
+    /// The same of nobody in particular: there are only a few of these.
+    pub(super) fn of_anybody(self) -> Self {
+        let Self { remote: anybody, .. } = self.with_anybody();
+        Self { cgroup: None, netns: None, local: anybody, port: 0, ..self.with_anybody() }
+    }
+
     pub(super) fn named(&self, names: &impl Naming) -> FlowKey {
         // A group that went before it could be named is unknown: its id would mean nothing tomorrow.
         let cgroup = self.cgroup.and_then(|id| names.cgroup(id));

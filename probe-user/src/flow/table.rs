@@ -234,6 +234,11 @@ impl FlowTable {
         });
     }
 
+    /// What is observed from now on are exchanges in their slots, as the window leaves them.
+    pub fn read_slots(&mut self) {
+        self.exchanges.read_slots();
+    }
+
     /// Attempts whose outcome never came, though their socket waits no longer: it was lost on the way.
     pub fn unconcluded(&self, is_waiting: impl Fn(&Event) -> bool) -> u64 {
         self.attempts.values().filter(|attempt| !is_waiting(attempt)).count() as u64

@@ -436,6 +436,7 @@ impl Watch {
 
     /// Takes the attempts and exchanges that are still under way in the kernel.
     fn take_waiting(&mut self) -> io::Result<()> {
+        self.table.read_slots();
         let Self { probe, table, names, canaries, own_sockets, translations, .. } = self;
         let under_way = probe.waiting().chain(probe.exchanges()?);
         let take = |mut event| take(&mut event, table, (names, translations), (canaries, own_sockets));

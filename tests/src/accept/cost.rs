@@ -68,10 +68,7 @@ pub fn line(scale: &Scale, root: &Path) -> Line {
     if !source.exists() {
         return Line::skipped(WHAT, format!("no fixed baseline at {}", source.display()));
     }
-    match measure(scale, root) {
-        Ok((pass, figures)) => Line::tried(WHAT, pass, figures),
-        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
-    }
+    Line::of(WHAT, measure(scale, root))
 }
 
 fn measure(scale: &Scale, root: &Path) -> Result<(bool, Value)> {

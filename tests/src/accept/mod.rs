@@ -10,8 +10,10 @@ pub mod replay;
 pub mod suites;
 mod tool;
 
+use std::fmt::Display;
+
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What came out of one line of the acceptance.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +34,22 @@ impl Line {
     #[must_use]
     pub fn tried(what: &'static str, pass: bool, figures: Value) -> Self {
         Self { what, pass, skipped: None, figures }
+    }
+
+    /// A line that was tried: whether it holds, and its figures, or why there are none.
+    #[must_use]
+    pub fn of(what: &'static str, outcome: anyhow::Result<(bool, Value)>) -> Self {
+        match outcome {
+            Ok((pass, figures)) => Self::tried(what, pass, figures),
+            Err(error) => Self::failed(what, &error),
+        }
+    }
+
+    /// A line that does not hold because of an error, which is told at once.
+    #[must_use]
+    pub fn failed(what: &'static str, error: &dyn Display) -> Self {
+        println!("  {error:#}");
+        Self::tried(what, false, json!({ "error": format!("{error:#}") }))
     }
 
     /// A line that could not be tried, and why.

@@ -28,7 +28,7 @@ pub fn line(root: &Path) -> Line {
     };
     match judge_twice(root, &inventory, &recordings) {
         Ok((pass, figures)) => Line::tried(WHAT, pass, figures),
-        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
+        Err(error) => Line::failed(WHAT, &error),
     }
 }
 

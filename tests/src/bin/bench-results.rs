@@ -13,18 +13,18 @@ const MARKS: [&str; 2] = ["<!-- written by `cargo xtask bench --readme` -->\n", 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no project root")?;
     let results = Results {
-        machine: machine()?,
         acceptance: read(&root.join("target/accept/rate.json"))?,
         instructions: read(&root.join("target/bench/instructions.json"))?["instructions"].take(),
         curves: curves(&root.join("target/criterion")).unwrap_or_default(),
     };
-    let table = format!("{}\n\n{}", results.machine, results.table());
+    let table = format!("{}\n\n{}", results.measured(), results.table());
     let folder = root.join("target/bench");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("table.md"), &table)?;
     fs::write(folder.join("index.html"), results.page())?;
     println!("wrote target/bench/index.html and target/bench/table.md");
     if std::env::args().skip(1).any(|argument| argument == "--readme") {
+        results.publishable().map_err(anyhow::Error::msg)?;
         let path = root.join("README.md");
         let text = fs::read_to_string(&path)?;
         let [begin, end] = MARKS;
@@ -43,16 +43,4 @@ fn read(path: &Path) -> Result<Value> {
         Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Value::Null),
         Err(cause) => Err(cause).with_context(|| path.display().to_string()),
     }
-}
-
-/// Processor and kernel.
-fn machine() -> Result<String> {
-    let cpus = fs::read_to_string("/proc/cpuinfo")?;
-    let field = |name: &str| {
-        let line = cpus.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| Some(line.split_once(':')?.1.trim())).unwrap_or("an unknown processor")
-    };
-    let number = cpus.lines().filter(|line| line.starts_with("processor")).count();
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    Ok(format!("{number} CPUs of {}, Linux {}.", field("model name"), kernel.trim()))
 }

@@ -70,7 +70,7 @@ impl Written {
 }
 
 impl Producer {
-    /// One that writes records of so many flows to the rings of a recorder, which runs with the usual sizes of them.
+    /// One that writes records of so many flows to the rings of a recorder.
     ///
     /// # Errors
     ///

@@ -202,3 +202,25 @@ fn a_cause_goes_before_silence() {
     assert_eq!(failed[0].outcomes.failed, [(111, 1)].into());
     assert_eq!((failed[0].outcomes.unreplied, failed[0].outcomes.connected), (0, 0));
 }
+
+#[test]
+fn what_left_its_slot_while_the_rings_were_full_counts_once() {
+    let spilled = |parts: &[(Event, Datagrams)], at_the_end: &[(Event, Datagrams)]| {
+        let (mut exchanges, mut flows) = (Exchanges::default(), RawFlows::default());
+        parts.iter().for_each(|(event, datagrams)| exchanges.add(event, *datagrams, &mut flows));
+        let (event, datagrams) = part(Way::Sent, SECOND, [1, 1]);
+        let folded = Spilled { event, count: 1, answered: 1, last: SECOND };
+        let (direction, outcomes) = exchanges.of_spilled(&folded, datagrams);
+        assert_eq!((direction, outcomes.connected), (Direction::Outbound, 1));
+        exchanges.read_slots();
+        at_the_end.iter().for_each(|(event, datagrams)| exchanges.add(event, *datagrams, &mut flows));
+        closed(exchanges)
+    };
+    let announced = part(Way::Sent, SECOND, [0, 0]);
+    assert_eq!(spilled(std::slice::from_ref(&announced), &[]), [], "all that it was is among the folded");
+    let in_slot = spilled(std::slice::from_ref(&announced), &[part(Way::Sent, SECOND, [2, 1])]);
+    assert_eq!(in_slot.len(), 1, "another of the socket's is still there");
+    assert_eq!(in_slot[0].outcomes.connected, 1);
+    let unrouted = spilled(std::slice::from_ref(&announced), std::slice::from_ref(&announced));
+    assert_eq!(unrouted[0].outcomes.unrouted, 1, "no packet came of what is there");
+}

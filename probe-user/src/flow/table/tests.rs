@@ -249,6 +249,28 @@ fn beyond_the_flows_that_are_told_apart_nothing_but_the_peer_is_lost() {
 }
 
 #[test]
+fn no_number_of_own_addresses_ports_and_groups_makes_more_flows_than_the_limit_and_a_part_of_it() {
+    let mut table = FlowTable { flows: RawFlows::new(800, true), ..FlowTable::default() };
+    for number in 0..20_000_u16 {
+        let [upper, lower] = number.to_be_bytes();
+        let kind = if number.is_multiple_of(2) { Kind::Connected } else { Kind::Accepted };
+        let mut one = event(kind, number.into(), 100);
+        one.local = end([127, 1, upper, lower], number);
+        (one.cgroup, one.netns) = (Some(number.into()), Some(number.into()));
+        table.observe(&one);
+    }
+    assert_eq!(table.flows.beyond(), 20_000 - 800);
+    let flows = close(table);
+    assert_eq!(flows.len(), 800 + 100 + 2);
+    assert_eq!(flows.iter().map(|flow| flow.outcomes.succeeded()).sum::<u64>(), 20_000);
+    let nobody: Vec<&Flow> = flows.iter().filter(|flow| flow.key.local.is_unspecified()).collect();
+    assert_eq!(nobody.len(), 2, "of each direction one");
+    assert!(
+        nobody.iter().all(|flow| flow.key.port == 0 && flow.key.workload == crate::flow::Workload::default())
+    );
+}
+
+#[test]
 fn flows_are_told_in_the_order_in_which_they_came_while_they_grow() {
     let mut table = table();
     assert!(table.take_latest().is_empty(), "from now on");

@@ -95,6 +95,12 @@ impl Ends {
         }
     }
 
+    /// What there is of them beside what each reporter needs at least, bytes: that is as much as the inventory has classes, and
+    /// to forget it would be in vain.
+    pub(super) fn spare(&self) -> usize {
+        self.size() - self.of_classes.capacity() * size_of::<EndId>()
+    }
+
     /// What they occupy, bytes.
     pub(super) fn size(&self) -> usize {
         let Self { ends, known, hasher: _, of_classes, classes: _, lists } = self;

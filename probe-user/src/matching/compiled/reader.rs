@@ -243,7 +243,7 @@ impl Reader {
 
     /// Forgets what there is too much of: sets, or ends with all that speaks of them. Nobody holds a set now.
     pub(super) fn make_room(&mut self) {
-        let are_many = self.ends.size() + self.neighbours.size() > self.limit || self.ends.are_full();
+        let are_many = self.ends.spare() + self.neighbours.size() > self.limit || self.ends.are_full();
         if are_many {
             self.forget_ends();
         } else if self.sets.size() > self.limit {

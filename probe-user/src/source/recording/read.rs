@@ -153,14 +153,19 @@ fn plausible(window: &Window) -> Result<(), Fault> {
     if counts.chain(lost.values()).chain(lost_by_cgroup.values()).any(|count| *count > MOST) {
         return Err(Fault::Payload("the coverage counts more facts than any node can see".to_owned()));
     }
+    let mut all = 0_u64;
     for flow in &window.flows {
         let Outcomes { pending, silent, datagrams_sent, datagrams_received, .. } = flow.outcomes;
         let of_udp = [silent, datagrams_sent, datagrams_received];
         let counts = [flow.outcomes.passed(), flow.outcomes.unsuccessful(), pending, flow.folded]
             .into_iter()
             .chain(of_udp);
-        if counts.into_iter().any(|count| count > MOST) {
-            return Err(Fault::Payload("a flow counts more connections than any node can make".to_owned()));
+        let is_possible = |count: u64| {
+            all = all.saturating_add(count);
+            all <= MOST
+        };
+        if !counts.into_iter().all(is_possible) {
+            return Err(Fault::Payload("its flows count more connections than any node can make".to_owned()));
         }
         if flow.first_seen < 0 || flow.last_seen < flow.first_seen {
             return Err(Fault::Payload("a flow ends before it begins, or before 1970".to_owned()));

@@ -51,10 +51,7 @@ pub fn line(rounds: u64, root: &Path) -> Line {
     if !source.exists() {
         return Line::skipped(WHAT, format!("no fixed baseline at {}", source.display()));
     }
-    match measure(rounds, root) {
-        Ok((pass, figures)) => Line::tried(WHAT, pass, figures),
-        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
-    }
+    Line::of(WHAT, measure(rounds, root))
 }
 
 fn measure(rounds: u64, root: &Path) -> Result<(bool, Value)> {

@@ -56,7 +56,7 @@ pub fn line() -> Line {
     }
     match run() {
         Ok((pass, figures)) => Line::tried(WHAT, pass, figures),
-        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
+        Err(error) => Line::failed(WHAT, &error),
     }
 }
 

@@ -57,7 +57,7 @@ pub fn line(runs: u64) -> Line {
             });
             Line::tried(WHAT, found.iter().all(|all| *all), figures)
         }
-        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
+        Err(error) => Line::failed(WHAT, &error),
     }
 }
 

@@ -36,7 +36,7 @@ pub fn line(root: &Path) -> Line {
         Ok(((musl, musl_pass), (burst, burst_pass))) => {
             Line::tried(WHAT, musl_pass && burst_pass, json!({ "musl": musl, "burst": burst }))
         }
-        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
+        Err(error) => Line::failed(WHAT, &error),
     }
 }
 

@@ -53,7 +53,7 @@ struct Figures {
 pub fn line(root: &Path, mutated: u64, is_full: bool, meter: Meter) -> Line {
     match measure(root, mutated, is_full, meter) {
         Ok(line) => line,
-        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
+        Err(error) => Line::failed(WHAT, &error),
     }
 }
 

@@ -85,7 +85,7 @@ pub fn line(root: &Path) -> Line {
             let holds = figures.iter().all(|one| one.differences.is_empty());
             Line::tried(WHAT, holds, json!(figures))
         }
-        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
+        Err(error) => Line::failed(WHAT, &error),
     }
 }
 

@@ -1,8 +1,16 @@
 //! Line 3: the address look-up alone, beside other tables of prefixes.
 
-use std::{collections::HashMap, hint::black_box, net::IpAddr, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    hint::black_box,
+    net::IpAddr,
+    time::Instant,
+};
 
-use flowdrift::matching::{Compiled, Rows};
+use flowdrift::{
+    matching::{Compiled, Rows},
+    matrix::{EndpointName, inventory::Endpoint},
+};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
@@ -21,7 +29,7 @@ const ROWS: usize = 10_000;
 const PACKETS: usize = 500_000;
 /// Rounds by turns; the median of the ratios to the best of the others counts.
 const ROUNDS: usize = 9;
-/// So many addresses are looked for at once, as the matcher does.
+/// So many addresses are looked for at once.
 const LANES: usize = 16;
 
 /// Measures both families.
@@ -70,7 +78,7 @@ impl Seen {
             prefixes: blocks.len(),
             best: HashMap::new(),
             ratios: Vec::new(),
-            agrees: agree(&compiled, &others.narrowest, &addresses),
+            agrees: agree(&compiled, &site, &others.narrowest, &addresses),
         };
         for _ in 0..ROUNDS {
             let ours = seen.measure("flowdrift", addresses.len(), &ours);
@@ -121,11 +129,23 @@ impl Seen {
     }
 }
 
-/// Whether all addresses of one narrowest block have one class.
-fn agree(compiled: &Compiled, narrowest: &[Option<u32>], addresses: &[IpAddr]) -> bool {
-    let mut classes: HashMap<Option<u32>, u32> = HashMap::new();
+/// Whether addresses have one class exactly where they are in blocks of the same endpoints, of those that rows name.
+fn agree(compiled: &Compiled, site: &Site, narrowest: &[Option<u32>], addresses: &[IpAddr]) -> bool {
+    let rows = site.matrix.rows.iter();
+    let named: HashSet<&EndpointName> = rows.flat_map(|row| row.from.iter().chain(&row.to)).collect();
+    let mut holders: HashMap<Option<u32>, Vec<&EndpointName>> = HashMap::new();
+    let mut classes: HashMap<Vec<&EndpointName>, u32> = HashMap::new();
+    let mut of_classes: HashMap<u32, Vec<&EndpointName>> = HashMap::new();
     narrowest.iter().zip(addresses).all(|(block, address)| {
         let [class] = compiled.classes_of(&[*address]);
-        *classes.entry(*block).or_insert(class) == class
+        // All addresses of one narrowest block are in the same blocks.
+        let holders = holders.entry(*block).or_insert_with(|| {
+            let holds = |endpoint: &Endpoint| endpoint.cidrs.iter().any(|block| block.contains(address));
+            let holders = site.inventory.endpoints.iter();
+            let holders = holders.filter(|(name, endpoint)| named.contains(name) && holds(endpoint));
+            holders.map(|(name, _)| name).collect()
+        });
+        let known = *classes.entry(holders.clone()).or_insert(class) == class;
+        known && of_classes.entry(class).or_insert_with(|| holders.clone()) == holders
     })
 }

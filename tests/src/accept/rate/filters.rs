@@ -65,7 +65,7 @@ pub fn line(root: &Path, folder: &Path) -> Line {
             };
             Line::tried(WHAT, !seen.is_empty() && seen.iter().all(same), json!(seen))
         }
-        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
+        Err(error) => Line::failed(WHAT, &error),
     }
 }
 

@@ -55,7 +55,7 @@ pub fn line(root: &Path, rows: &[usize]) -> Line {
                 let beside = (!v6 && filters.len() <= FILTERS).then_some((&peer, filters.as_slice()));
                 let speeds = match beside::measure(&compiled, &packets, beside) {
                     Ok(speeds) => speeds,
-                    Err(error) => return Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
+                    Err(error) => return Line::failed(WHAT, &error),
                 };
                 let family = if v6 { "IPv6" } else { "IPv4" };
                 print!("  {family}, {rows:>6} rows, {pairs:>7} pairs: ");

@@ -1,7 +1,7 @@
 //! nftables' sets on the same filters and packets: whether a packet fits any of them.
 //!
 //! A set of concatenated ranges holds no two elements that share an address, so overlapping filters go into several, and a
-//! packet asks each of them. The packets are sent over a raw socket in a namespace of its own, and dropped where the sets were
+//! packet asks them one by one until one has it. The packets are sent over a raw socket in a namespace of its own, and dropped where the sets were
 //! asked, in the hook of what is sent; what that takes without any set is subtracted. It tells no more than whether there is
 //! a filter: which ones they are is beyond a set.
 
@@ -12,16 +12,16 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use flowdrift::event::Protocol;
 use ipnet::IpNet;
-use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use socket2::{Domain, Protocol as Number, Socket, Type};
 
+use super::rte_acl::number;
 use crate::{
     accept::cost::median,
     matching::traffic::{Filter, Packet},
     namespace::TestNamespace,
+    usage::Thread,
 };
 
 /// Packets that are sent.
@@ -85,18 +85,10 @@ fn ranges(filter: &Filter) -> Option<Ranges> {
         IpNet::V6(_) => None,
     };
     let [client, server] = filter.ends;
-    let protocol = filter.protocol.map_or((0, 255), |protocol| (number(protocol), number(protocol)));
+    let protocol =
+        filter.protocol.map_or((0, 255), |protocol| (number(protocol).into(), number(protocol).into()));
     let (first, last) = filter.ports;
     Some([block(client)?, block(server)?, protocol, (first.into(), last.into())])
-}
-
-fn number(protocol: Protocol) -> u32 {
-    match protocol {
-        Protocol::Icmp => 1,
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-        Protocol::Sctp => 132,
-    }
 }
 
 /// The filters in sets of which no two elements meet, each in the first that it fits into; nothing if they are too many.
@@ -143,9 +135,12 @@ fn script(sets: &[Vec<Ranges>]) -> String {
     }
     text += " chain sent {\n  type filter hook output priority 0;\n";
     for index in 0..sets.len() {
-        let _ = writeln!(text, "  ip saddr . ip daddr . meta l4proto . th dport @s{index} meta mark set 1");
+        let _ = writeln!(
+            text,
+            "  ip saddr . ip daddr . meta l4proto . th dport @s{index} counter name hits drop"
+        );
     }
-    text += "  meta mark 1 counter name hits\n  drop\n }\n}\n";
+    text += "  drop\n }\n}\n";
     text
 }
 
@@ -155,10 +150,11 @@ fn send(packets: &[Packet]) -> Result<f64> {
     let mut bytes = [0_u8; 28];
     // Version and length of the header, and of the packet (RFC 791, 3.1); time to live.
     (bytes[0], bytes[3], bytes[8]) = (0x45, 28, 64);
-    let before = cpu_time()?;
+    let this = Thread::this();
+    let before = this.cpu_time()?;
     for packet in packets {
         let (IpAddr::V4(client), IpAddr::V4(server)) = (packet.client, packet.server) else { continue };
-        bytes[9] = number(packet.protocol) as u8;
+        bytes[9] = number(packet.protocol);
         bytes[12..16].copy_from_slice(&client.octets());
         bytes[16..20].copy_from_slice(&server.octets());
         bytes[22..24].copy_from_slice(&packet.port.to_be_bytes());
@@ -169,7 +165,7 @@ fn send(packets: &[Packet]) -> Result<f64> {
             Ok(_) => return Err(io::Error::other("nothing drops the packets").into()),
         }
     }
-    Ok((cpu_time()? - before) * 1e9 / packets.len() as f64)
+    Ok((this.cpu_time()? - before).as_nanos() as f64 / packets.len() as f64)
 }
 
 /// Packets that fitted.
@@ -181,9 +177,4 @@ fn counted(namespace: &TestNamespace) -> Result<u64> {
     let text = String::from_utf8(listed.stdout)?;
     let count = text.split_once("packets ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
     count.context("nft tells no count")
-}
-
-fn cpu_time() -> Result<f64> {
-    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
-    Ok(time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9)
 }

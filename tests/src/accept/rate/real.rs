@@ -78,13 +78,7 @@ pub fn line(root: &Path, scale: Scale) -> Line {
     if !peers::source(root).exists() {
         return Line::skipped(WHAT, format!("no handlers at {}", peers::source(root).display()));
     }
-    match measure(root, scale) {
-        Ok((pass, figures)) => Line::tried(WHAT, pass, figures),
-        Err(error) => {
-            println!("  {error:#}");
-            Line::tried(WHAT, false, json!({ "error": format!("{error:#}") }))
-        }
-    }
+    Line::of(WHAT, measure(root, scale))
 }
 
 fn measure(root: &Path, scale: Scale) -> Result<(bool, Value)> {

@@ -20,6 +20,7 @@ use flowdrift::{
     matrix::{Matrix, write},
     source::recording::{self, Facts, Writer},
 };
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use serde_json::{Value, json};
 
 use crate::{
@@ -53,10 +54,7 @@ const MEMORY: u64 = 256 << 20;
 #[must_use]
 pub fn line(facts: u64) -> Line {
     const WHAT: &str = "recorded connections judged from disk";
-    match measure(facts) {
-        Ok((pass, figures)) => Line::tried(WHAT, pass, figures),
-        Err(error) => Line::tried(WHAT, false, json!({ "error": format!("{error:#}") })),
-    }
+    Line::of(WHAT, measure(facts))
 }
 
 fn measure(facts: u64) -> Result<(bool, Value)> {
@@ -76,10 +74,13 @@ fn measure(facts: u64) -> Result<(bool, Value)> {
         of_facts.push(facts);
         of_flows.push(flows);
     }
+    of_facts.iter().try_for_each(|facts| leave_cache(facts))?;
     let judged = audit(&matrix, &inventory, &of_facts)?;
     let again = audit(&matrix, &inventory, &of_flows)?;
-    let [same_rows, same_findings] =
-        ["rows", "findings"].map(|part| judged.report[part] == again.report[part]);
+    let [same_rows, same_findings] = ["rows", "findings"].map(|part| {
+        let some = judged.report[part].as_array().is_some_and(|list| !list.is_empty());
+        some && judged.report[part] == again.report[part]
+    });
     let figures = json!({
         "facts": facts,
         "flows": FLOWS,
@@ -94,6 +95,13 @@ fn measure(facts: u64) -> Result<(bool, Value)> {
     println!("  {figures}");
     let is_fast = judged.seconds < SECONDS && judged.memory < MEMORY;
     Ok((is_fast && same_rows && same_findings, figures))
+}
+
+/// Lets a file be read from the disk, not from memory.
+fn leave_cache(name: &str) -> Result<()> {
+    let file = File::open(name)?;
+    file.sync_all()?;
+    Ok(posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?)
 }
 
 fn with_ids(matrix: &Matrix) -> Matrix {

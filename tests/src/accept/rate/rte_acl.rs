@@ -127,7 +127,7 @@ fn v4(address: IpAddr) -> Result<u32> {
 }
 
 /// As in the protocol field of the IP header.
-fn number(protocol: Protocol) -> u8 {
+pub(super) fn number(protocol: Protocol) -> u8 {
     match protocol {
         Protocol::Icmp => 1,
         Protocol::Tcp => 6,

@@ -22,7 +22,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use probe_common::AttemptRecord;
 
 use super::{
-    drain::{Drained, FIRST, FLOWS, Ring},
+    drain::{Drained, FIRST, FLOWS, LARGE},
     made_up::{READER, WRITER, owner},
 };
 use crate::{
@@ -44,7 +44,7 @@ const WAIT: u16 = 50;
 
 /// Writes so many records a second for a while; what becomes of them.
 pub(super) fn drained(waits: Waits, rate: u64, duration: Duration) -> Result<Drained> {
-    let mut producer = Producer::stock(FLOWS, owner()?, Ring::LARGE)?;
+    let mut producer = Producer::stock(FLOWS, owner()?, LARGE)?;
     let ring = producer.take_stock()?;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);

@@ -1,6 +1,6 @@
 //! Line 9: a matrix that changes ten times a second while tuples are matched.
 //!
-//! As `flowdrift audit --follow` does it (`cli/follow.rs`): beside the one who asks the other matrix is asked for what is known
+//! In the way of `flowdrift audit --follow` (`cli/follow.rs`), which looks for a change twice a second: beside the one who asks the other matrix is asked for what is known
 //! to come, and then takes over between two batches. To compile it takes a few hundredths of a second more, which are told
 //! apart: there would be fewer changes a second, and each is the same.
 
