@@ -40,6 +40,8 @@ pub(super) struct Follower {
     asked_for: usize,
     /// Those connections that were asked for by themselves, if they are.
     connections: Option<Asked>,
+    /// By their flows' numbers, those that are to be asked for when their flow is known.
+    unasked: Vec<u32>,
     /// Findings that were said, by their ids.
     said: HashSet<String>,
     pace: Pace,
@@ -103,6 +105,7 @@ impl Follower {
             declared: declared.clone(),
             asked_for: 0,
             connections: every_connection.then(Asked::default),
+            unasked: Vec::new(),
             said: HashSet::new(),
             pace: Pace::default(),
             reading: None,
@@ -140,7 +143,8 @@ impl Follower {
             findings.into_iter().for_each(|finding| self.say(finding));
         }
         if let Some(sum) = &mut self.connections {
-            let asked = self.lookout.ask_each(&watch.take_latest());
+            self.unasked.append(&mut watch.take_latest());
+            let asked = self.lookout.ask_each(&mut self.unasked);
             sum.connections += asked.connections;
             sum.fitting += asked.fitting;
         }
@@ -163,6 +167,9 @@ impl Follower {
         self.pace.tell_at_last();
         if let Some(Asked { connections, fitting }) = self.connections {
             eprintln!("asked for {connections} connections one by one: {fitting} fitted a declared row");
+            if !self.unasked.is_empty() {
+                eprintln!("the last {} were not asked for: their flows had not been", self.unasked.len());
+            }
         }
         self.declared
     }

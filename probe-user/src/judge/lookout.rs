@@ -79,14 +79,73 @@ impl Lookout {
         }
     }
 
-    /// Asks for each connection by the number of its flow. Those of flows that it has not learnt are left out.
-    pub fn ask_each(&mut self, connections: &[u32]) -> Asked {
+    /// Asks for each connection by the number of its flow, and takes it from there. Those of flows that it has not learnt stay.
+    pub fn ask_each(&mut self, connections: &mut Vec<u32>) -> Asked {
         let known = connections.iter().filter_map(|flow| self.questions.get(*flow as usize));
         let questions: Vec<Question> = known.copied().collect();
+        connections.retain(|flow| *flow as usize >= self.questions.len());
         let mut asked = Asked { connections: questions.len() as u64, fitting: 0 };
         self.readers.declared.find_each(&questions, |_, found| {
             asked.fitting += u64::from(!found.all().is_empty());
         });
         asked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::Protocol,
+        flow::{Coverage, Direction, Flow, FlowKey, Outcomes, Workload},
+        matching::Rows,
+        matrix::{read_inventory, read_matrix},
+    };
+
+    fn lookout() -> Lookout {
+        const MATRIX: &str = "apiVersion: flowdrift/v1\nkind: FlowMatrix\nmetadata: {name: m}\nrows:\n\
+            \x20 - {id: r, from: [here], to: [database], ports: [443/tcp]}\n";
+        const INVENTORY: &str = "apiVersion: flowdrift/v1\nkind: Inventory\nclusters:\n  here: {nodes: {n: 10.0.0.1}}\n\
+            endpoints:\n  database: {cidrs: [10.0.0.2/32]}\n";
+        let inventory = read_inventory(INVENTORY, "inventory.yaml").expect("an inventory");
+        let matrix = read_matrix(MATRIX, "matrix.yaml").expect("a matrix");
+        let compiled =
+            |rows: &[_]| Arc::new(Compiled::new(Rows::new(rows, &inventory)).expect("few classes"));
+        Lookout::new(&compiled(&[matrix]), &compiled(&[]), None)
+    }
+
+    /// A window of connections to these ports.
+    fn appeared(ports: &[u16]) -> Window {
+        let flow = |port: &u16| Flow {
+            key: FlowKey {
+                workload: Workload::default(),
+                direction: Direction::Outbound,
+                local: [10, 0, 0, 1].into(),
+                remote: [10, 0, 0, 2].into(),
+                port: *port,
+                protocol: Protocol::Tcp,
+                translated: None,
+            },
+            outcomes: Outcomes { connected: 1, ..Outcomes::default() },
+            first_seen: 0,
+            last_seen: 0,
+            processes: Vec::new(),
+            folded: 0,
+        };
+        let (cluster, node) = ("here".to_owned(), "n".to_owned());
+        let flows = ports.iter().map(flow).collect();
+        Window { cluster, node, start: 0, end: 0, coverage: Coverage::default(), flows }
+    }
+
+    #[test]
+    fn connections_of_flows_that_are_learnt_later_are_asked_for_then() {
+        let mut lookout = lookout();
+        lookout.learn(&appeared(&[443, 444]));
+        let mut connections = vec![0, 2, 1, 0, 2];
+        let asked = lookout.ask_each(&mut connections);
+        assert_eq!((asked, connections.as_slice()), (Asked { connections: 3, fitting: 2 }, &[2, 2][..]));
+        lookout.learn(&appeared(&[443]));
+        let asked = lookout.ask_each(&mut connections);
+        assert_eq!((asked, connections.as_slice()), (Asked { connections: 2, fitting: 2 }, &[][..]));
     }
 }
