@@ -81,7 +81,17 @@ impl Default for RawFlows {
 impl RawFlows {
     /// So many flows, and if `every_fact`, every fact by itself, too.
     pub(super) fn new(limit: usize, every_fact: bool) -> Self {
-        Self { limit, ledger: every_fact.then(Ledger::default), ..Self::default() }
+        /// Room for so many flows is asked for at once: it takes no memory before it is used, and nothing is copied as they
+        /// become more.
+        const ROOM: usize = 1 << 20;
+        let room = Self::most(limit.min(ROOM));
+        let (keys, tallies) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        Self { limit, keys, tallies, ledger: every_fact.then(Ledger::default), ..Self::default() }
+    }
+
+    /// How many flows there can be where so many are told apart, but for the few that are of nobody.
+    fn most(limit: usize) -> usize {
+        limit.saturating_add(limit / OTHERS)
     }
 
     /// Counts a fact: at once, with others, or when [`Self::settle`] is called.
@@ -173,7 +183,7 @@ impl RawFlows {
             return number;
         }
         // Whoever has many addresses of his own, ports, or groups is not told apart for ever, either.
-        if self.keys.len() < self.limit.saturating_add(self.limit / OTHERS) {
+        if self.keys.len() < Self::most(self.limit) {
             return self.begin(&words, hash);
         }
         let (number, words, hash) = self.found(&key.of_anybody());
