@@ -102,14 +102,15 @@ pub fn report(arguments: &Arguments, run: impl Fn(u8) -> Line + Sync) -> Result<
     Ok(code)
 }
 
-/// Processor and kernel.
+/// Processor and kernel, by its version: what follows that is the machine's own business.
 fn machine() -> io::Result<String> {
     let cpus = fs::read_to_string("/proc/cpuinfo")?;
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let (_, model) = model.unwrap_or(("", "an unknown processor"));
     let number = cpus.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    Ok(format!("{number} CPUs of {model}, Linux {}", kernel.trim()))
+    let version = kernel.trim().split('-').next().unwrap_or_default();
+    Ok(format!("{number} CPUs of {model}, Linux {version}"))
 }
 
 /// The commit, and whether the tree has more than that.
