@@ -2,11 +2,12 @@
 //!
 //! Data goes one way: `capture` and `source` make events, `flow` folds them into windows with their coverage,
 //! `matching` asks the declared `matrix` which rows a tuple fits, `judge` gives verdicts and `report` shows
-//! them. `observe` is the running audit and `cli` the edge to the user. `cargo xtask tidy` holds these
-//! imports.
+//! them. `workload` knows whose a cgroup is; `observe` is the running audit and `cli` the edge
+//! to the user. `cargo xtask tidy` holds these imports.
 
 pub mod capture;
 pub mod cli;
+pub mod escape;
 pub mod event;
 pub mod flow;
 pub mod judge;
@@ -15,4 +16,5 @@ pub mod matrix;
 pub mod observe;
 pub mod report;
 pub mod source;
+mod wording;
 pub mod workload;

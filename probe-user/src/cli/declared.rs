@@ -1,6 +1,7 @@
 //! The declared side of an audit: which files it is in, and what they say together.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,8 +12,10 @@ use anyhow::Result;
 
 use super::inputs;
 use crate::{
+    escape,
     matching::{Compiled, Rows},
     matrix::{Exceptions, Matrix},
+    workload::{self, ClusterObjects},
 };
 
 /// Where the declared side is.
@@ -30,6 +33,10 @@ pub(super) struct DeclaredFiles {
     /// The baseline matrix, instead of the one that ships with flowdrift
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// What `kubectl get nodes,services,endpointslices,namespaces,pods -A -o json` printed of a cluster, which is named
+    /// after the file or by NAME=; may be given several times. Binds the inventory's selectors
+    #[arg(long, value_name = "[NAME=]FILE", num_args = 1..)]
+    kubernetes: Vec<String>,
 }
 
 /// The declared side, read whole.
@@ -38,6 +45,7 @@ pub(super) struct Declared {
     pub(super) rows: Arc<Compiled>,
     pub(super) baseline: Arc<Compiled>,
     pub(super) exceptions: Option<Arc<Exceptions>>,
+    pub(super) clusters: Arc<BTreeMap<String, ClusterObjects>>,
 }
 
 /// What tells whether files have changed: when they did, and their lengths; nothing of what is no file, or cannot be read.
@@ -46,20 +54,25 @@ pub(super) type Stamps = Vec<Option<(SystemTime, u64)>>;
 impl DeclaredFiles {
     /// Reads and compiles it.
     pub(super) fn read(&self) -> Result<Declared> {
-        let Self { matrix, inventory, exceptions, baseline } = self;
+        let Self { matrix, inventory, exceptions, baseline, kubernetes } = self;
         let read = inputs::declared(matrix, inventory, exceptions.as_deref(), baseline.as_deref())?;
-        let inputs::Declared { matrices, baseline, inventory, exceptions } = read;
+        let inputs::Declared { matrices, baseline, mut inventory, exceptions } = read;
+        let clusters = inputs::clusters(kubernetes, &inventory)?;
+        for unbound in workload::bind(&mut inventory, &clusters) {
+            eprintln!("flowdrift: warning: {}", escape::text(&unbound));
+        }
         let compiled = |matrices: &[Matrix]| Compiled::new(Rows::new(matrices, &inventory)).map(Arc::new);
         Ok(Declared {
             rows: compiled(&matrices)?,
             baseline: compiled(&[baseline])?,
             exceptions: exceptions.map(Arc::new),
+            clusters: Arc::new(clusters),
         })
     }
 
     /// Those of its files as they are now. Whoever takes them first and reads then misses no change.
     pub(super) fn stamps(&self) -> Stamps {
-        self.files().map(|path| stamp(path)).collect()
+        self.files().map(stamp).collect()
     }
 
     /// Whether it comes from standard input, which can be read but once.
@@ -67,9 +80,10 @@ impl DeclaredFiles {
         self.files().any(|path| path.as_os_str() == "-")
     }
 
-    fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        let Self { matrix, inventory, exceptions, baseline } = self;
-        matrix.iter().chain([inventory]).chain(exceptions).chain(baseline)
+    fn files(&self) -> impl Iterator<Item = &Path> {
+        let Self { matrix, inventory, exceptions, baseline, kubernetes } = self;
+        let lists = kubernetes.iter().map(|file| inputs::named(file).1);
+        matrix.iter().chain([inventory]).chain(exceptions).chain(baseline).map(PathBuf::as_path).chain(lists)
     }
 }
 

@@ -21,7 +21,8 @@ use crate::{
     flow::Window,
     judge::{Asked, Finding, Lookout},
     observe::Watch,
-    report::{self, words::plural},
+    report,
+    wording::plural,
 };
 
 /// How often the files are looked at.
@@ -225,7 +226,7 @@ impl Follower {
     }
 }
 
-fn lookout(Declared { rows, baseline, exceptions }: &Declared) -> Lookout {
+fn lookout(Declared { rows, baseline, exceptions, clusters: _ }: &Declared) -> Lookout {
     Lookout::new(rows, baseline, exceptions.clone())
 }
 

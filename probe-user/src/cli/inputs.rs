@@ -1,11 +1,13 @@
 //! The declared side's documents, from where the user says. Every fault of every file is told at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
 use crate::matrix::{self, Exceptions, Fault, Faults, Inventory, Matrix, Row, inventory};
+use crate::workload::ClusterObjects;
 
 /// The baseline that ships with flowdrift.
 const BASELINE: &str = include_str!("../../../policies/baseline.yaml");
@@ -60,6 +62,48 @@ pub(super) fn matrices(
 
 fn matrices_of(files: &[PathBuf], faults: &mut Vec<Faults>) -> Vec<Matrix> {
     files.iter().filter_map(|path| keep(matrix::load_bytes(path, matrix::read_declared), faults)).collect()
+}
+
+/// What clusters say of themselves, by their names in the inventory.
+pub(super) fn clusters(files: &[String], inventory: &Inventory) -> Result<BTreeMap<String, ClusterObjects>> {
+    let (mut lists, mut faults) = (BTreeMap::<String, Vec<(Vec<u8>, String)>>::new(), Vec::new());
+    for file in files {
+        let (name, path) = named(file);
+        if !inventory.clusters.contains_key(&name) {
+            let known: Vec<&str> = inventory.clusters.keys().map(String::as_str).collect();
+            faults.push(format!(
+                "{}: no cluster `{name}` is in {}, which has {}: name it, as in NAME=FILE",
+                path.display(),
+                inventory.file,
+                known.join(", ")
+            ));
+            continue;
+        }
+        match fs::read(path) {
+            Ok(bytes) => lists.entry(name).or_default().push((bytes, path.display().to_string())),
+            Err(error) => faults.push(format!("{}: cannot be read: {error}", path.display())),
+        }
+    }
+    let mut clusters = BTreeMap::new();
+    for (name, files) in lists {
+        match ClusterObjects::read(files.iter().map(|(bytes, file)| (bytes.as_slice(), file.as_str()))) {
+            Ok(objects) => {
+                clusters.insert(name, objects);
+            }
+            Err(found) => faults.push(found.to_string()),
+        }
+    }
+    if faults.is_empty() { Ok(clusters) } else { bail!("{}", faults.join("\n")) }
+}
+
+/// `NAME=FILE`, or a file whose stem is the name.
+pub(super) fn named(file: &str) -> (String, &Path) {
+    if let Some((name, path)) =
+        file.split_once('=').filter(|(name, _)| !name.contains('/') && !name.is_empty())
+    {
+        return (name.to_owned(), Path::new(path));
+    }
+    (matrix::stem(file), Path::new(file))
 }
 
 /// Row ids are how findings name rows: two matrices may not share one.

@@ -7,11 +7,11 @@ use anyhow::{Context, Result, bail};
 use clap::{Subcommand, ValueEnum};
 
 use super::{Exit, inputs, output::Output};
+use crate::escape::text;
 use crate::matrix::{
     self,
     inventory::{self, FromKubernetes, Remark},
 };
-use crate::report::escape::text;
 
 /// Work with inventories
 #[derive(Debug, clap::Args)]
@@ -65,7 +65,7 @@ fn from_kubernetes(files: &[String], output: &Path) -> Result<Exit> {
     let mut clusters: BTreeMap<String, FromKubernetes> = BTreeMap::new();
     let mut faults = Vec::new();
     for file in files {
-        let (name, path) = named(file);
+        let (name, path) = inputs::named(file);
         match matrix::load_bytes(path, inventory::from_kubernetes) {
             Ok(told) => {
                 for note in &told.notes {
@@ -84,16 +84,6 @@ fn from_kubernetes(files: &[String], output: &Path) -> Result<Exit> {
     let yaml = inventory::write::yaml(&clusters).context("writing the inventory")?;
     output.write(|out| out.write_all(yaml.as_bytes()))?;
     Ok(Exit::Conforms)
-}
-
-/// `NAME=FILE`, or a file whose stem is the name.
-fn named(file: &str) -> (String, &Path) {
-    if let Some((name, path)) =
-        file.split_once('=').filter(|(name, _)| !name.contains('/') && !name.is_empty())
-    {
-        return (name.to_owned(), Path::new(path));
-    }
-    (matrix::stem(file), Path::new(file))
 }
 
 fn check(file: &Path, format: Format) -> Result<Exit> {

@@ -53,3 +53,13 @@ pub fn main() -> ExitCode {
     });
     exit.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_commands_arguments_fit_together() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::wording::{length, plural};
+
 /// What is said of a cell, and summed up of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -100,6 +102,31 @@ pub enum Claim {
     OtherPort,
     /// The row asks for any of its ports, and another was tried.
     OtherPortTried,
+}
+
+impl std::fmt::Display for Claim {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NeverAttempted { nodes, span, limited } => {
+                write!(formatter, "no attempt {}", watched(*nodes, *span, *limited))
+            }
+            Self::NeverArrived { nodes, span, limited } => {
+                write!(formatter, "nothing arrived {}", watched(*nodes, *span, *limited))
+            }
+            Self::OtherPortTried => formatter.write_str("another port of the row was tried"),
+            Self::Ceded(_) => formatter.write_str("narrower rows take the credit"),
+            Self::OtherPort => formatter.write_str("another port of the row is in use"),
+        }
+    }
+}
+
+fn watched(nodes: usize, span: i64, limited: usize) -> String {
+    let limit = match limited {
+        0 => String::new(),
+        limited if limited == nodes => "; of each node only a network namespace was watched".to_owned(),
+        limited => format!("; of {} only a network namespace was watched", plural(limited as u64, "node")),
+    };
+    format!("on {nodes}/{nodes} nodes, in these {}{limit}", length(span))
 }
 
 /// Why something is not known.

@@ -74,6 +74,16 @@ impl ClusterWatch {
         nodes.first().map(|node| (*port, node.as_str()))
     }
 
+    /// Everything that keeps silence from proving anything, of whatever it may be; what is tolerated is not among it.
+    #[must_use]
+    pub fn every_gap(&self) -> Vec<Gap> {
+        let mut gaps: Vec<Gap> =
+            self.open.iter().chain(self.partial.iter().map(|(_, gap)| gap)).cloned().collect();
+        gaps.sort();
+        gaps.dedup();
+        gaps
+    }
+
     /// For how long every node was watched, nanoseconds.
     #[must_use]
     pub fn length(&self) -> i64 {

@@ -37,7 +37,7 @@ struct Seen {
 #[must_use]
 pub fn draft(name: &str, windows: &[Window], inventory: &Inventory, baseline: &Rows) -> Matrix {
     let rows = Rows::new(&[], inventory);
-    let mut pairs: BTreeMap<(EndpointName, EndpointName), Seen> = BTreeMap::new();
+    let mut draft = Draft::default();
     for (window, flow) in
         windows.iter().flat_map(|window| window.flows.iter().map(move |flow| (window, flow)))
     {
@@ -45,7 +45,7 @@ pub fn draft(name: &str, windows: &[Window], inventory: &Inventory, baseline: &R
         let mut covered = Vec::new();
         super::Matcher::matches(baseline, &tuple, &mut covered);
         let placement = rows.place(&tuple);
-        let (from, to) = (end(&placement.client, inventory), end(&placement.server, inventory));
+        let (from, to) = (called(&placement.client, inventory), called(&placement.server, inventory));
         let is_inner =
             placement.client.cluster.is_some() && placement.client.cluster == placement.server.cluster;
         let names_somebody =
@@ -53,16 +53,36 @@ pub fn draft(name: &str, windows: &[Window], inventory: &Inventory, baseline: &R
         if !covered.is_empty() || (is_inner && !names_somebody) {
             continue;
         }
-        pairs.entry((from, to)).or_default().add(flow);
+        draft.add((from, to), flow);
     }
-    let mut rows: Vec<Row> =
-        folded(pairs).into_iter().map(|((from, to), seen)| row(from, to, &seen)).collect();
-    ids::give(&mut rows);
-    Matrix { name: name.to_owned(), file: String::new(), digest: String::new(), rows }
+    draft.matrix(name)
+}
+
+/// A matrix as it grows, flow by flow.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    pairs: Pairs,
+}
+
+impl Draft {
+    /// Adds a flow from one end to another.
+    pub fn add(&mut self, ends: (EndpointName, EndpointName), flow: &Flow) {
+        self.pairs.entry(ends).or_default().add(flow);
+    }
+
+    /// The rows of all that was added.
+    #[must_use]
+    pub fn matrix(self, name: &str) -> Matrix {
+        let mut rows: Vec<Row> =
+            folded(self.pairs).into_iter().map(|((from, to), seen)| row(from, to, &seen)).collect();
+        ids::give(&mut rows);
+        Matrix { name: name.to_owned(), file: String::new(), digest: String::new(), rows }
+    }
 }
 
 /// The name that a person would write.
-fn end(placed: &Placed, inventory: &Inventory) -> EndpointName {
+#[must_use]
+pub fn called(placed: &Placed, inventory: &Inventory) -> EndpointName {
     let role = |cluster: &String| inventory.clusters.get(cluster).and_then(|entry| entry.role.clone());
     match (placed.endpoint(), &placed.cluster) {
         (Some(name), _) => name.clone(),

@@ -25,6 +25,7 @@ pub mod picture;
 mod pool;
 mod ports;
 mod reader;
+pub mod resource;
 mod schema;
 pub mod wire;
 pub mod write;

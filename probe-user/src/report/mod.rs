@@ -1,11 +1,10 @@
 //! The drift report: a model of what is said, and one renderer per format that sees the model only.
 
 mod build;
-pub mod escape;
 mod json;
 pub mod model;
 mod text;
-pub(crate) mod words;
+mod words;
 
 pub use build::{Sources, build};
 pub use json::json;

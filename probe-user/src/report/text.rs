@@ -3,11 +3,10 @@
 use std::fmt::Write;
 
 use super::{
-    Report, build, escape,
+    Report, build,
     model::{Count, Document, Finding, NearMiss, NodeCoverage, Row, RowPlace},
-    words,
 };
-use crate::{judge, matching::Rows};
+use crate::{escape, judge, matching::Rows, wording};
 
 /// Lines that are collected; every word from outside is escaped as it comes in.
 #[derive(Default)]
@@ -61,7 +60,7 @@ fn head(page: &mut Page, report: &Report) {
     page.line("");
     for matrix in &report.matrix {
         let rows = report.rows.iter().filter(|row| row.place.file == matrix.file).count() as u64;
-        page.labelled("matrix", &format!("{}, {}", document(matrix), words::plural(rows, "row")));
+        page.labelled("matrix", &format!("{}, {}", document(matrix), wording::plural(rows, "row")));
     }
     page.labelled("inventory", &document(&report.inventory));
     page.labelled("baseline", &document(&report.baseline));
@@ -97,13 +96,13 @@ fn coverage(page: &mut Page, report: &Report) {
         "",
         &format!(
             "{}, {lost} lost; {} older than the audit",
-            words::plural(completeness.events, "fact"),
-            words::plural(older, "connection")
+            wording::plural(completeness.events, "fact"),
+            wording::plural(older, "connection")
         ),
     );
     let without_process = report.coverage.iter().map(|node| node.folded + node.callers_lost).sum::<u64>();
     if without_process > 0 {
-        let facts = words::plural(without_process, "fact");
+        let facts = wording::plural(without_process, "fact");
         page.labelled(
             "",
             &format!("{facts} came while the rings were full: of most the process is not known"),
@@ -259,6 +258,6 @@ fn left_out(page: &mut Page, report: &Report) {
 fn counted(count: &Count) -> String {
     let failed = if count.failed > 0 { format!(", {} failed", count.failed) } else { String::new() };
     let (flows, connections) =
-        (words::plural(count.flows, "flow"), words::plural(count.connections, "connection"));
+        (wording::plural(count.flows, "flow"), wording::plural(count.connections, "connection"));
     format!("{flows}, {connections}{failed}")
 }

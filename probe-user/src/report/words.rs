@@ -9,29 +9,8 @@ use crate::{
     flow::Outcomes,
     judge::{Claim, Evidence, FarEnd, Gap, Verdict},
     matching::{Leg, Matcher, Rows},
+    wording::plural,
 };
-
-/// A moment, RFC 3339 in UTC, whole milliseconds.
-pub(super) fn moment(nanoseconds: i64) -> String {
-    let stamp = jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default();
-    format!("{stamp:.3}")
-}
-
-/// A length of time for people.
-pub(super) fn length(nanoseconds: i64) -> String {
-    let seconds = nanoseconds / 1_000_000_000;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, 0..10) => format!("{:.1} s", nanoseconds as f64 / 1e9),
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} m {seconds} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} m"),
-    }
-}
-
-/// A count with its noun.
-pub(crate) fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}
 
 fn fit(count: u64) -> &'static str {
     if count == 1 { "fits" } else { "fit" }
@@ -120,7 +99,7 @@ pub(super) fn reason(rows: &Rows, verdict: &Verdict, evidence: &Evidence) -> Str
         Verdict::Missing(Claim::Ceded(group)) | Verdict::Unused(Claim::Ceded(group)) => {
             ceded(rows, group, evidence)
         }
-        Verdict::Missing(what) | Verdict::Unused(what) => claim(what),
+        Verdict::Missing(what) | Verdict::Unused(what) => what.to_string(),
         Verdict::Inconclusive(gaps) => gap_list(gaps),
         Verdict::Unobservable { reason, acknowledged: None } => reason.clone(),
         Verdict::Unobservable { reason, acknowledged: Some(words) } => {
@@ -209,30 +188,6 @@ fn far_end(far: FarEnd, evidence: &Evidence) -> String {
         }
         FarEnd::Arrived(count) => format!("the far end took {}", plural(count, "connection")),
     }
-}
-
-/// On what "none" rests.
-pub(super) fn claim(claim: &Claim) -> String {
-    match claim {
-        Claim::NeverAttempted { nodes, span, limited } => {
-            format!("no attempt {}", watched(*nodes, *span, *limited))
-        }
-        Claim::NeverArrived { nodes, span, limited } => {
-            format!("nothing arrived {}", watched(*nodes, *span, *limited))
-        }
-        Claim::OtherPortTried => "another port of the row was tried".to_owned(),
-        Claim::Ceded(_) => "narrower rows take the credit".to_owned(),
-        Claim::OtherPort => "another port of the row is in use".to_owned(),
-    }
-}
-
-fn watched(nodes: usize, span: i64, limited: usize) -> String {
-    let limit = match limited {
-        0 => String::new(),
-        limited if limited == nodes => "; of each node only a network namespace was watched".to_owned(),
-        limited => format!("; of {} only a network namespace was watched", plural(limited as u64, "node")),
-    };
-    format!("on {nodes}/{nodes} nodes, in these {}{limit}", length(span))
 }
 
 fn gap_list(gaps: &[Gap]) -> String {

@@ -7,7 +7,7 @@ use super::source::Source;
 /// are the words that all speak, so whoever stands after them on the data path may use them, and nobody before.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("event", &[]),
-    ("workload", &["event"]),
+    ("workload", &["event", "matrix"]),
     ("capture", &["event"]),
     ("flow", &["event"]),
     ("source", &["event", "flow"]),
@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("matching", &["event", "flow", "matrix"]),
     ("judge", &["event", "flow", "matching", "matrix", "workload"]),
     ("report", &["flow", "judge", "matching", "matrix"]),
-    ("policy", &["flow", "judge", "matching", "matrix"]),
+    ("policy", &["event", "flow", "judge", "matching", "matrix", "workload"]),
     ("observe", &["event", "capture", "source", "workload", "flow", "judge"]),
 ];
 

@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use super::super::{Exit, inputs, output::Output};
+use crate::escape::text;
 use crate::matrix::diff::{Change, Field, diff};
-use crate::report::escape::text;
 
 /// Tell which rows were added, removed, changed or renamed; ends with 1 when any was
 #[derive(Debug, clap::Args)]

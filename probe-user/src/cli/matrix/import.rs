@@ -12,7 +12,7 @@ use crate::matrix::{
     import::{self, Columns, Import, Kind, Options, Problem, Severity, Vocabulary},
     write,
 };
-use crate::report::{escape::text, words::plural};
+use crate::{escape::text, wording::plural};
 
 /// Turn port tables that people wrote into the canonical matrix
 ///

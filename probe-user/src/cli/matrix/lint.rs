@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use super::super::{Exit, inputs, output::Output};
+use crate::escape::text;
 use crate::matrix::lint::{Finding, Place, Severity, lint, sarif};
-use crate::report::escape::text;
 
 /// Tell what is questionable about matrices: duplicates, contradictions, misfits, likely misspellings
 ///

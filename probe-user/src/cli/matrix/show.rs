@@ -8,8 +8,8 @@ use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::super::{Exit, inputs, output::Output};
+use crate::escape::text;
 use crate::matrix::{self, Matrix, picture};
-use crate::report::escape::text;
 
 /// Show matrices: as a table, as the grid of sources and destinations, or as others read them
 #[derive(Debug, clap::Args)]

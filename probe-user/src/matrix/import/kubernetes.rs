@@ -6,6 +6,7 @@ use super::{Import, Problem, egress_point, ids, network_policy};
 use crate::matrix::faults::Fault;
 use crate::matrix::model::EndpointName;
 use crate::matrix::node::{self, Items, Node, Part};
+use crate::matrix::resource::is_list;
 
 /// Kinds of other projects that declare flows.
 const OTHERS: [&str; 5] = [
@@ -48,12 +49,6 @@ pub(super) fn read(document: &str, file: &str) -> Result<Import, Vec<Fault>> {
     ids::give(&mut import.rows);
     import.problems.sort_by_key(|problem| problem.line);
     Ok(import)
-}
-
-/// Whether it is nothing but its items.
-fn is_list(document: &Node) -> bool {
-    let kind = document.get("kind").and_then(Node::text);
-    kind.is_some_and(|kind| kind.ends_with("List")) && document.get("items").is_some()
 }
 
 /// `namespace/name` of a resource, or its name.

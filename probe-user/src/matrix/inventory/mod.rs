@@ -2,7 +2,7 @@
 
 mod check;
 mod convert;
-mod kubernetes;
+pub mod kubernetes;
 mod model;
 mod overlap;
 mod unbound;

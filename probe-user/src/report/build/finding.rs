@@ -11,6 +11,7 @@ use crate::{
         model::{End, Evidence, Finding, FlowDetail, NearMiss, RowPlace},
         words,
     },
+    wording,
 };
 
 /// One finding in words, with what it rests on.
@@ -26,7 +27,7 @@ pub(super) fn finding(case: &Case<'_>, judgement: &Judgement<'_>, found: judge::
         }
         FindingKind::Overbroad { row, connections } => {
             finding.row = Some(Box::new(place(case.rows(), row)));
-            let count = words::plural(connections, "connection");
+            let count = wording::plural(connections, "connection");
             let id = &case.rows().row(row).id;
             finding.message = format!("{id} is so wide that it alone excuses {count}");
         }
@@ -109,7 +110,7 @@ fn of_flow(rows: &Rows, flow: UndeclaredFlow, finding: &mut Finding) {
         finding.remarks.push("older than the audit: which end connected is not known".to_owned());
     }
     if flow.folded > 0 {
-        let folded = words::plural(flow.folded, words::noun(flow.is_udp()));
+        let folded = wording::plural(flow.folded, words::noun(flow.is_udp()));
         finding.remarks.push(format!("{folded} folded while the rings were full: process not known"));
     }
     finding.cluster = client.cluster.clone();
@@ -122,7 +123,7 @@ fn of_flow(rows: &Rows, flow: UndeclaredFlow, finding: &mut Finding) {
 }
 
 fn flow_words(flow: &UndeclaredFlow) -> String {
-    let stood = words::plural(flow.connections, words::noun(flow.is_udp()));
+    let stood = wording::plural(flow.connections, words::noun(flow.is_udp()));
     match (flow.connections, flow.client.passed(), flow.client.unsuccessful()) {
         // Nobody here can say that unanswered datagrams were stopped.
         (0, 0, _) => format!("blocked: {}", words::failure_list(&flow.client)),

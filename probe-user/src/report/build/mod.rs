@@ -18,6 +18,7 @@ use crate::{
     judge::{self, Case, CellResult, FlowVerdict, Judgement, Observation, RowResult},
     matching::{Matcher, Rows},
     matrix::Expect,
+    wording,
 };
 
 /// Where the inputs came from.
@@ -70,7 +71,7 @@ pub fn build(case: &Case<'_>, mut judgement: Judgement<'_>, sources: Sources) ->
 }
 
 fn span(start: i64, end: i64) -> Span {
-    Span { start: words::moment(start), end: words::moment(end), seconds: (end - start) as f64 / 1e9 }
+    Span { start: wording::moment(start), end: wording::moment(end), seconds: (end - start) as f64 / 1e9 }
 }
 
 fn summary(judgement: &Judgement<'_>, findings: &[judge::Finding]) -> Summary {
@@ -127,8 +128,8 @@ fn node_coverage(window: &Window) -> NodeCoverage {
     NodeCoverage {
         cluster: window.cluster.clone(),
         node: window.node.clone(),
-        since: words::moment(window.start),
-        until: words::moment(window.end),
+        since: wording::moment(window.start),
+        until: wording::moment(window.end),
         events: coverage.events,
         lost: coverage.lost.clone(),
         lost_by_cgroup: coverage.lost_by_cgroup.clone(),
@@ -226,7 +227,7 @@ fn expectation(expect: Expect) -> &'static str {
 }
 
 fn moments(seen: Option<(i64, i64)>) -> (Option<String>, Option<String>) {
-    (seen.map(|seen| words::moment(seen.0)), seen.map(|seen| words::moment(seen.1)))
+    (seen.map(|seen| wording::moment(seen.0)), seen.map(|seen| wording::moment(seen.1)))
 }
 
 fn cell(rows: &Rows, result: &CellResult) -> Cell {

@@ -3,6 +3,8 @@
 //! Only what a cluster says of itself is written: the size of a service CIDR, the addresses that the outside sees, and
 //! what names of a matrix mean are for a person to add.
 
+mod objects;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -13,12 +15,10 @@ use k8s_openapi::api::{
     networking::v1::ServiceCIDR,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::{Cluster, Ingress};
 use crate::matrix::faults::{Fault, Faults};
+pub use objects::{Object, read};
 
 /// What one cluster says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,55 +40,19 @@ pub struct ClusterService {
     pub ports: BTreeMap<u16, Vec<u16>>,
 }
 
-#[derive(Deserialize)]
-struct List {
-    items: Vec<Value>,
-}
-
 /// Reads one cluster's list; `file` names it in faults.
 ///
 /// # Errors
 ///
 /// It is no list of Kubernetes objects, or has no nodes; every object that cannot be read is told.
 pub fn from_kubernetes(bytes: &[u8], file: &str) -> Result<FromKubernetes, Faults> {
-    let fault = |line: usize, message: String| Fault {
-        line: u32::try_from(line).unwrap_or(0),
-        path: String::new(),
-        message,
-    };
-    let List { items } = serde_json::from_slice(bytes).map_err(|error| {
-        let message = format!("{error}, expected what `kubectl get … -o json` prints");
-        Faults::new(file, vec![fault(error.line(), message)])
-    })?;
     let mut objects = Objects::default();
-    let mut faults = Vec::new();
-    for (index, item) in items.into_iter().enumerate() {
-        let kind = item.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let read = match kind.as_str() {
-            "Node" => keep(item, &mut objects.nodes),
-            "Service" => keep(item, &mut objects.services),
-            "EndpointSlice" => keep(item, &mut objects.slices),
-            "Pod" => keep(item, &mut objects.pods),
-            "ServiceCIDR" => keep(item, &mut objects.service_cidrs),
-            _ => Ok(()),
-        };
-        if let Err(error) = read {
-            faults.push(Fault {
-                line: 0,
-                path: format!("items[{index}]"),
-                message: format!("{kind}: {error}"),
-            });
-        }
+    read(bytes, file, |object| objects.keep(object))?;
+    if objects.nodes.is_empty() {
+        let message = "has no nodes: a roster is what an inventory begins with".to_owned();
+        return Err(Faults::new(file, vec![Fault { line: 0, path: String::new(), message }]));
     }
-    if objects.nodes.is_empty() && faults.is_empty() {
-        faults.push(fault(0, "has no nodes: a roster is what an inventory begins with".to_owned()));
-    }
-    if faults.is_empty() { Ok(objects.told()) } else { Err(Faults::new(file, faults)) }
-}
-
-fn keep<T: DeserializeOwned>(item: Value, list: &mut Vec<T>) -> Result<(), serde_json::Error> {
-    list.push(serde_json::from_value(item)?);
-    Ok(())
+    Ok(objects.told())
 }
 
 #[derive(Default)]
@@ -101,6 +65,17 @@ struct Objects {
 }
 
 impl Objects {
+    fn keep(&mut self, object: Object) {
+        match object {
+            Object::Node(node) => self.nodes.push(*node),
+            Object::Service(service) => self.services.push(*service),
+            Object::EndpointSlice(slice) => self.slices.push(*slice),
+            Object::Pod(pod) => self.pods.push(*pod),
+            Object::ServiceCidr(block) => self.service_cidrs.push(*block),
+            Object::Namespace(_) => {}
+        }
+    }
+
     fn told(&self) -> FromKubernetes {
         let mut told = FromKubernetes::default();
         self.nodes(&mut told);

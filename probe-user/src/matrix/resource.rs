@@ -1,0 +1,65 @@
+//! Resources as Kubernetes knows them, in YAML or JSON: one, many in a stream, or a list of them.
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    faults::{Fault, Faults},
+    node::{self, Items, Node, Part},
+    reader,
+};
+
+/// One resource, not yet read.
+pub struct Resource<'n> {
+    node: &'n Node,
+    faults: &'n mut Vec<Fault>,
+}
+
+impl Resource<'_> {
+    /// `networking.k8s.io/v1/NetworkPolicy`; empty parts where it does not say.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        let text = |key: &str| self.node.get(key).and_then(Node::text).unwrap_or_default();
+        format!("{}/{}", text("apiVersion"), text("kind"))
+    }
+
+    /// Line of the document on which it starts.
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.node.line
+    }
+
+    /// Reads it as what it is said to be. Keys that the type does not have are faults, as is every value that cannot be
+    /// read.
+    pub fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let before = self.faults.len();
+        let read = reader::read(self.node, self.faults);
+        read.filter(|_| self.faults.len() == before)
+    }
+
+    /// Tells of something else that is wrong with it.
+    pub fn fault(&mut self, path: &str, message: String) {
+        self.faults.push(Fault { line: self.line(), path: path.to_owned(), message });
+    }
+}
+
+/// Hands over each resource of a document; `file` names it in faults.
+///
+/// # Errors
+/// It is no YAML, or what was wrong with the resources.
+pub fn each(text: &str, file: &str, mut take: impl FnMut(Resource<'_>)) -> Result<(), Faults> {
+    let (mut faults, mut found) = (Vec::new(), Vec::new());
+    node::parse_all(text, Items::Below("items"), &mut faults, |part| match part {
+        Part::Document(list) if is_list(&list) => {}
+        Part::Item(resource) | Part::Document(resource) => {
+            take(Resource { node: &resource, faults: &mut found });
+        }
+    });
+    faults.append(&mut found);
+    if faults.is_empty() { Ok(()) } else { Err(Faults::new(file, faults)) }
+}
+
+/// Whether it is nothing but its items.
+pub(super) fn is_list(document: &Node) -> bool {
+    let kind = document.get("kind").and_then(Node::text);
+    kind.is_some_and(|kind| kind.ends_with("List")) && document.get("items").is_some()
+}
