@@ -4,6 +4,7 @@
 //! All traffic goes to loopback or between namespaces that the test made.
 
 pub mod accept;
+pub mod case;
 pub mod dial;
 pub mod documents;
 pub mod exact;
@@ -27,3 +28,4 @@ pub mod stack;
 pub mod table;
 pub mod unseen;
 pub mod usage;
+pub mod worlds;

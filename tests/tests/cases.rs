@@ -6,53 +6,21 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use flowdrift::{
-    flow::Window,
-    judge::{self, Case},
-    matching::{Compiled, Rows},
-    matrix::{self, Faults},
+    judge,
     report::{self, Report, Sources, model::Document},
 };
+use flowdrift_tests::case::{self, CaseFiles};
 
 fn cases() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-    let mut cases: Vec<PathBuf> = fs::read_dir(folder)
-        .expect("the cases are there")
-        .map(|entry| entry.expect("readable").path())
-        .collect();
-    cases.sort();
-    cases
+    case::all("cases")
 }
 
-fn read<T>(case: &Path, file: &str, read: impl Fn(&str, &str) -> Result<T, Faults>) -> Option<T> {
-    let text = fs::read_to_string(case.join(file)).ok()?;
-    Some(read(&text, file).unwrap_or_else(|faults| panic!("{}: {faults}", case.display())))
-}
-
-fn windows(case: &Path) -> Vec<Window> {
-    let text = fs::read_to_string(case.join("windows.yaml")).expect("every case has windows");
-    serde_saphyr::from_str(&text).unwrap_or_else(|fault| panic!("{}: {fault}", case.display()))
-}
-
-fn judged(case: &Path) -> Report {
-    let matrix = read(case, "matrix.yaml", matrix::read_matrix).expect("every case has a matrix");
-    let inventory = read(case, "inventory.yaml", matrix::read_inventory).expect("and an inventory");
-    let nothing = "apiVersion: flowdrift/v1\nkind: FlowMatrix\nmetadata: {name: none}\nrows: []\n";
-    let baseline = read(case, "baseline.yaml", matrix::read_matrix)
-        .unwrap_or_else(|| matrix::read_matrix(nothing, "none").expect("an empty matrix is one"));
-    let exceptions = read(case, "exceptions.yaml", matrix::read_exceptions);
-    let windows = windows(case);
-    let compiled = |matrix| Arc::new(Compiled::new(Rows::new(&[matrix], &inventory)).expect("few classes"));
-    let case = Case {
-        declared: &compiled(matrix),
-        baseline: &compiled(baseline),
-        exceptions: exceptions.as_ref(),
-        windows: &windows,
-        strict: false,
-    };
+fn judged(path: &Path) -> Report {
+    let files = CaseFiles::read(path);
+    let case = files.case();
     let recording = Document { name: None, file: "windows.yaml".into(), sha256: String::new() };
     report::build(&case, judge::judge(&case), Sources { recordings: vec![recording] })
 }

@@ -10,6 +10,7 @@ mod inventory;
 mod live;
 mod matrix;
 mod output;
+mod policy;
 mod record;
 mod recorder;
 mod recordings;
@@ -36,6 +37,7 @@ enum Command {
     Doctor(doctor::Arguments),
     Matrix(matrix::Arguments),
     Inventory(inventory::Arguments),
+    Policy(policy::Arguments),
 }
 
 /// Runs the command that was typed.
@@ -46,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Matrix(arguments) => matrix::run(&arguments),
         Command::Inventory(arguments) => inventory::run(&arguments),
+        Command::Policy(arguments) => policy::run(&arguments),
     };
     let exit = result.unwrap_or_else(|error| {
         eprintln!("flowdrift: error: {error:#}");

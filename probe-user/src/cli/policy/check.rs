@@ -1,0 +1,64 @@
+//! What policies would do with what was observed, whoever made them.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::{Evidence, Exit, documents::Documents};
+use crate::{
+    escape::text,
+    judge::judge,
+    policy::{Proof, language::network_policy::NetworkPolicies, passages, prove},
+    wording::plural,
+};
+
+/// Say what policies would do with what was observed; ends with 1 when they cut what somebody answers for, or let through what
+/// nobody does
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Files, or folders that hold a folder for each cluster
+    #[arg(required = true, value_name = "POLICY")]
+    policies: Vec<PathBuf>,
+    /// The cluster of the policies that lie in no folder of a cluster
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    #[command(flatten)]
+    evidence: Evidence,
+}
+
+/// Reads both, and replays every flow.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
+    let Arguments { policies, cluster, evidence } = arguments;
+    let read = evidence.read()?;
+    let (case, world) = (read.case(), read.world());
+    let policies = Documents { paths: policies, cluster: cluster.as_deref() }.read(&world)?;
+    let judgement = judge(&case);
+    let all = passages(&world, &judgement);
+    let evaluator = NetworkPolicies::new(&world, policies);
+    let proof = prove(&evaluator, &all);
+    say(&proof);
+    Ok(if proof.cut.is_empty() && proof.leaked.is_empty() { Exit::Conforms } else { Exit::Drift })
+}
+
+fn say(proof: &Proof<'_, '_>) {
+    let Proof { allowed, cut, stopped, leaked, beyond, ungoverned, slack } = proof;
+    let lists = [
+        ("pass, and somebody answers for them", allowed, false),
+        ("would be CUT, though somebody answers for them", cut, true),
+        ("would be cut, and nobody answers for them", stopped, false),
+        ("PASS, though nobody answers for them", leaked, true),
+        ("pass, though nobody answers for them: no policy of this kind can cut them", beyond, true),
+        ("are at ends that no policy governs", ungoverned, false),
+    ];
+    for (words, passages, is_listed) in lists {
+        println!("{} {words}", plural(passages.len() as u64, "flow end"));
+        if is_listed {
+            passages.iter().for_each(|passage| println!("  {}", text(&passage.to_string())));
+        }
+    }
+    println!("{} without which as much would pass", plural(slack.len() as u64, "rule"));
+    for rule in slack {
+        let direction = if rule.is_egress { "egress" } else { "ingress" };
+        println!("  {}", text(&format!("{} {direction}[{}]", rule.document, rule.index)));
+    }
+}

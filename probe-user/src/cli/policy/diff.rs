@@ -1,0 +1,61 @@
+//! What changes for what was observed when one generation of policies takes another's place.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::{Evidence, Exit, documents::Documents};
+use crate::{
+    escape::text,
+    judge::judge,
+    policy::{
+        Passage,
+        language::{Decision, Evaluator, network_policy::NetworkPolicies},
+        passages,
+    },
+    wording::plural,
+};
+
+/// Tell which observed flows another generation of policies would cut or let through; ends with 1 when there are any
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The policies that are: a file, or a folder that holds a folder for each cluster
+    old: PathBuf,
+    /// The policies that will be, likewise
+    new: PathBuf,
+    /// The cluster of the policies that lie in no folder of a cluster
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    #[command(flatten)]
+    evidence: Evidence,
+}
+
+/// Reads both, and replays every flow through both.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
+    let Arguments { old, new, cluster, evidence } = arguments;
+    let read = evidence.read()?;
+    let (case, world) = (read.case(), read.world());
+    let generation = |path: &PathBuf| {
+        let paths = std::slice::from_ref(path);
+        let policies = Documents { paths, cluster: cluster.as_deref() }.read(&world)?;
+        anyhow::Ok(NetworkPolicies::new(&world, policies))
+    };
+    let (old, new) = (generation(old)?, generation(new)?);
+    let judgement = judge(&case);
+    let all = passages(&world, &judgement);
+    let passes =
+        |policies: &NetworkPolicies<'_>, passage: &Passage<'_>| policies.decide(passage) != Decision::Denied;
+    let changed: Vec<(&Passage<'_>, bool)> = all
+        .iter()
+        .map(|passage| (passage, passes(&old, passage)))
+        .filter(|(passage, passed)| passes(&new, passage) != *passed)
+        .collect();
+    let lists = [("passed, and will be cut", true), ("was cut, and will pass", false)];
+    for (words, passed) in lists {
+        for (passage, _) in changed.iter().filter(|(_, did)| *did == passed) {
+            println!("{words}: {}", text(&passage.to_string()));
+        }
+    }
+    println!("{} of {} change", plural(changed.len() as u64, "flow end"), all.len());
+    Ok(if changed.is_empty() { Exit::Conforms } else { Exit::Drift })
+}

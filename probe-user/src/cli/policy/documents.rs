@@ -1,0 +1,93 @@
+//! Policies from files and folders, by cluster.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::policy::{
+    World,
+    language::network_policy::{self, Policy},
+};
+
+/// Where policies are, and whose they are.
+pub(super) struct Documents<'a> {
+    /// Files, and folders as they are written here: one below for each cluster.
+    pub(super) paths: &'a [PathBuf],
+    /// The cluster of those that no folder gives to one.
+    pub(super) cluster: Option<&'a str>,
+}
+
+impl Documents<'_> {
+    /// Reads all of them; every fault of every file is told at once.
+    pub(super) fn read(&self, world: &World<'_>) -> Result<BTreeMap<String, Vec<Policy>>> {
+        let (mut clusters, mut faults) = (BTreeMap::<String, Vec<Policy>>::new(), Vec::new());
+        for (cluster, file) in self.files(world)? {
+            let name = file.display().to_string();
+            let text = fs::read_to_string(&file).with_context(|| format!("reading {name}"))?;
+            match network_policy::read(&text, &name) {
+                Ok(policies) => clusters.entry(cluster).or_default().extend(policies),
+                Err(fault) => faults.push(fault.to_string()),
+            }
+        }
+        if faults.is_empty() { Ok(clusters) } else { bail!("{}", faults.join("\n")) }
+    }
+
+    /// Each file with its cluster.
+    fn files(&self, world: &World<'_>) -> Result<Vec<(String, PathBuf)>> {
+        let mut files = Vec::new();
+        for path in self.paths {
+            if !path.is_dir() {
+                files.push((self.cluster_of_rest(world)?, path.clone()));
+                continue;
+            }
+            // What lies beside the clusters' folders are papers, such as the quarantine.
+            for folder in entries(path)?.into_iter().filter(|entry| entry.is_dir()) {
+                let name =
+                    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let of_cluster = world.inventory.clusters.contains_key(&name).then_some(name);
+                let cluster = of_cluster.map_or_else(|| self.cluster_of_rest(world), Ok)?;
+                let mut found = Vec::new();
+                below(&folder, &mut found)?;
+                files.extend(found.into_iter().map(|file| (cluster.clone(), file)));
+            }
+        }
+        Ok(files)
+    }
+
+    fn cluster_of_rest(&self, world: &World<'_>) -> Result<String> {
+        if let Some(cluster) = self.cluster {
+            return Ok(cluster.to_owned());
+        }
+        match world.clusters.keys().collect::<Vec<_>>().as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => bail!("without --kubernetes nobody knows which pods the policies are for"),
+            _ => bail!("which cluster are the policies for? Name it with --cluster"),
+        }
+    }
+}
+
+/// YAML and JSON files, also in folders below.
+fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for path in entries(folder)? {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if path.is_dir() {
+            below(&path, found)?;
+        } else if matches!(ending, Some("yaml" | "yml" | "json")) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let cannot = || format!("reading {}", folder.display());
+    let entries = fs::read_dir(folder).with_context(cannot)?;
+    let mut paths =
+        entries.map(|entry| Ok(entry.with_context(cannot)?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}

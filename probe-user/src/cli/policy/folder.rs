@@ -1,0 +1,140 @@
+//! A folder of policies that nobody's work is lost in: what a person has changed there is never written over.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use super::super::output::Output;
+use crate::policy::language::File;
+
+/// Begins each file; the digest is of all that follows the line.
+const MARK: &str = "# Written by flowdrift, which writes over it only while it is unchanged: sha256 ";
+
+/// The folder.
+pub(super) struct Folder<'a> {
+    at: &'a Path,
+}
+
+/// Whose work a file is.
+enum Hand {
+    /// It is as it was written here.
+    Ours,
+    /// Somebody has changed it, or made it.
+    Theirs,
+}
+
+impl<'a> Folder<'a> {
+    pub(super) fn new(at: &'a Path) -> Self {
+        Self { at }
+    }
+
+    /// Writes the files, and takes away those that it wrote before and that are there no more. Returns what it took away, in
+    /// words.
+    ///
+    /// # Errors
+    /// A file there is somebody's, and nothing is written; or what the file system says.
+    pub(super) fn write(&self, files: &[File]) -> Result<Vec<String>> {
+        let there = self.there()?;
+        let wanted: BTreeSet<PathBuf> = files.iter().map(|file| self.at.join(&file.name)).collect();
+        let mut theirs = Vec::new();
+        let mut stale = Vec::new();
+        for path in &there {
+            match (hand(path)?, wanted.contains(path)) {
+                (Hand::Theirs, true) => theirs.push(path.display().to_string()),
+                (Hand::Ours, false) => stale.push(path),
+                (Hand::Theirs, false) | (Hand::Ours, true) => {}
+            }
+        }
+        if !theirs.is_empty() {
+            bail!(
+                "changed by hand, and not written over: {}; move them away, or write to another folder and compare",
+                theirs.join(", ")
+            );
+        }
+        for file in files {
+            let path = self.at.join(&file.name);
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
+            }
+            let text = format!("{MARK}{}\n{}", digest(&file.text), file.text);
+            Output::open(&path)?.write(|out| out.write_all(text.as_bytes()))?;
+        }
+        for path in &stale {
+            fs::remove_file(path).with_context(|| format!("removing {}", path.display()))?;
+        }
+        let told =
+            |path: &&PathBuf| format!("{} was written before and is needed no more: removed", path.display());
+        Ok(stale.iter().map(told).collect())
+    }
+
+    /// Every file below, in their order.
+    fn there(&self) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.at.to_owned()];
+        while let Some(folder) = folders.pop() {
+            if !folder.exists() {
+                continue;
+            }
+            let cannot = || format!("reading {}", folder.display());
+            for entry in fs::read_dir(&folder).with_context(cannot)? {
+                let entry = entry.with_context(cannot)?;
+                let kind = entry.file_type().with_context(cannot)?;
+                match () {
+                    () if kind.is_dir() => folders.push(entry.path()),
+                    () if kind.is_file() => found.push(entry.path()),
+                    () => {}
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+fn hand(path: &Path) -> Result<Hand> {
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let ours = str::from_utf8(&bytes)
+        .ok()
+        .and_then(|text| text.split_once('\n'))
+        .is_some_and(|(first, rest)| first.strip_prefix(MARK).is_some_and(|written| written == digest(rest)));
+    Ok(if ours { Hand::Ours } else { Hand::Theirs })
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, text: &str) -> File {
+        File { name: name.to_owned(), text: text.to_owned() }
+    }
+
+    #[test]
+    fn what_a_person_changed_stays_and_what_is_needed_no_more_goes() -> Result<()> {
+        let at = std::env::temp_dir().join(format!("flowdrift-folder-{}", std::process::id()));
+        let folder = Folder::new(&at);
+        folder.write(&[file("run/a.yaml", "one\n"), file("run/b.yaml", "two\n")])?;
+        fs::write(at.join("run/mine.yaml"), "mine\n")?;
+        let told = folder.write(&[file("run/a.yaml", "three\n")])?;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(!at.join("run/b.yaml").exists());
+        assert!(fs::read_to_string(at.join("run/a.yaml"))?.ends_with("\nthree\n"));
+        let changed = fs::read_to_string(at.join("run/a.yaml"))?.replace("three", "four");
+        fs::write(at.join("run/a.yaml"), &changed)?;
+        let refused = folder.write(&[file("run/a.yaml", "five\n"), file("run/c.yaml", "six\n")]);
+        assert!(refused.is_err_and(|error| error.to_string().contains("run/a.yaml")));
+        assert_eq!(fs::read_to_string(at.join("run/a.yaml"))?, changed);
+        assert!(!at.join("run/c.yaml").exists(), "nothing of it is written");
+        assert_eq!(fs::read_to_string(at.join("run/mine.yaml"))?, "mine\n");
+        fs::remove_dir_all(&at)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! Makes policies of recordings.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use super::{Dial, Evidence, Exit, Format, folder::Folder};
+use crate::{
+    escape::text,
+    judge::judge,
+    matrix,
+    policy::{
+        Include, Passage, Policies, Settings, gather,
+        language::{File, network_policy},
+        papers,
+    },
+    wording::plural,
+};
+
+#[derive(Debug, clap::Args)]
+// Whether it was asked for is told by this one: clap does not look into groups of groups.
+#[group(id = "generate", args = ["output"])]
+pub(super) struct Generate {
+    #[command(flatten)]
+    evidence: Evidence,
+    /// The language
+    #[arg(long, value_enum, default_value_t = Format::NetworkPolicy)]
+    format: Format,
+    /// How wide rules may be
+    #[arg(long, value_enum, default_value_t)]
+    tightness: Dial,
+    /// What becomes a rule beside what was declared and observed
+    #[arg(long, value_enum, value_name = "WHAT")]
+    include: Vec<Also>,
+    /// Make rules also of clusters that were not watched whole, though what nobody saw would be cut off
+    #[arg(long)]
+    accept_incomplete: bool,
+    /// The folder where the policies go
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Also {
+    /// What was observed and nobody declared; each rule is marked
+    Observed,
+}
+
+/// Reads, judges, makes rules and writes them.
+pub(super) fn run(arguments: &Generate) -> Result<Exit> {
+    let Generate { evidence, format, tightness, include, accept_incomplete, output } = arguments;
+    let read = evidence.read()?;
+    let (case, world) = (read.case(), read.world());
+    let judgement = judge(&case);
+    let settings = Settings {
+        tightness: (*tightness).into(),
+        include: Include { observed: include.contains(&Also::Observed) },
+        accept_incomplete: *accept_incomplete,
+    };
+    let policies = gather(&world, &case, &judgement, &settings);
+    let written = match format {
+        Format::NetworkPolicy => network_policy::write(&world, &policies).context("writing the policies")?,
+    };
+    let papers = [
+        ("quarantine.yaml", papers::quarantine(&world, &case, &judgement, &policies)),
+        ("removal-candidates.yaml", papers::removal_candidates(&case, &judgement)),
+    ];
+    let mut files = written.files;
+    for (name, matrix) in papers.into_iter().filter(|(_, matrix)| !matrix.rows.is_empty()) {
+        let text = matrix::write::yaml(&matrix).with_context(|| format!("writing {name}"))?;
+        files.push(File { name: name.to_owned(), text });
+    }
+    let told = Folder::new(output).write(&files)?;
+    for warning in written.warnings.iter().chain(&told) {
+        eprintln!("flowdrift: warning: {}", text(warning));
+    }
+    println!("{} in {}", plural(files.len() as u64, "file"), output.display());
+    Ok(say(&policies))
+}
+
+/// Tells what became no rule, and how that ends.
+fn say(policies: &Policies<'_>) -> Exit {
+    let connections =
+        |passages: &[Passage<'_>]| passages.iter().map(|passage| passage.connections).sum::<u64>();
+    if !policies.quarantine.is_empty() {
+        let (sides, count) = (policies.quarantine.len() as u64, connections(&policies.quarantine));
+        println!(
+            "{} with {} became no rule: nobody declared them",
+            plural(sides, "flow end"),
+            plural(count, "connection")
+        );
+    }
+    for passage in &policies.unseparated {
+        println!("{} passes all the same: nothing tells it from what may", text(&passage.to_string()));
+    }
+    for withheld in &policies.withheld {
+        let gaps: Vec<String> = withheld.gaps.iter().map(ToString::to_string).collect();
+        let cluster = &withheld.cluster;
+        println!(
+            "{}",
+            text(&format!("no policy for {cluster}: it was not watched whole ({})", gaps.join("; ")))
+        );
+    }
+    if policies.withheld.is_empty() { Exit::Conforms } else { Exit::Inconclusive }
+}

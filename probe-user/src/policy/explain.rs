@@ -1,0 +1,66 @@
+//! What a rule rests on, in a reviewer's words.
+
+use super::{
+    passage::Standing,
+    rule::{Evidence, Flow, Rule},
+};
+use crate::wording::{moment, plural};
+
+/// More names than this are not listed.
+const LISTED: usize = 6;
+
+/// A line that says what passes, and one that says on what it rests.
+#[must_use]
+pub(super) fn rule(rule: &Rule) -> [String; 2] {
+    let Rule { flow: Flow { peer, ports }, evidence } = rule;
+    [format!("{peer} {ports}: {}", grounds(evidence)), sightings(evidence)]
+}
+
+/// By what right.
+fn grounds(evidence: &Evidence) -> String {
+    let Evidence { standings, rows, exceptions, .. } = evidence;
+    let mut parts = Vec::new();
+    let words = |standing: &Standing| match standing {
+        Standing::Declared => format!("declared by {}", some(rows)),
+        Standing::Baseline => format!("of the baseline, {}", some(rows)),
+        Standing::Exempt => format!("excepted by {}", some(exceptions)),
+        Standing::OutOfScope => "NOT DECLARED: the matrix does not speak of it; observed".to_owned(),
+        Standing::Undeclared => "NOT DECLARED: observed, and nothing allows it".to_owned(),
+    };
+    parts.extend(standings.iter().map(words));
+    if standings.is_empty() {
+        parts.push(format!("declared by {}, and never observed", some(rows)));
+    }
+    parts.join("; ")
+}
+
+/// How often, when, and by whom.
+fn sightings(evidence: &Evidence) -> String {
+    let Evidence { connections, addresses, dialled, groups, processes, seen, .. } = evidence;
+    let mut words = plural(*connections, "connection");
+    if let Some((first, last)) = seen {
+        words += &format!(", {} to {}", moment(*first), moment(*last));
+    }
+    if addresses.len() > 1 {
+        words += &format!(", {} addresses", addresses.len());
+    }
+    if !dialled.is_empty() {
+        let dialled =
+            dialled.iter().map(|(address, port)| std::net::SocketAddr::new(*address, *port).to_string());
+        words += &format!(", dialled as {}", some(dialled));
+    }
+    if !groups.is_empty() {
+        words += &format!(", in {}", some(groups));
+    }
+    if !processes.is_empty() {
+        words += &format!(", by {}", some(processes));
+    }
+    words
+}
+
+/// Names, and how many more there are.
+fn some(names: impl IntoIterator<Item = impl ToString>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    let listed = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > LISTED { format!("{listed} and {} more", names.len() - LISTED) } else { listed }
+}

@@ -1,0 +1,127 @@
+//! What an enforcer of network policies does.
+
+use std::collections::BTreeMap;
+
+use super::read::{Number, Peer, Policy, Port, Rule};
+use crate::{
+    policy::{
+        language::{Decision, Evaluator, RuleId},
+        passage::Passage,
+        world::{Party, World},
+    },
+    workload::{Labels, Pod},
+};
+
+/// The policies of some clusters.
+pub struct NetworkPolicies<'a> {
+    world: &'a World<'a>,
+    clusters: BTreeMap<String, Vec<Policy>>,
+}
+
+impl<'a> NetworkPolicies<'a> {
+    /// These policies, by cluster.
+    #[must_use]
+    pub fn new(world: &'a World<'a>, clusters: BTreeMap<String, Vec<Policy>>) -> Self {
+        Self { world, clusters }
+    }
+
+    fn holds(&self, cluster: &str, policy: &Policy, rule: &Rule, passage: &Passage<'_>) -> bool {
+        let is_one = |peer: &Peer| self.is_peer((cluster, policy), peer, passage);
+        let is_peer = rule.peers.as_ref().is_none_or(|peers| peers.iter().any(is_one));
+        let is_port = rule.ports.as_ref().is_none_or(|ports| ports.iter().any(|port| is_port(port, passage)));
+        is_peer && is_port
+    }
+
+    fn is_peer(&self, (home, policy): (&str, &Policy), peer: &Peer, passage: &Passage<'_>) -> bool {
+        match peer {
+            Peer::Block { block, except } => {
+                let address = passage.peer.address();
+                block.contains(&address) && !except.iter().any(|except| except.contains(&address))
+            }
+            Peer::Pods { namespaces, pods } => {
+                // Selectors speak of this cluster's pods; one with its node's network is the node to them.
+                let Party::Pod { cluster, pod, .. } = passage.peer else { return false };
+                let namespace = &pod.workload.namespace;
+                let is_in = match namespaces {
+                    None => *namespace == policy.namespace,
+                    Some(selector) => {
+                        self.labels(home, namespace).is_some_and(|labels| selector.selects(labels))
+                    }
+                };
+                cluster == home && is_in && pods.selects(&pod.labels)
+            }
+        }
+    }
+
+    fn labels(&self, cluster: &str, namespace: &str) -> Option<&'a Labels> {
+        self.world.clusters.get(cluster)?.namespaces.get(namespace)
+    }
+}
+
+impl Evaluator for NetworkPolicies<'_> {
+    fn decide(&self, passage: &Passage<'_>) -> Decision {
+        let Party::Pod { cluster, pod, .. } = passage.party else { return Decision::NotGoverned };
+        let Some(policies) = self.clusters.get(cluster) else { return Decision::NotGoverned };
+        let selects = |policy: &&Policy| {
+            policy.namespace == pod.workload.namespace
+                && policy.selector.selects(&pod.labels)
+                && rules(policy, passage.is_egress).is_some()
+        };
+        let mut governing = policies.iter().filter(selects).peekable();
+        if governing.peek().is_none() {
+            return Decision::NotGoverned;
+        }
+        let mut by = Vec::new();
+        for policy in governing {
+            let rules = rules(policy, passage.is_egress).unwrap_or_default().iter().enumerate();
+            let holding = rules.filter(|(_, rule)| self.holds(cluster, policy, rule, passage));
+            by.extend(holding.map(|(index, _)| id((cluster, policy), passage.is_egress, index)));
+        }
+        match by.is_empty() {
+            false => Decision::Allowed(by),
+            true if is_own_node(pod, cluster, &passage.peer) => Decision::BeyondPolicies,
+            true => Decision::Denied,
+        }
+    }
+
+    fn rules(&self) -> Vec<RuleId> {
+        let of = |(cluster, policy): (&str, &Policy), is_egress| {
+            let count = rules(policy, is_egress).map_or(0, <[Rule]>::len);
+            (0..count).map(|index| id((cluster, policy), is_egress, index)).collect::<Vec<_>>()
+        };
+        let all = self.clusters.iter();
+        let all =
+            all.flat_map(|(cluster, policies)| policies.iter().map(move |policy| (cluster.as_str(), policy)));
+        all.flat_map(|policy| [of(policy, false), of(policy, true)].concat()).collect()
+    }
+}
+
+fn rules(policy: &Policy, is_egress: bool) -> Option<&[Rule]> {
+    if is_egress { policy.egress.as_deref() } else { policy.ingress.as_deref() }
+}
+
+fn id((cluster, policy): (&str, &Policy), is_egress: bool, index: usize) -> RuleId {
+    RuleId { document: format!("{cluster}/{}/{}", policy.namespace, policy.name), is_egress, index }
+}
+
+/// "Traffic to and from the node where a Pod is running is always allowed."
+fn is_own_node(pod: &Pod, cluster: &str, peer: &Party<'_>) -> bool {
+    let Party::Node { cluster: of, node, .. } = peer else { return false };
+    *of == cluster && pod.node.as_deref() == Some(*node)
+}
+
+/// A named port is what the server's pod calls so.
+fn is_port(port: &Port, passage: &Passage<'_>) -> bool {
+    let server = if passage.is_egress { &passage.peer } else { &passage.party };
+    port.protocol == passage.protocol
+        && match &port.number {
+            Number::Any => true,
+            Number::Range(first, last) => (*first..=*last).contains(&passage.port),
+            Number::Name(name) => match server {
+                Party::Pod { pod, .. } => {
+                    pod.ports.get(&(name.clone(), passage.protocol)) == Some(&passage.port)
+                }
+                _ => false,
+            },
+        }
+}

@@ -1,0 +1,301 @@
+//! Network policies that somebody wrote.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use k8s_openapi::{
+    api::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort},
+    apimachinery::pkg::{
+        apis::meta::v1::{LabelSelector, LabelSelectorRequirement},
+        util::intstr::IntOrString,
+    },
+};
+
+use crate::{
+    event::Protocol,
+    matrix::{
+        Faults,
+        resource::{self, Resource},
+    },
+};
+
+/// A policy as it is meant; every value is valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Its namespace; `default` where it names none, as for `kubectl apply`.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its pods.
+    pub selector: Selector,
+    /// Rules for who reaches them; `None` where it says nothing of that.
+    pub ingress: Option<Vec<Rule>>,
+    /// Rules for what they reach, likewise.
+    pub egress: Option<Vec<Rule>>,
+}
+
+/// A rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Who is at the other end; `None` is anybody.
+    pub peers: Option<Vec<Peer>>,
+    /// The server's ports; `None` are all.
+    pub ports: Option<Vec<Port>>,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Whoever has an address of the block and of none of the exceptions.
+    Block {
+        /// The block.
+        block: IpNet,
+        /// The exceptions.
+        except: Vec<IpNet>,
+    },
+    /// Pods.
+    Pods {
+        /// Their namespaces; `None` is the policy's own.
+        namespaces: Option<Selector>,
+        /// Which of the pods there.
+        pods: Selector,
+    },
+}
+
+/// Which port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// The transport.
+    pub protocol: Protocol,
+    /// The number.
+    pub number: Number,
+}
+
+/// A port's number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// All of them.
+    Any,
+    /// From the first to the last.
+    Range(u16, u16),
+    /// What the server's pod calls so.
+    Name(String),
+}
+
+/// A label selector (meta/v1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selector {
+    requirements: Vec<(String, Requirement)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Requirement {
+    In(Vec<String>),
+    NotIn(Vec<String>),
+    Exists,
+    DoesNotExist,
+}
+
+impl Selector {
+    /// Whether it selects what has these labels. One without requirements selects everything.
+    #[must_use]
+    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.requirements.iter().all(|(key, requirement)| {
+            let value = labels.get(key);
+            match requirement {
+                Requirement::In(values) => value.is_some_and(|value| values.contains(value)),
+                // What has no such label is not in the set, either.
+                Requirement::NotIn(values) => value.is_none_or(|value| !values.contains(value)),
+                Requirement::Exists => value.is_some(),
+                Requirement::DoesNotExist => value.is_none(),
+            }
+        })
+    }
+}
+
+/// Reads the policies of a document; `file` names it in faults.
+///
+/// # Errors
+/// What is wrong with it: keys that the API does not have, and values that the API server would refuse.
+pub fn read(text: &str, file: &str) -> Result<Vec<Policy>, Faults> {
+    let mut policies = Vec::new();
+    resource::each(text, file, |mut resource| match resource.kind().as_str() {
+        "networking.k8s.io/v1/NetworkPolicy" => {
+            if let Some(written) = resource.read::<NetworkPolicy>() {
+                policies.push(Reader { resource: &mut resource }.policy(written));
+            }
+        }
+        other => {
+            let message = format!("found `{other}`, expected networking.k8s.io/v1/NetworkPolicy");
+            resource.fault("kind", message);
+        }
+    })?;
+    Ok(policies)
+}
+
+/// Peers and ports of a rule in either direction.
+type WrittenRule = (Option<Vec<NetworkPolicyPeer>>, Option<Vec<NetworkPolicyPort>>);
+
+/// Notes what is wrong and goes on: what it makes then is thrown away.
+struct Reader<'a, 'n> {
+    resource: &'a mut Resource<'n>,
+}
+
+impl Reader<'_, '_> {
+    fn policy(&mut self, written: NetworkPolicy) -> Policy {
+        let NetworkPolicy { metadata, spec } = written;
+        let spec = spec.unwrap_or_default();
+        let name = metadata.name.unwrap_or_default();
+        if name.is_empty() {
+            self.resource.fault("metadata.name", "found no name".to_owned());
+        }
+        let types = spec.policy_types.unwrap_or_else(|| {
+            // So the API server completes it: always ingress, and egress where it has rules for it.
+            let egress = spec.egress.as_ref().filter(|rules| !rules.is_empty()).map(|_| "Egress".to_owned());
+            ["Ingress".to_owned()].into_iter().chain(egress).collect()
+        });
+        for (index, kind) in
+            types.iter().enumerate().filter(|(_, kind)| !["Ingress", "Egress"].contains(&kind.as_str()))
+        {
+            let message = format!("found `{kind}`, expected Ingress or Egress");
+            self.resource.fault(&format!("spec.policyTypes[{index}]"), message);
+        }
+        let is_for = |kind: &str| types.iter().any(|one| one == kind);
+        let ingress = spec.ingress.unwrap_or_default().into_iter().map(|rule| (rule.from, rule.ports));
+        let ingress = self.rules("spec.ingress", "from", ingress.collect());
+        let egress = spec.egress.unwrap_or_default().into_iter().map(|rule| (rule.to, rule.ports));
+        let egress = self.rules("spec.egress", "to", egress.collect());
+        Policy {
+            namespace: metadata.namespace.unwrap_or_else(|| "default".to_owned()),
+            name,
+            selector: self.selector("spec.podSelector", spec.pod_selector.unwrap_or_default()),
+            ingress: is_for("Ingress").then_some(ingress),
+            egress: is_for("Egress").then_some(egress),
+        }
+    }
+
+    fn rules(&mut self, path: &str, peers_key: &str, rules: Vec<WrittenRule>) -> Vec<Rule> {
+        let numbered = rules.into_iter().enumerate();
+        let rule = |(index, (peers, ports)): (usize, WrittenRule)| {
+            // An empty list is as none: everybody, every port.
+            let peers = peers.filter(|peers| !peers.is_empty()).map(|peers| {
+                let at = |place| format!("{path}[{index}].{peers_key}[{place}]");
+                peers
+                    .into_iter()
+                    .enumerate()
+                    .filter_map(|(place, peer)| self.peer(&at(place), peer))
+                    .collect()
+            });
+            let ports = ports.filter(|ports| !ports.is_empty()).map(|ports| {
+                let at = |place| format!("{path}[{index}].ports[{place}]");
+                ports
+                    .into_iter()
+                    .enumerate()
+                    .filter_map(|(place, port)| self.port(&at(place), port))
+                    .collect()
+            });
+            Rule { peers, ports }
+        };
+        numbered.map(rule).collect()
+    }
+
+    fn peer(&mut self, path: &str, peer: NetworkPolicyPeer) -> Option<Peer> {
+        let NetworkPolicyPeer { ip_block, namespace_selector, pod_selector } = peer;
+        match (ip_block, namespace_selector, pod_selector) {
+            (Some(block), None, None) => self.block(&format!("{path}.ipBlock"), block),
+            (Some(_), ..) => {
+                self.resource.fault(path, "found ipBlock beside a selector, expected one of them".to_owned());
+                None
+            }
+            (None, None, None) => {
+                let message =
+                    "found an empty peer, expected ipBlock, namespaceSelector or podSelector".to_owned();
+                self.resource.fault(path, message);
+                None
+            }
+            (None, namespaces, pods) => Some(Peer::Pods {
+                namespaces: namespaces.map(|one| self.selector(&format!("{path}.namespaceSelector"), one)),
+                pods: self.selector(&format!("{path}.podSelector"), pods.unwrap_or_default()),
+            }),
+        }
+    }
+
+    fn block(&mut self, path: &str, block: IPBlock) -> Option<Peer> {
+        let IPBlock { cidr, except } = block;
+        let mut net = |path: &str, text: &str| {
+            let found = text.parse::<IpNet>().ok();
+            if found.is_none() {
+                self.resource.fault(path, format!("found `{text}`, expected a block such as 192.0.2.0/24"));
+            }
+            found
+        };
+        let block = net(&format!("{path}.cidr"), &cidr);
+        let numbered = except.unwrap_or_default().into_iter().enumerate();
+        let except: Vec<IpNet> =
+            numbered.filter_map(|(index, text)| net(&format!("{path}.except[{index}]"), &text)).collect();
+        let block = block?;
+        for stranger in except.iter().filter(|except| !block.contains(*except) || block == **except) {
+            let message = format!("found the exception {stranger}, expected a part of {block}");
+            self.resource.fault(&format!("{path}.except"), message);
+        }
+        Some(Peer::Block { block, except })
+    }
+
+    fn port(&mut self, path: &str, port: NetworkPolicyPort) -> Option<Port> {
+        let NetworkPolicyPort { protocol, port, end_port } = port;
+        let protocol = match protocol.as_deref() {
+            None | Some("TCP") => Protocol::Tcp,
+            Some("UDP") => Protocol::Udp,
+            Some("SCTP") => Protocol::Sctp,
+            Some(other) => {
+                self.resource.fault(path, format!("found the protocol `{other}`, expected TCP, UDP or SCTP"));
+                return None;
+            }
+        };
+        let number = |value: i32| u16::try_from(value).ok().filter(|port| *port > 0);
+        let found = match (port, end_port) {
+            (None, None) => Some(Number::Any),
+            (Some(IntOrString::String(name)), None) => Some(Number::Name(name)),
+            (Some(IntOrString::Int(first)), last) => {
+                let range = number(first).zip(number(last.unwrap_or(first)));
+                range.filter(|(first, last)| first <= last).map(|(first, last)| Number::Range(first, last))
+            }
+            (None | Some(IntOrString::String(_)), Some(_)) => None,
+        };
+        if found.is_none() {
+            let message =
+                "expected a port from 1 to 65535, with endPort none that is lower, or a name without endPort";
+            self.resource.fault(path, message.to_owned());
+        }
+        Some(Port { protocol, number: found? })
+    }
+
+    fn selector(&mut self, path: &str, selector: LabelSelector) -> Selector {
+        let LabelSelector { match_labels, match_expressions } = selector;
+        let equal = match_labels
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(key, value)| (key, Requirement::In(vec![value])));
+        let mut requirements: Vec<(String, Requirement)> = equal.collect();
+        for (index, expression) in match_expressions.unwrap_or_default().into_iter().enumerate() {
+            let LabelSelectorRequirement { key, operator, values } = expression;
+            let values = values.unwrap_or_default();
+            let requirement = match (operator.as_str(), values.is_empty()) {
+                ("In", false) => Requirement::In(values),
+                ("NotIn", false) => Requirement::NotIn(values),
+                ("Exists", true) => Requirement::Exists,
+                ("DoesNotExist", true) => Requirement::DoesNotExist,
+                _ => {
+                    let message = format!(
+                        "found `{operator}` with {} values, expected In or NotIn with some, or Exists or DoesNotExist with none",
+                        values.len()
+                    );
+                    self.resource.fault(&format!("{path}.matchExpressions[{index}]"), message);
+                    continue;
+                }
+            };
+            requirements.push((key, requirement));
+        }
+        Selector { requirements }
+    }
+}

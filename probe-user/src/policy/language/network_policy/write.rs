@@ -1,0 +1,230 @@
+//! Rules as network policies: one for each workload.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use k8s_openapi::{
+    api::networking::v1::{IPBlock, NetworkPolicyPeer},
+    apimachinery::pkg::apis::meta::v1::LabelSelector,
+};
+use serde::Serialize;
+use serde_saphyr::SerializeError;
+
+use crate::{
+    event::Protocol,
+    policy::{
+        explain,
+        gather::{Policies, SubjectPolicy},
+        language::{File, Written, component, yaml::Yaml},
+        rule::{Peer, PortRange, Rule},
+        world::{Subject, World},
+    },
+    wording::plural,
+    workload::{ClusterObjects, Workload},
+};
+
+/// Writes them.
+///
+/// # Errors
+/// What the writer of YAML says.
+pub fn write(world: &World<'_>, policies: &Policies<'_>) -> Result<Written, SerializeError> {
+    let mut written = Written::default();
+    for policy in &policies.subjects {
+        let Subject::Workload { cluster, workload } = &policy.subject else {
+            written.warnings.push(ungovernable(policy));
+            continue;
+        };
+        let Some(objects) = world.clusters.get(cluster) else { continue };
+        match (Writer { objects, cluster, workload, policy }).file()? {
+            Ok(file) => written.files.push(file),
+            Err(warning) => written.warnings.push(warning),
+        }
+    }
+    Ok(written)
+}
+
+fn ungovernable(policy: &SubjectPolicy) -> String {
+    let SubjectPolicy { subject, ingress, egress } = policy;
+    let rules = plural(ingress.iter().chain(egress).flatten().count() as u64, "rule");
+    let why = match subject {
+        Subject::Guest { .. } => "no cluster's objects tell whose address it is",
+        _ => "it has its node's network, which a NetworkPolicy does not govern",
+    };
+    format!("{subject}: {why}; {rules} of it in no file here")
+}
+
+struct Writer<'a> {
+    objects: &'a ClusterObjects,
+    cluster: &'a str,
+    workload: &'a Workload,
+    policy: &'a SubjectPolicy,
+}
+
+/// In the order in which people write it.
+#[derive(Serialize)]
+struct Metadata<'a> {
+    name: &'a str,
+    namespace: &'a str,
+    labels: BTreeMap<&'a str, &'a str>,
+}
+
+/// Likewise: first who, then which port.
+#[derive(Serialize)]
+struct IngressRule {
+    from: Vec<NetworkPolicyPeer>,
+    ports: Vec<Port>,
+}
+
+/// Likewise.
+#[derive(Serialize)]
+struct EgressRule {
+    to: Vec<NetworkPolicyPeer>,
+    ports: Vec<Port>,
+}
+
+/// Likewise.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Port {
+    protocol: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_port: Option<u16>,
+}
+
+impl Writer<'_> {
+    /// The document, or why there is none.
+    fn file(&self) -> Result<Result<File, String>, SerializeError> {
+        let Self { objects, cluster, workload, policy } = self;
+        let (labels, also) = objects.selector(workload);
+        if labels.is_empty() {
+            return Ok(Err(format!(
+                "{}: its pods have no label that stays and that all of them have: nothing selects them",
+                policy.subject
+            )));
+        }
+        if !also.is_empty() {
+            let others: Vec<String> = also.iter().map(ToString::to_string).collect();
+            return Ok(Err(format!(
+                "{}: the labels of its pods are also those of {}, who would be cut off with it: no policy is written",
+                policy.subject,
+                others.join(", ")
+            )));
+        }
+        let mut yaml = Yaml::default();
+        let Workload { namespace, kind, name } = workload;
+        yaml.comment(0, &format!("{kind} {workload} of the cluster {cluster}"));
+        yaml.line(0, "apiVersion: networking.k8s.io/v1");
+        yaml.line(0, "kind: NetworkPolicy");
+        let resource = resource_name(&format!("{}-{name}", kind.to_lowercase()));
+        let metadata = Metadata {
+            name: &resource,
+            namespace,
+            labels: [("app.kubernetes.io/managed-by", "flowdrift")].into(),
+        };
+        yaml.entry(0, "metadata", &metadata)?;
+        yaml.line(0, "spec:");
+        yaml.entry(2, "podSelector", &selector(&labels))?;
+        let directions = [("ingress", "Ingress", &policy.ingress), ("egress", "Egress", &policy.egress)];
+        let types: Vec<&str> =
+            directions.iter().filter(|(.., rules)| rules.is_some()).map(|(_, name, _)| *name).collect();
+        yaml.entry(2, "policyTypes", &types)?;
+        for (key, _, rules) in directions {
+            match rules.as_deref() {
+                None => {}
+                Some([]) => yaml.line(2, &format!("{key}: []")),
+                Some(rules) => {
+                    yaml.line(2, &format!("{key}:"));
+                    rules.iter().try_for_each(|rule| self.rule(&mut yaml, key, rule))?;
+                }
+            }
+        }
+        let name = format!("{}/{}/{resource}.yaml", component(cluster), component(namespace));
+        Ok(Ok(File { name, text: yaml.into_text() }))
+    }
+
+    fn rule(&self, yaml: &mut Yaml, key: &str, rule: &Rule) -> Result<(), SerializeError> {
+        for words in explain::rule(rule) {
+            yaml.comment(4, &words);
+        }
+        if let Peer::Endpoint { hosts, .. } = &rule.flow.peer
+            && !hosts.is_empty()
+        {
+            let hosts = hosts.join(", ");
+            yaml.comment(
+                4,
+                &format!("a NetworkPolicy knows no names: {hosts} is written as the inventory's addresses"),
+            );
+        }
+        if let Peer::Workload(workload) = &rule.flow.peer {
+            let (labels, also) = self.objects.selector(workload);
+            if labels.is_empty() {
+                yaml.comment(4, "its pods have no label that stays: these are the addresses that they had");
+            } else if !also.is_empty() {
+                let also: Vec<String> = also.iter().map(ToString::to_string).collect();
+                yaml.comment(4, &format!("its labels are also those of {}", also.join(", ")));
+            }
+        }
+        let Some(port) = port(&rule.flow.ports) else {
+            yaml.comment(4, "a NetworkPolicy knows no ICMP: this is not written");
+            return Ok(());
+        };
+        let (peers, ports) = (self.peers(rule), vec![port]);
+        if key == "ingress" {
+            yaml.item(4, &IngressRule { from: peers, ports })
+        } else {
+            yaml.item(4, &EgressRule { to: peers, ports })
+        }
+    }
+
+    fn peers(&self, rule: &Rule) -> Vec<NetworkPolicyPeer> {
+        let block = |block: &IpNet| NetworkPolicyPeer {
+            ip_block: Some(IPBlock { cidr: block.to_string(), except: None }),
+            ..NetworkPolicyPeer::default()
+        };
+        let Peer::Workload(workload) = &rule.flow.peer else {
+            return rule.flow.peer.blocks().iter().map(block).collect();
+        };
+        let (labels, _) = self.objects.selector(workload);
+        if labels.is_empty() {
+            // A selector without labels would be that of every pod.
+            return rule.evidence.addresses.iter().map(|address| block(&IpNet::from(*address))).collect();
+        }
+        let is_neighbour = workload.namespace == self.workload.namespace;
+        let namespace = [("kubernetes.io/metadata.name".to_owned(), workload.namespace.clone())].into();
+        vec![NetworkPolicyPeer {
+            pod_selector: Some(selector(&labels)),
+            namespace_selector: (!is_neighbour).then(|| selector(&namespace)),
+            ..NetworkPolicyPeer::default()
+        }]
+    }
+}
+
+fn selector(labels: &BTreeMap<String, String>) -> LabelSelector {
+    LabelSelector { match_labels: Some(labels.clone()), match_expressions: None }
+}
+
+/// Nothing of a transport that the language does not know.
+fn port(ports: &PortRange) -> Option<Port> {
+    let PortRange { protocol, first, last } = *ports;
+    let protocol = match protocol {
+        Protocol::Udp => "UDP",
+        Protocol::Sctp => "SCTP",
+        Protocol::Tcp => "TCP",
+        Protocol::Icmp => return None,
+    };
+    let is_any = (first, last) == (0, u16::MAX);
+    let end_port = (!is_any && last > first).then_some(last);
+    Some(Port { protocol, port: (!is_any).then_some(first), end_port })
+}
+
+/// RFC 1123 as the API asks for it (DNS subdomain): lower case, up to 253 letters, digits, `-` and `.`.
+fn resource_name(name: &str) -> String {
+    let name: String = name
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || ".-".contains(letter) { letter } else { '-' })
+        .collect();
+    let name = name.to_ascii_lowercase();
+    name.chars().take(253).collect::<String>().trim_matches(['-', '.']).to_owned()
+}

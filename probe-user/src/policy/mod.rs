@@ -1,0 +1,22 @@
+//! The tightest policy that lets through what was declared and observed, in the language that a cluster enforces.
+//!
+//! One way again: the judgement's observations become passages at the places where a network enforces (`passage`), who
+//! stands at their ends is told by the clusters' own objects (`world`), and what may pass becomes rules in nobody's language
+//! (`gather`, `rule`), as wide as the user's dial says (`generalise`). No I/O, no clock; the same input gives the same rules.
+
+mod explain;
+mod gather;
+mod generalise;
+pub mod language;
+pub mod papers;
+mod passage;
+mod proof;
+mod rule;
+mod world;
+
+pub use gather::{Include, Policies, Settings, SubjectPolicy, Withheld, gather};
+pub use generalise::Tightness;
+pub use passage::{Passage, Standing, passages};
+pub use proof::{Proof, prove};
+pub use rule::{Evidence, Flow as PolicyFlow, Peer, PortRange, RowRef, Rule};
+pub use world::{Party, Subject, World};

@@ -1,0 +1,167 @@
+//! What is let through, in nobody's language, and on what that rests.
+
+use std::{collections::BTreeSet, fmt, net::IpAddr};
+
+use ipnet::IpNet;
+
+use super::passage::Standing;
+use crate::{event::Protocol, matrix::EndpointName, workload::Workload};
+
+/// Who is at the other end of what a rule lets through.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Peer {
+    /// All pods of a workload of the same cluster.
+    Workload(Workload),
+    /// An endpoint of the inventory, or what of it the rows declare.
+    Endpoint {
+        /// Its name.
+        name: EndpointName,
+        /// Its host names.
+        hosts: Vec<String>,
+        /// Its blocks, sorted.
+        blocks: Vec<IpNet>,
+    },
+    /// Blocks that the inventory gives to something that is no endpoint, such as a cluster's nodes, sorted.
+    Blocks {
+        /// What they are.
+        name: String,
+        /// The blocks.
+        blocks: Vec<IpNet>,
+    },
+    /// Exactly this address.
+    Address(IpAddr),
+}
+
+impl Peer {
+    /// Its blocks; none where it is known by something else.
+    #[must_use]
+    pub fn blocks(&self) -> Vec<IpNet> {
+        match self {
+            Self::Workload(_) => Vec::new(),
+            Self::Endpoint { blocks, .. } | Self::Blocks { blocks, .. } => blocks.clone(),
+            Self::Address(address) => vec![IpNet::from(*address)],
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workload(workload) => workload.fmt(formatter),
+            Self::Endpoint { name, .. } => name.fmt(formatter),
+            Self::Blocks { name, .. } => formatter.write_str(name),
+            Self::Address(address) => address.fmt(formatter),
+        }
+    }
+}
+
+/// Ports of the server, host byte order; 0 to 65535 are all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortRange {
+    /// The transport.
+    pub protocol: Protocol,
+    /// The lowest.
+    pub first: u16,
+    /// The highest.
+    pub last: u16,
+}
+
+impl PortRange {
+    /// Whether it holds a port.
+    #[must_use]
+    pub fn holds(&self, protocol: Protocol, port: u16) -> bool {
+        self.protocol == protocol && (self.first..=self.last).contains(&port)
+    }
+}
+
+/// `443/tcp`, `1024-2048/tcp`, `any/udp`.
+impl fmt::Display for PortRange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol, first, last } = self;
+        match (*first, *last) {
+            (0, u16::MAX) => write!(formatter, "any/{protocol}"),
+            (first, last) if first == last => write!(formatter, "{first}/{protocol}"),
+            (first, last) => write!(formatter, "{first}-{last}/{protocol}"),
+        }
+    }
+}
+
+/// What is let through.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Flow {
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// The server's ports.
+    pub ports: PortRange,
+}
+
+/// A row of a matrix, and where somebody wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowRef {
+    /// Its id.
+    pub id: String,
+    /// The document.
+    pub file: String,
+    /// The line.
+    pub line: u32,
+}
+
+/// `id (file:line)`.
+impl fmt::Display for RowRef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, file, line } = self;
+        write!(formatter, "{id} ({file}:{line})")
+    }
+}
+
+/// On what a rule rests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// With what right it passed.
+    pub standings: BTreeSet<Standing>,
+    /// Rows that declare it.
+    pub rows: BTreeSet<RowRef>,
+    /// Ids of the exceptions that cover it.
+    pub exceptions: BTreeSet<String>,
+    /// Connections that were seen; none of a rule that only the declaration asks for.
+    pub connections: u64,
+    /// Addresses at the other end.
+    pub addresses: BTreeSet<IpAddr>,
+    /// What the clients asked for, where a service translates it.
+    pub dialled: BTreeSet<(IpAddr, u16)>,
+    /// Stable names of the cgroups that connected.
+    pub groups: BTreeSet<String>,
+    /// Names of the processes that connected; hostile text.
+    pub processes: BTreeSet<String>,
+    /// Wall-clock time of the first and last fact, nanoseconds since the Unix epoch; `None` without any.
+    pub seen: Option<(i64, i64)>,
+}
+
+impl Evidence {
+    /// Adds another's.
+    pub fn add(&mut self, other: Self) {
+        let Self { standings, rows, exceptions, connections, addresses, dialled, groups, processes, seen } =
+            other;
+        self.standings.extend(standings);
+        self.rows.extend(rows);
+        self.exceptions.extend(exceptions);
+        self.connections = self.connections.saturating_add(connections);
+        self.addresses.extend(addresses);
+        self.dialled.extend(dialled);
+        self.groups.extend(groups);
+        self.processes.extend(processes);
+        self.seen = match (self.seen, seen) {
+            (Some(own), Some(other)) => Some((own.0.min(other.0), own.1.max(other.1))),
+            (own, other) => own.or(other),
+        };
+    }
+}
+
+/// What is let through, and on what that rests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// What.
+    pub flow: Flow,
+    /// On what.
+    pub evidence: Evidence,
+}

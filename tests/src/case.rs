@@ -1,0 +1,136 @@
+//! Cases that are directories: what was declared, what was seen, and what must come of it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use flowdrift::{
+    flow::Window,
+    judge::Case,
+    matching::{Compiled, Rows},
+    matrix::{self, Exceptions, Faults, Inventory, Matrix},
+    policy::World,
+    workload::{self, ClusterObjects},
+};
+
+use crate::worlds::MadeWorld;
+
+/// A directory's files, read: `matrix.yaml`, `inventory.yaml`, `windows.yaml` (a list of windows as a recording holds them),
+/// and where they are there `exceptions.yaml`, `baseline.yaml` and `kubernetes-<cluster>.json`.
+pub struct CaseFiles {
+    declared: Arc<Compiled>,
+    baseline: Arc<Compiled>,
+    exceptions: Option<Exceptions>,
+    windows: Vec<Window>,
+    clusters: BTreeMap<String, ClusterObjects>,
+}
+
+/// Every case of a folder of this crate, in order.
+///
+/// # Panics
+/// When the folder cannot be read.
+#[must_use]
+pub fn all(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = fs::read_dir(folder).expect("the cases are there");
+    let mut cases: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();
+    cases.sort();
+    cases
+}
+
+impl CaseFiles {
+    /// Reads them.
+    ///
+    /// # Panics
+    /// When one is not there or cannot be read: a case is part of its test.
+    #[must_use]
+    pub fn read(path: &Path) -> Self {
+        let matrix = document(path, "matrix.yaml", matrix::read_matrix).expect("every case has a matrix");
+        let mut inventory =
+            document(path, "inventory.yaml", matrix::read_inventory).expect("every case has an inventory");
+        let baseline = document(path, "baseline.yaml", matrix::read_matrix).unwrap_or_else(no_baseline);
+        let clusters = clusters(path);
+        let unbound = workload::bind(&mut inventory, &clusters);
+        assert!(clusters.is_empty() || unbound.is_empty(), "{}: {unbound:?}", path.display());
+        let exceptions = document(path, "exceptions.yaml", matrix::read_exceptions);
+        Self::of((matrix, inventory, baseline), exceptions, windows(path), clusters)
+    }
+
+    /// A made-up one, judged without a baseline.
+    ///
+    /// # Panics
+    /// When what was made up cannot be read.
+    #[must_use]
+    pub fn made(made: &MadeWorld) -> Self {
+        let matrix =
+            matrix::read_matrix(&made.matrix, "matrix.yaml").unwrap_or_else(|faults| panic!("{faults}"));
+        let inventory = matrix::read_inventory(&made.inventory, "inventory.yaml");
+        let mut inventory = inventory.unwrap_or_else(|faults| panic!("{faults}"));
+        let objects = |(cluster, list): (&String, &String)| {
+            let objects = ClusterObjects::read([(list.as_bytes(), cluster.as_str())]);
+            (cluster.clone(), objects.unwrap_or_else(|faults| panic!("{faults}")))
+        };
+        let clusters = made.kubernetes.iter().map(objects).collect();
+        workload::bind(&mut inventory, &clusters);
+        Self::of((matrix, inventory, no_baseline()), None, made.windows.clone(), clusters)
+    }
+
+    fn of(
+        (matrix, inventory, baseline): (Matrix, Inventory, Matrix),
+        exceptions: Option<Exceptions>,
+        windows: Vec<Window>,
+        clusters: BTreeMap<String, ClusterObjects>,
+    ) -> Self {
+        let compiled =
+            |matrix| Arc::new(Compiled::new(Rows::new(&[matrix], &inventory)).expect("few classes"));
+        Self { declared: compiled(matrix), baseline: compiled(baseline), exceptions, windows, clusters }
+    }
+
+    /// What is to be judged.
+    #[must_use]
+    pub fn case(&self) -> Case<'_> {
+        Case {
+            declared: &self.declared,
+            baseline: &self.baseline,
+            exceptions: self.exceptions.as_ref(),
+            windows: &self.windows,
+            strict: false,
+        }
+    }
+
+    /// Who is where.
+    #[must_use]
+    pub fn world(&self) -> World<'_> {
+        World::new(self.declared.rows().inventory(), &self.clusters)
+    }
+}
+
+fn no_baseline() -> Matrix {
+    let nothing = "apiVersion: flowdrift/v1\nkind: FlowMatrix\nmetadata: {name: none}\nrows: []\n";
+    matrix::read_matrix(nothing, "none").expect("an empty matrix is one")
+}
+
+fn document<T>(case: &Path, file: &str, read: impl Fn(&str, &str) -> Result<T, Faults>) -> Option<T> {
+    let text = fs::read_to_string(case.join(file)).ok()?;
+    Some(read(&text, file).unwrap_or_else(|faults| panic!("{}: {faults}", case.display())))
+}
+
+fn windows(case: &Path) -> Vec<Window> {
+    let text = fs::read_to_string(case.join("windows.yaml")).expect("every case has windows");
+    serde_saphyr::from_str(&text).unwrap_or_else(|fault| panic!("{}: {fault}", case.display()))
+}
+
+fn clusters(case: &Path) -> BTreeMap<String, ClusterObjects> {
+    let entries = fs::read_dir(case).expect("a case is a directory");
+    let names = entries.filter_map(|entry| entry.expect("readable").file_name().into_string().ok());
+    let lists = names.filter_map(|name| {
+        let cluster = name.strip_prefix("kubernetes-")?.strip_suffix(".json")?.to_owned();
+        let bytes = fs::read(case.join(&name)).expect("readable");
+        let objects = ClusterObjects::read([(bytes.as_slice(), name.as_str())]);
+        Some((cluster, objects.unwrap_or_else(|faults| panic!("{}: {faults}", case.display()))))
+    });
+    lists.collect()
+}

@@ -1,0 +1,289 @@
+//! Policies of what was declared and observed: a directory each with the inputs of a case, what the clusters say of
+//! themselves, and in `expected/<language>` what must come out. `FLOWDRIFT_BLESS=1` writes it anew.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use fastrand::Rng;
+use flowdrift::{
+    flow::Direction,
+    judge::{Judgement, judge},
+    matching::{Matcher, Tuple},
+    matrix::{Matrix, write},
+    policy::{
+        Include, Passage, Policies, Proof, Rule, Settings, Standing, Subject, SubjectPolicy, Tightness,
+        World, gather,
+        language::{
+            File, Written,
+            network_policy::{self, NetworkPolicies, Policy},
+        },
+        papers, passages, prove,
+    },
+};
+use flowdrift_tests::{
+    case::{self, CaseFiles},
+    worlds::{Packet, made_world},
+};
+
+/// What is made of a case.
+struct Made<'a> {
+    world: World<'a>,
+    judgement: Judgement<'a>,
+    policies: Policies<'a>,
+    papers: [Matrix; 2],
+    written: Written,
+}
+
+fn make<'a>(files: &'a CaseFiles, settings: &Settings) -> Made<'a> {
+    let (case, world) = (files.case(), files.world());
+    let judgement = judge(&case);
+    let policies = gather(&world, &case, &judgement, settings);
+    let papers = [
+        papers::quarantine(&world, &case, &judgement, &policies),
+        papers::removal_candidates(&case, &judgement),
+    ];
+    let written = network_policy::write(&world, &policies).expect("policies are YAML");
+    Made { world, judgement, policies, papers, written }
+}
+
+impl Made<'_> {
+    /// What the policies, read back, do with what was seen.
+    fn proven(&self, check: impl FnOnce(&Proof<'_, '_>)) {
+        let all = passages(&self.world, &self.judgement);
+        let mut clusters: BTreeMap<String, Vec<Policy>> = BTreeMap::new();
+        for File { name, text } in &self.written.files {
+            let (cluster, _) = name.split_once('/').expect("a folder for each cluster");
+            let read = network_policy::read(text, name).unwrap_or_else(|faults| panic!("{faults}"));
+            clusters.entry(cluster.to_owned()).or_default().extend(read);
+        }
+        check(&prove(&NetworkPolicies::new(&self.world, clusters), &all));
+    }
+}
+
+fn golden(at: &Path, files: &[File], wrong: &mut Vec<String>) {
+    if std::env::var_os("FLOWDRIFT_BLESS").is_some() {
+        let _ = fs::remove_dir_all(at);
+        for file in files {
+            let path = at.join(&file.name);
+            fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("the case is writable");
+            fs::write(path, &file.text).expect("the case is writable");
+        }
+    }
+    let found: BTreeMap<PathBuf, &str> =
+        files.iter().map(|file| (at.join(&file.name), file.text.as_str())).collect();
+    let mut wanted = BTreeMap::new();
+    texts(at, &mut wanted);
+    for path in found.keys().chain(wanted.keys()) {
+        let (found, wanted) =
+            (found.get(path).copied().unwrap_or_default(), wanted.get(path).map_or("", String::as_str));
+        if found != wanted {
+            wrong.push(format!("{}\n--- expected\n{wanted}\n--- found\n{found}", path.display()));
+        }
+    }
+}
+
+fn texts(at: &Path, found: &mut BTreeMap<PathBuf, String>) {
+    for entry in fs::read_dir(at).into_iter().flatten() {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            texts(&path, found);
+        } else {
+            let text = fs::read_to_string(&path).expect("readable");
+            found.insert(path, text);
+        }
+    }
+}
+
+#[test]
+fn every_case_gives_its_policies_and_its_papers() {
+    let mut wrong = Vec::new();
+    for path in case::all("policies") {
+        let files = CaseFiles::read(&path);
+        let made = make(&files, &Settings::default());
+        let paper = |(name, matrix): (&str, &Matrix)| File {
+            name: name.to_owned(),
+            text: write::yaml(matrix).expect("a matrix is YAML"),
+        };
+        let [quarantine, removals] = &made.papers;
+        let papers = [("quarantine.yaml", quarantine), ("removal-candidates.yaml", removals)].map(paper);
+        let warnings = File { name: "warnings.txt".to_owned(), text: made.written.warnings.join("\n") };
+        golden(&path.join("expected/papers"), &papers, &mut wrong);
+        golden(
+            &path.join("expected/networkpolicy"),
+            &[made.written.files.clone(), vec![warnings]].concat(),
+            &mut wrong,
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_somebody_answers_for_passes_and_nothing_else_at_any_tightness() {
+    for path in case::all("policies") {
+        let files = CaseFiles::read(&path);
+        for tightness in [Tightness::Exact, Tightness::Inventory, Tightness::Declared] {
+            let made = make(&files, &Settings { tightness, ..Settings::default() });
+            made.proven(|proof| {
+                let at = format!("{} {tightness:?}", path.display());
+                assert!(!proof.allowed.is_empty() && !proof.stopped.is_empty(), "{at}: it proves nothing");
+                assert_eq!(
+                    (proof.cut.len(), proof.leaked.len(), proof.slack.len()),
+                    (0, 0, 0),
+                    "{at}: {proof:#?}"
+                );
+            });
+        }
+    }
+}
+
+#[test]
+fn what_nobody_declared_becomes_a_marked_rule_only_when_asked_for() {
+    for path in case::all("policies") {
+        let files = CaseFiles::read(&path);
+        let asked = make(&files, &Settings { include: Include { observed: true }, ..Settings::default() });
+        assert!(asked.policies.quarantine.is_empty(), "{}", path.display());
+        let unasked = make(&files, &Settings::default());
+        let rules = |policies: &Policies<'_>, standing: Standing| {
+            let subjects =
+                policies.subjects.iter().flat_map(|one| one.ingress.iter().chain(&one.egress).flatten());
+            subjects.filter(|rule| rule.evidence.standings.contains(&standing)).count()
+        };
+        for standing in [Standing::Undeclared, Standing::OutOfScope] {
+            assert_eq!(rules(&unasked.policies, standing), 0);
+        }
+        assert!(rules(&asked.policies, Standing::Undeclared) > 0);
+        assert!(asked.written.files.iter().any(|file| file.text.contains("NOT DECLARED")));
+    }
+}
+
+#[test]
+fn in_made_up_fleets_no_legitimate_flow_is_cut_and_no_other_passes() {
+    const WORLDS: usize = 1_000;
+    let (mut passed, mut stopped) = (0, 0);
+    for seed in 0..WORLDS as u64 {
+        let made_up = made_world(&mut Rng::with_seed(seed));
+        let files = CaseFiles::made(&made_up);
+        for tightness in [Tightness::Exact, Tightness::Inventory, Tightness::Declared] {
+            let made = make(&files, &Settings { tightness, ..Settings::default() });
+            let at = format!(
+                "seed {seed} {tightness:?}\n{}\n{}\n{:#?}",
+                made_up.matrix, made_up.inventory, made.written
+            );
+            made.proven(|proof| {
+                let told =
+                    |passages: &[&Passage<'_>]| passages.iter().map(ToString::to_string).collect::<Vec<_>>();
+                assert!(proof.cut.is_empty(), "cut: {:#?}\n{at}", told(&proof.cut));
+                let unseparated: Vec<String> =
+                    made.policies.unseparated.iter().map(ToString::to_string).collect();
+                let mut leaked = told(&proof.leaked);
+                leaked.retain(|one| !unseparated.contains(one));
+                assert!(leaked.is_empty(), "leaked: {leaked:#?}\n{at}");
+                assert!(proof.slack.is_empty(), "slack: {:#?}\n{at}", proof.slack);
+                passed += proof.allowed.len();
+                stopped += proof.stopped.len();
+            });
+            for policy in &made.policies.subjects {
+                for (is_egress, rule) in rules_of(policy) {
+                    assert!(
+                        rule.evidence.connections > 0 && !rule.evidence.rows.is_empty(),
+                        "{rule:?}\n{at}"
+                    );
+                    is_no_wider_than_the_rows(&files, policy, is_egress, rule, &at);
+                }
+            }
+        }
+    }
+    // Worlds in which nothing happens prove nothing.
+    assert!(passed > WORLDS && stopped > WORLDS, "{passed} passed, {stopped} stopped");
+}
+
+fn rules_of(policy: &SubjectPolicy) -> impl Iterator<Item = (bool, &Rule)> {
+    let ingress = policy.ingress.iter().flatten().map(|rule| (false, rule));
+    ingress.chain(policy.egress.iter().flatten().map(|rule| (true, rule)))
+}
+
+/// Asks the plain matcher of the ends of each block and of the range of ports, as any of the subject's pods.
+fn is_no_wider_than_the_rows(
+    files: &CaseFiles,
+    policy: &SubjectPolicy,
+    is_egress: bool,
+    rule: &Rule,
+    at: &str,
+) {
+    let Subject::Workload { cluster, workload } = &policy.subject else { return };
+    let (case, world) = (files.case(), files.world());
+    let pods = world.clusters[cluster].pods.iter().filter(|pod| pod.workload == *workload);
+    let own: Vec<(IpAddr, &str)> = pods
+        .flat_map(|pod| {
+            pod.addresses.iter().map(|address| (*address, pod.node.as_deref().unwrap_or_default()))
+        })
+        .collect();
+    // Behind a service's address is what the row declares by that address.
+    if !rule.evidence.dialled.is_empty() {
+        return;
+    }
+    for block in rule.flow.peer.blocks() {
+        for (remote, port) in
+            [(block.network(), rule.flow.ports.first), (block.broadcast(), rule.flow.ports.last)]
+        {
+            let is_declared = |(local, node): &(IpAddr, &str)| {
+                let direction = if is_egress { Direction::Outbound } else { Direction::Inbound };
+                let protocol = rule.flow.ports.protocol;
+                let (cluster, local) = (cluster.as_str(), *local);
+                let tuple = Tuple {
+                    cluster,
+                    node,
+                    cgroup: None,
+                    direction,
+                    local,
+                    remote,
+                    port,
+                    protocol,
+                    names: None,
+                };
+                let mut found = Vec::new();
+                case.rows().matches(&tuple, &mut found);
+                !found.is_empty()
+            };
+            let same_family = own.iter().filter(|(local, _)| local.is_ipv4() == remote.is_ipv4());
+            let mut asked = same_family.peekable();
+            assert!(
+                asked.peek().is_none() || asked.any(is_declared),
+                "{remote} port {port} is declared by no row: {rule:#?} of {}\n{at}",
+                policy.subject
+            );
+        }
+    }
+}
+
+#[test]
+fn passages_are_what_the_network_had() {
+    for seed in 0..1_000 {
+        let made_up = made_world(&mut Rng::with_seed(seed));
+        let files = CaseFiles::made(&made_up);
+        let (case, world) = (files.case(), files.world());
+        let judgement = judge(&case);
+        let found = passages(&world, &judgement);
+        let packet = |passage: &Passage<'_>| Packet {
+            cluster: passage.party.cluster().expect("it is in a cluster").to_owned(),
+            is_egress: passage.is_egress,
+            own: passage.party.address(),
+            peer: passage.peer.address(),
+            port: passage.port,
+        };
+        let told: BTreeSet<Packet> = found.iter().map(packet).collect();
+        let missing: Vec<&Packet> = made_up.packets.difference(&told).collect();
+        assert!(missing.is_empty(), "seed {seed}: {missing:#?}\n{told:#?}");
+        // Where a node does not tell which pod stands behind a service's address, it may be any of them.
+        let dialled =
+            found.iter().filter(|passage| passage.dialled.is_some()).map(|passage| passage.observation);
+        let dialled: BTreeSet<usize> = dialled.collect();
+        let known = found.iter().filter(|passage| !dialled.contains(&passage.observation)).map(packet);
+        let surplus: Vec<Packet> = known.filter(|packet| !made_up.packets.contains(packet)).collect();
+        assert!(surplus.is_empty(), "seed {seed}: {surplus:#?}");
+    }
+}
