@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 
-/// For a terminal or a text file: control characters and those that change the direction of writing become
-/// `\u{…}`.
+/// For a terminal or a text file: control characters, those that change the direction of writing, and those at which a
+/// reader may begin a new line (YAML 1.1, 4.2) become `\u{…}`.
 pub fn text(words: &str) -> Cow<'_, str> {
     let is_hostile = |character: char| {
         character.is_control()
-            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
     if !words.contains(is_hostile) {
         return Cow::Borrowed(words);
@@ -28,6 +28,7 @@ mod tests {
     fn terminal_sequences_and_direction_marks_are_shown_not_obeyed() {
         assert_eq!(text("sh\u{1b}[2Jx\n"), "sh\\u{1b}[2Jx\\u{a}");
         assert_eq!(text("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(text("a\u{85}\u{2028}\u{2029}b"), "a\\u{85}\\u{2028}\\u{2029}b");
         assert!(matches!(text("käse 日本 curl"), Cow::Borrowed(_)));
     }
 }

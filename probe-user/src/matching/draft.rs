@@ -70,11 +70,21 @@ impl Draft {
         self.pairs.entry(ends).or_default().add(flow);
     }
 
-    /// The rows of all that was added.
+    /// The rows of all that was added, as a person would write them: many strangers are anybody, many ports are ranges.
     #[must_use]
     pub fn matrix(self, name: &str) -> Matrix {
+        Self::rows(name, folded(self.pairs), PORTS)
+    }
+
+    /// The rows of all that was added, each address and port by itself: whoever approves one approves nothing else.
+    #[must_use]
+    pub fn list(self, name: &str) -> Matrix {
+        Self::rows(name, self.pairs, usize::MAX)
+    }
+
+    fn rows(name: &str, pairs: Pairs, single: usize) -> Matrix {
         let mut rows: Vec<Row> =
-            folded(self.pairs).into_iter().map(|((from, to), seen)| row(from, to, &seen)).collect();
+            pairs.into_iter().map(|((from, to), seen)| row(from, to, &seen, single)).collect();
         ids::give(&mut rows);
         Matrix { name: name.to_owned(), file: String::new(), digest: String::new(), rows }
     }
@@ -131,7 +141,8 @@ fn folded(pairs: Pairs) -> Pairs {
     folded
 }
 
-fn row(from: EndpointName, to: EndpointName, seen: &Seen) -> Row {
+/// Up to so many `single` ports are written one by one.
+fn row(from: EndpointName, to: EndpointName, seen: &Seen, single: usize) -> Row {
     let mut doubts = vec!["observed and not yet declared by anybody".to_owned()];
     if seen.connections == 0 {
         doubts.push("no attempt succeeded".to_owned());
@@ -148,7 +159,7 @@ fn row(from: EndpointName, to: EndpointName, seen: &Seen) -> Row {
         components: Vec::new(),
         from,
         to,
-        ports: ports(&seen.ports),
+        ports: ports(&seen.ports, single),
         each_port: false,
         app: None,
         expect: Expect::Optional,
@@ -177,11 +188,11 @@ fn notes(seen: &Seen) -> String {
     notes
 }
 
-fn ports(seen: &BTreeSet<(Protocol, u16)>) -> Vec<PortSpec> {
+fn ports(seen: &BTreeSet<(Protocol, u16)>, single: usize) -> Vec<PortSpec> {
     let mut ranges: Vec<(Protocol, u16, u16)> = Vec::new();
     for (protocol, port) in seen {
         match ranges.last_mut() {
-            Some((same, _, last)) if same == protocol && seen.len() > PORTS && *port - *last <= CLOSE => {
+            Some((same, _, last)) if same == protocol && seen.len() > single && *port - *last <= CLOSE => {
                 *last = *port
             }
             _ => ranges.push((*protocol, *port, *port)),

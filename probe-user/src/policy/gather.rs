@@ -82,11 +82,6 @@ pub fn gather<'a>(
     let is_withheld = |cluster: &str| withheld.iter().any(|one| one.cluster == cluster);
     let becomes_rule = |standing: Standing| standing.is_legitimate() || settings.include.observed;
     let mut by_side: BTreeMap<(Subject, bool), Side<'_, '_>> = BTreeMap::new();
-    for passage in &all {
-        let Some(subject) = passage.party.subject() else { continue };
-        let side = by_side.entry((subject, passage.is_egress)).or_default();
-        if becomes_rule(passage.standing) { side.rules.push(passage) } else { side.quarantine.push(passage) }
-    }
     let mut policies = Policies {
         subjects: Vec::new(),
         quarantine: Vec::new(),
@@ -95,6 +90,17 @@ pub fn gather<'a>(
         withheld: withheld.clone(),
         passages: Vec::new(),
     };
+    for passage in &all {
+        let Some(subject) = passage.party.subject() else { continue };
+        if passage.is_with_own_node() {
+            if !becomes_rule(passage.standing) {
+                policies.quarantine.push(passage.clone());
+            }
+            continue;
+        }
+        let side = by_side.entry((subject, passage.is_egress)).or_default();
+        if becomes_rule(passage.standing) { side.rules.push(passage) } else { side.quarantine.push(passage) }
+    }
     for ((subject, is_egress), side) in by_side {
         policies.quarantine.extend(side.quarantine.iter().map(|passage| (*passage).clone()));
         if is_withheld(subject.cluster()) {

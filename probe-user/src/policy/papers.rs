@@ -42,7 +42,7 @@ pub fn quarantine(
             ends.iter().for_each(|end| draft.add((from.clone(), to.clone()), end.flow));
         }
     }
-    draft.matrix("quarantine")
+    draft.list("quarantine")
 }
 
 /// Optional rows of which nothing was seen, where that is known, with the coverage behind it.

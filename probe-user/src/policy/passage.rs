@@ -85,6 +85,20 @@ impl fmt::Display for Passage<'_> {
     }
 }
 
+impl Passage<'_> {
+    /// Whether it is between a pod and the node that it runs on, such as the kubelet's probes: no language cuts these, and
+    /// they are no reason to govern a pod.
+    #[must_use]
+    pub fn is_with_own_node(&self) -> bool {
+        match (&self.party, &self.peer) {
+            (Party::Pod { cluster, pod, .. }, Party::Node { cluster: of, node, .. }) => {
+                cluster == of && pod.node.as_deref() == Some(*node)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What passed. What failed, what never left its node, and whose ends nobody knows is no passage.
 #[must_use]
 pub fn passages<'a>(world: &World<'a>, judgement: &Judgement<'a>) -> Vec<Passage<'a>> {
@@ -106,15 +120,14 @@ struct Passing<'a, 'b> {
 
 impl<'a> Passing<'a, '_> {
     fn tell(&self, found: &mut Vec<Passage<'a>>) {
-        let (client, server) = (self.observation.clients.first(), self.observation.servers.first());
+        let (client, servers) = (self.observation.clients.first(), self.observation.servers.as_slice());
         if self.observation.ends().any(|end| is_loopback(&end.tuple())) {
             return;
         }
         let here = found.len();
-        match (client, server) {
-            (Some(client), server) => self.seen_by_client(client, server, found),
-            (None, Some(server)) => self.seen_by_server(server, found),
-            (None, None) => {}
+        match client {
+            Some(client) => self.seen_by_client(client, servers, found),
+            None => servers.iter().for_each(|server| self.seen_by_server(server, found)),
         }
         // Of a datagram that nobody answered, nobody may know where it came from.
         let is_known = |passage: &Passage<'_>| !passage.peer.address().is_unspecified();
@@ -127,7 +140,7 @@ impl<'a> Passing<'a, '_> {
     fn seen_by_client(
         &self,
         client: &ObservedEnd<'a>,
-        server: Option<&ObservedEnd<'a>>,
+        servers: &[ObservedEnd<'a>],
         found: &mut Vec<Passage<'a>>,
     ) {
         let ObservedEnd { window, flow } = *client;
@@ -136,10 +149,11 @@ impl<'a> Passing<'a, '_> {
         let seen = key.translated.map_or((key.remote, key.port), |face| (face.server, face.port));
         let is_asked = seen == (key.remote, key.port);
         let behind = if is_asked { self.world.behind(cluster, flow) } else { Vec::new() };
-        let reached = match (server, behind.as_slice()) {
-            // Whoever answered tells best who he is.
+        // Whoever answered there tells best who he is; where another node translates, nobody there is whom the client leaves for.
+        let answering = servers.iter().find(|server| server.flow.key.local == seen.0);
+        let reached = match (answering, behind.as_slice()) {
             (Some(server), []) => vec![(self.world.owner(server.window, server.flow), seen.1)],
-            (_, []) => vec![(self.world.at(cluster, seen.0), seen.1)],
+            (None, []) => vec![(self.world.at(cluster, seen.0), seen.1)],
             (..) => behind,
         };
         // What a node sends itself is on no wire.
@@ -149,14 +163,13 @@ impl<'a> Passing<'a, '_> {
             let egress = self.passage((owner, peer), true, port, key.protocol);
             found.push(Passage { dialled, ..egress });
             let is_neighbour = peer.cluster() == Some(cluster);
-            if server.is_none() && is_neighbour {
+            if servers.is_empty() && is_neighbour {
                 // Within a cluster nobody translates the client on the way.
                 found.push(self.passage((peer, owner), false, port, key.protocol));
             }
         }
-        if let Some(server) = server {
-            self.arrival(server, Some(owner), found);
-        }
+        // Several may have taken them, behind one address.
+        servers.iter().for_each(|server| self.arrival(server, Some(owner), found));
     }
 
     /// Only the server's end was seen.

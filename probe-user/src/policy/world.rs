@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use crate::{
     flow::{Direction, Flow, Window},
     matrix::inventory::Inventory,
-    workload::{ClusterObjects, Pod, Workload},
+    workload::{ClusterObjects, Pod, Workload, container},
 };
 
 /// What the inventory and the clusters themselves say of who is where.
@@ -163,8 +163,11 @@ impl<'a> World<'a> {
         let (cluster, node, address) = (window.cluster.as_str(), window.node.as_str(), flow.key.local);
         let objects = self.clusters.get(cluster);
         let workload = &flow.key.workload;
-        let by_group = || objects?.pod_of_cgroup(workload.cgroup.as_deref()?);
-        let pod = by_group().or_else(|| objects?.pod_at(address));
+        let group = workload.cgroup.as_deref();
+        let by_group = || objects?.pod_of_cgroup(group?);
+        // A pod that is not listed any more had an address that another may have by now.
+        let is_unlisted = group.and_then(container).is_some_and(|found| found.pod.is_some());
+        let pod = by_group().or_else(|| objects?.pod_at(address).filter(|_| !is_unlisted));
         match pod {
             Some(pod) if pod.on_host_network => Party::Node { cluster, node, address, pod: Some(pod) },
             Some(pod) => Party::Pod { cluster, pod, address },

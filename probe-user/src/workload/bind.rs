@@ -11,6 +11,13 @@ use crate::matrix::inventory::{Endpoint, Inventory, Selector};
 /// else, in its cluster, or where it names none and there are objects of one cluster only, in that. Returns what could not be bound, in words.
 pub fn bind(inventory: &mut Inventory, clusters: &BTreeMap<String, ClusterObjects>) -> Vec<String> {
     let mut unbound = Vec::new();
+    let services: BTreeMap<&String, Vec<(&Service, Vec<&Pod>)>> = clusters
+        .iter()
+        .map(|(cluster, objects)| {
+            let services = objects.services.iter();
+            (cluster, services.map(|service| (service, objects.selected(service).collect())).collect())
+        })
+        .collect();
     for (name, endpoint) in &mut inventory.endpoints {
         let Some(selector) = endpoint.selector.clone() else { continue };
         let only = clusters.keys().next().filter(|_| clusters.len() == 1).cloned();
@@ -35,11 +42,11 @@ pub fn bind(inventory: &mut Inventory, clusters: &BTreeMap<String, ClusterObject
             pod.addresses.iter().filter(is_its)
         });
         // A service that leads to these pods only is another address of theirs.
-        let leads_here = |service: &&Service| {
-            let mut behind = objects.selected(service).peekable();
-            behind.peek().is_some() && behind.all(|pod| selects(&selector, pod))
+        let leads_here = |(_, behind): &&(&Service, Vec<&Pod>)| {
+            !behind.is_empty() && behind.iter().all(|pod| selects(&selector, pod))
         };
-        let services = objects.services.iter().filter(leads_here).flat_map(|service| &service.addresses);
+        let services =
+            services[&cluster].iter().filter(leads_here).flat_map(|(service, _)| &service.addresses);
         give(endpoint, cluster.clone(), own.chain(services).map(|address| IpNet::from(*address)));
     }
     unbound

@@ -120,10 +120,14 @@ pub struct ClusterObjects {
 /// A pod as it is read, with what it is found by.
 struct Read {
     pod: Pod,
+    uid: String,
     ids: Vec<String>,
     /// Whether it has ended, so that others may have its addresses now.
     has_ended: bool,
 }
+
+/// The kind of what a kubelet runs by itself, for itself.
+const STATIC: &str = "StaticPod";
 
 /// The label that every namespace has (KEP-2161).
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
@@ -140,10 +144,21 @@ impl ClusterObjects {
             kubernetes::read(bytes, file, |object| objects.keep(object, &mut pods))?;
         }
         pods.sort_by(|left, right| left.order().cmp(&right.order()));
-        // The same object may be in two files.
+        // The same object may be in two files; another of its name is another pod.
         pods.dedup_by(|left, right| left.order() == right.order());
-        for Read { pod, ids, has_ended } in pods {
-            objects.index(pod, ids, has_ended);
+        // Whoever has an address now goes before those who had it.
+        let (ended, living): (Vec<&Read>, Vec<&Read>) = pods.iter().partition(|read| read.has_ended);
+        let mut order: HashMap<(&str, &str, &str), usize> = HashMap::new();
+        for (index, read) in pods.iter().enumerate() {
+            order.insert(read.order(), index);
+        }
+        for read in living.into_iter().chain(ended) {
+            objects.index(read, order[&read.order()]);
+        }
+        drop(order);
+        for Read { pod, .. } in pods {
+            objects.namespace(&pod.workload.namespace);
+            objects.pods.push(pod);
         }
         objects
             .services
@@ -178,14 +193,16 @@ impl ClusterObjects {
         self.namespaces.entry(name.to_owned()).or_insert_with(own)
     }
 
-    fn index(&mut self, pod: Pod, ids: Vec<String>, has_ended: bool) {
-        let index = self.pods.len();
-        self.namespace(&pod.workload.namespace);
-        self.by_id.extend(ids.into_iter().map(|id| (id, index)));
-        if !pod.on_host_network && !has_ended {
-            self.by_address.extend(pod.addresses.iter().map(|address| (*address, index)));
+    fn index(&mut self, read: &Read, index: usize) {
+        let Read { pod, ids, .. } = read;
+        for id in ids.iter().filter(|id| !id.is_empty()) {
+            self.by_id.entry(id.clone()).or_insert(index);
         }
-        self.pods.push(pod);
+        if !pod.on_host_network {
+            for address in &pod.addresses {
+                self.by_address.entry(*address).or_insert(index);
+            }
+        }
     }
 
     /// The pod whose container, or other process, is in a cgroup.
@@ -259,8 +276,8 @@ impl ClusterObjects {
 }
 
 impl Read {
-    fn order(&self) -> (&str, &str) {
-        (&self.pod.workload.namespace, &self.pod.name)
+    fn order(&self) -> (&str, &str, &str) {
+        (&self.pod.workload.namespace, &self.pod.name, &self.uid)
     }
 }
 
@@ -277,23 +294,31 @@ fn read_pod(pod: core::Pod) -> Option<Read> {
     let ids = containers.filter_map(|one| Some(one.container_id.as_ref()?.rsplit('/').next()?.to_owned()));
     let manifest =
         metadata.annotations.as_ref().and_then(|all| all.get("kubernetes.io/config.hash")).cloned();
-    let ids = ids.chain(metadata.uid.clone()).chain(manifest).collect();
+    // Anybody may write that annotation; only what the kubelet runs by itself is known by it.
+    let manifest = manifest.filter(|_| workload.kind == STATIC);
+    let uid = metadata.uid.clone().unwrap_or_default();
+    let ids = ids.chain([uid.clone()]).chain(manifest).collect();
     let all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
-    let ports = all.flat_map(|container| container.ports.iter().flatten()).filter_map(|port| {
+    let named = all.flat_map(|container| container.ports.iter().flatten()).filter_map(|port| {
         let name = (port.name.clone()?, transport(port.protocol.as_deref())?);
         Some((name, u16::try_from(port.container_port).ok()?))
     });
+    // Of two of one name the first counts (pkg/api/v1/pod/util.go, FindPort).
+    let mut ports = BTreeMap::new();
+    for (name, port) in named {
+        ports.entry(name).or_insert(port);
+    }
     let pod = Pod {
         name: metadata.name?,
         workload,
         labels: metadata.labels.unwrap_or_default(),
         on_host_network: spec.host_network == Some(true),
         addresses,
-        ports: ports.collect(),
+        ports,
         node: spec.node_name,
     };
     let has_ended = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
-    Some(Read { pod, ids, has_ended })
+    Some(Read { pod, uid, ids, has_ended })
 }
 
 /// The owner that a person knows: the deployment of a replica set, the cron job of a job.
@@ -318,10 +343,9 @@ fn workload(pod: &ObjectMeta, node: Option<&str>) -> Option<Workload> {
             _ => ("Job", job.to_owned()),
         },
         // What a kubelet runs by itself has its node's name behind its own.
-        Some(("Node", of)) => (
-            "StaticPod",
-            node.and_then(|node| without(name, node)).unwrap_or_else(|| format!("{name} of {of}")),
-        ),
+        Some(("Node", of)) => {
+            (STATIC, node.and_then(|node| without(name, node)).unwrap_or_else(|| format!("{name} of {of}")))
+        }
         Some((kind, name)) => (kind, name.to_owned()),
     };
     Some(Workload { namespace, kind: kind.to_owned(), name })

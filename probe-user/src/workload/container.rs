@@ -20,13 +20,24 @@ pub struct Container<'a> {
 pub struct Unit<'a>(pub &'a str);
 
 /// The container, or at least the pod, that a cgroup below the cgroup-v2 root belongs to. Groups that a container makes
-/// within its own are the container's, too; of a container within a container it is the inner one.
+/// within its own are the container's, whatever it calls them.
 #[must_use]
 pub fn container(cgroup: &str) -> Option<Container<'_>> {
-    let segments = || cgroup.split('/').flat_map(|segment| segment.split(':'));
-    let id = segments().filter_map(container_id).next_back();
-    let pod = segments().filter_map(pod_uid).next_back();
-    (id.is_some() || pod.is_some()).then_some(Container { pod, id })
+    let mut found: Option<Container<'_>> = None;
+    for segment in cgroup.split('/').flat_map(|segment| segment.split(':')) {
+        match (&found, pod_uid(segment), container_id(segment)) {
+            // A node may be a container itself: then its pods are below that.
+            (None | Some(Container { pod: None, .. }), Some(pod), _) => {
+                found = Some(Container { pod: Some(pod), id: None });
+            }
+            (None, None, Some(id)) => found = Some(Container { pod: None, id: Some(id) }),
+            (Some(Container { pod: Some(pod), id: None }), None, Some(id)) => {
+                return Some(Container { pod: Some(pod.clone()), id: Some(id) });
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The service, scope or socket of systemd that a cgroup belongs to, where it is no container's.
@@ -131,6 +142,17 @@ mod tests {
             format!("/machine.slice/libpod-{ID}.scope/container"),
         ] {
             assert_eq!(container(&path), Some(Container { pod: None, id: Some(ID) }), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_a_container_calls_its_own_groups_changes_nothing() {
+        let own = format!("/kubepods/burstable/pod{UID}/{ID}");
+        for below in [
+            format!("pod{}/{}", UID.replace('0', "9"), "e".repeat(64)),
+            format!("docker-{}.scope", "e".repeat(64)),
+        ] {
+            assert_eq!(container(&format!("{own}/{below}")), container(&own));
         }
     }
 

@@ -5,21 +5,29 @@ use std::collections::BTreeMap;
 /// A pod's or namespace's labels.
 pub type Labels = BTreeMap<String, String>;
 
-/// Labels that a controller or a mesh gives to each pod or revision by itself (kubernetes.io's list of well-known labels).
-const PASSING: [&str; 13] = [
+/// Labels that a controller, a mesh or a chart gives to each pod or release by itself (kubernetes.io's lists of well-known and
+/// of recommended labels).
+const PASSING: [&str; 20] = [
+    "app.kubernetes.io/version",
     "apps.kubernetes.io/pod-index",
     "batch.kubernetes.io/controller-uid",
     "batch.kubernetes.io/job-completion-index",
     "batch.kubernetes.io/job-name",
     "controller-revision-hash",
     "controller-uid",
+    "helm.sh/chart",
     "job-name",
     "pod-template-generation",
     "pod-template-hash",
     "rollouts-pod-template-hash",
+    "service.istio.io/canonical-revision",
+    "serving.knative.dev/configurationGeneration",
+    "serving.knative.dev/revision",
     "serving.knative.dev/revisionUID",
     "statefulset.kubernetes.io/pod-name",
+    "topology.kubernetes.io/region",
     "topology.kubernetes.io/zone",
+    "version",
 ];
 
 /// Labels that say what a workload is, in the order in which people select by them.

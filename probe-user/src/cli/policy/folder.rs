@@ -1,7 +1,7 @@
 //! A folder of policies that nobody's work is lost in: what a person has changed there is never written over.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -33,21 +33,33 @@ impl<'a> Folder<'a> {
         Self { at }
     }
 
-    /// Writes the files, and takes away those that it wrote before and that are there no more. Returns what it took away, in
-    /// words.
+    /// Writes the files, and takes away those that it wrote before and that are there no more: of these clusters only, for
+    /// of others nobody has said anything. Returns what it took away, in words.
+    ///
+    /// A paper that somebody works on, which lies beside the clusters' folders, stays, and the new one goes beside it.
     ///
     /// # Errors
-    /// A file there is somebody's, and nothing is written; or what the file system says.
-    pub(super) fn write(&self, files: &[File]) -> Result<Vec<String>> {
-        let there = self.there()?;
-        let wanted: BTreeSet<PathBuf> = files.iter().map(|file| self.at.join(&file.name)).collect();
-        let mut theirs = Vec::new();
-        let mut stale = Vec::new();
-        for path in &there {
-            match (hand(path)?, wanted.contains(path)) {
-                (Hand::Theirs, true) => theirs.push(path.display().to_string()),
-                (Hand::Ours, false) => stale.push(path),
-                (Hand::Theirs, false) | (Hand::Ours, true) => {}
+    /// A policy there is somebody's, and nothing is written; or what the file system says.
+    pub(super) fn write(&self, files: &[File], clusters: &BTreeSet<String>) -> Result<Vec<String>> {
+        let mut told = Vec::new();
+        let (mut theirs, mut wanted) = (Vec::new(), BTreeMap::new());
+        for file in files {
+            let path = self.at.join(&file.name);
+            // Links are followed: what they lead to would be written over.
+            match path.exists().then(|| hand(&path)).transpose()? {
+                Some(Hand::Theirs) if !file.name.contains('/') => {
+                    let beside = path.with_extension("new.yaml");
+                    told.push(format!(
+                        "{} was changed by hand: the new one is {}",
+                        path.display(),
+                        beside.display()
+                    ));
+                    wanted.insert(beside, file);
+                }
+                Some(Hand::Theirs) => theirs.push(path.display().to_string()),
+                Some(Hand::Ours) | None => {
+                    wanted.insert(path, file);
+                }
             }
         }
         if !theirs.is_empty() {
@@ -56,20 +68,27 @@ impl<'a> Folder<'a> {
                 theirs.join(", ")
             );
         }
-        for file in files {
-            let path = self.at.join(&file.name);
+        let is_spoken_of =
+            |path: &PathBuf| clusters.iter().any(|cluster| path.starts_with(self.at.join(cluster)));
+        let mut stale = Vec::new();
+        for path in self.there()?.into_iter().filter(|path| is_spoken_of(path) && !wanted.contains_key(path))
+        {
+            if let Hand::Ours = hand(&path)? {
+                stale.push(path);
+            }
+        }
+        for (path, file) in &wanted {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
             }
             let text = format!("{MARK}{}\n{}", digest(&file.text), file.text);
-            Output::open(&path)?.write(|out| out.write_all(text.as_bytes()))?;
+            Output::open(path)?.write(|out| out.write_all(text.as_bytes()))?;
         }
-        for path in &stale {
-            fs::remove_file(path).with_context(|| format!("removing {}", path.display()))?;
+        for path in stale {
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+            told.push(format!("{} was written before and is needed no more: removed", path.display()));
         }
-        let told =
-            |path: &&PathBuf| format!("{} was written before and is needed no more: removed", path.display());
-        Ok(stale.iter().map(told).collect())
+        Ok(told)
     }
 
     /// Every file below, in their order.
@@ -121,19 +140,47 @@ mod tests {
     fn what_a_person_changed_stays_and_what_is_needed_no_more_goes() -> Result<()> {
         let at = std::env::temp_dir().join(format!("flowdrift-folder-{}", std::process::id()));
         let folder = Folder::new(&at);
-        folder.write(&[file("run/a.yaml", "one\n"), file("run/b.yaml", "two\n")])?;
+        let clusters = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let both = clusters(&["run", "view"]);
+        folder.write(
+            &[file("run/a.yaml", "one\n"), file("run/b.yaml", "two\n"), file("view/c.yaml", "c\n")],
+            &both,
+        )?;
         fs::write(at.join("run/mine.yaml"), "mine\n")?;
-        let told = folder.write(&[file("run/a.yaml", "three\n")])?;
+        // Of the other cluster nobody says anything this time.
+        let told = folder.write(&[file("run/a.yaml", "three\n")], &clusters(&["run"]))?;
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(!at.join("run/b.yaml").exists());
+        assert!(at.join("view/c.yaml").exists());
         assert!(fs::read_to_string(at.join("run/a.yaml"))?.ends_with("\nthree\n"));
         let changed = fs::read_to_string(at.join("run/a.yaml"))?.replace("three", "four");
         fs::write(at.join("run/a.yaml"), &changed)?;
-        let refused = folder.write(&[file("run/a.yaml", "five\n"), file("run/c.yaml", "six\n")]);
+        let refused = folder.write(&[file("run/a.yaml", "five\n"), file("run/c.yaml", "six\n")], &both);
         assert!(refused.is_err_and(|error| error.to_string().contains("run/a.yaml")));
         assert_eq!(fs::read_to_string(at.join("run/a.yaml"))?, changed);
         assert!(!at.join("run/c.yaml").exists(), "nothing of it is written");
         assert_eq!(fs::read_to_string(at.join("run/mine.yaml"))?, "mine\n");
+        fs::remove_dir_all(&at)?;
+        Ok(())
+    }
+
+    #[test]
+    fn links_lead_to_nobody_elses_files_and_papers_are_worked_on() -> Result<()> {
+        let at = std::env::temp_dir().join(format!("flowdrift-folder-links-{}", std::process::id()));
+        fs::create_dir_all(at.join("made/run"))?;
+        fs::write(at.join("mine.yaml"), "mine\n")?;
+        std::os::unix::fs::symlink(at.join("mine.yaml"), at.join("made/run/a.yaml"))?;
+        let made = at.join("made");
+        let folder = Folder::new(&made);
+        let clusters = ["run".to_owned()].into();
+        assert!(folder.write(&[file("run/a.yaml", "one\n")], &clusters).is_err());
+        assert_eq!(fs::read_to_string(at.join("mine.yaml"))?, "mine\n");
+        folder.write(&[file("quarantine.yaml", "one\n")], &clusters)?;
+        fs::write(made.join("quarantine.yaml"), "approved\n")?;
+        folder.write(&[file("quarantine.yaml", "two\n"), file("run/b.yaml", "b\n")], &clusters)?;
+        assert_eq!(fs::read_to_string(made.join("quarantine.yaml"))?, "approved\n");
+        assert!(fs::read_to_string(made.join("quarantine.new.yaml"))?.ends_with("\ntwo\n"));
+        assert!(made.join("run/b.yaml").exists());
         fs::remove_dir_all(&at)?;
         Ok(())
     }

@@ -27,7 +27,8 @@ pub struct Written {
 }
 
 /// A name as one part of a path, whatever the name is.
-fn component(name: &str) -> String {
+#[must_use]
+pub fn component(name: &str) -> String {
     let plain =
         |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' };
     let name: String = name.chars().map(plain).collect();

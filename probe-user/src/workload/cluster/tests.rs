@@ -58,12 +58,20 @@ fn a_pod_is_found_by_its_cgroup_and_by_its_address() {
     web["metadata"]["uid"] = json!(UID);
     web["status"]["containerStatuses"] = json!([{"name": "c", "image": "i", "imageID": "i", "ready": true,
         "restartCount": 0, "containerID": format!("containerd://{container}")}]);
+    // Whoever says that he is somebody else is nobody else.
+    let mut forger = pod("a-forger", None, json!({}), "10.0.0.66");
+    forger["metadata"]["annotations"] = json!({"kubernetes.io/config.hash": UID});
     let mut etcd = pod("etcd-n1", Some(("Node", "n1")), json!({}), "172.16.0.1");
     etcd["metadata"]["annotations"] = json!({"kubernetes.io/config.hash": manifest});
     etcd["spec"]["hostNetwork"] = json!(true);
     let mut done = pod("done", None, json!({}), "10.0.0.1");
     done["status"]["phase"] = json!("Succeeded");
-    let objects = read(vec![web, etcd, done]);
+    let gone = {
+        let mut gone = pod("gone", None, json!({}), "10.0.0.5");
+        gone["status"]["phase"] = json!("Failed");
+        gone
+    };
+    let objects = read(vec![forger, done, web, etcd, gone]);
     let name = |pod: Option<&Pod>| pod.map(|pod| pod.name.clone());
     let of_cgroup = |path: &str| name(objects.pod_of_cgroup(path));
     assert_eq!(
@@ -76,6 +84,8 @@ fn a_pod_is_found_by_its_cgroup_and_by_its_address() {
     // The address of what has ended is another's by now; a node's address is no pod's.
     assert_eq!(name(objects.pod_at(address("10.0.0.1"))).as_deref(), Some("web"));
     assert_eq!(objects.pod_at(address("172.16.0.1")), None);
+    // Nobody else has taken this one.
+    assert_eq!(name(objects.pod_at(address("10.0.0.5"))).as_deref(), Some("gone"));
 }
 
 #[test]
@@ -149,4 +159,12 @@ fn what_is_in_two_files_is_one() {
     let objects = ClusterObjects::read(files).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(objects.pods.len(), 1);
     assert_eq!(objects.namespaces["shop"].len(), 2);
+    // One that was replaced meanwhile is two, though both have its name.
+    let mut after = pod("web", None, json!({}), "10.0.0.2");
+    after["metadata"]["uid"] = json!("uid-of-another");
+    let after = json!({"items": [after]}).to_string();
+    let files = [(list.as_bytes(), "before.json"), (after.as_bytes(), "after.json")];
+    let objects = ClusterObjects::read(files).unwrap_or_else(|faults| panic!("{faults}"));
+    let is_web = |text: &str| objects.pod_at(address(text)).is_some_and(|pod| pod.name == "web");
+    assert!(is_web("10.0.0.1") && is_web("10.0.0.2"));
 }

@@ -9,7 +9,7 @@ use crate::{
         passage::Passage,
         world::{Party, World},
     },
-    workload::{Labels, Pod},
+    workload::Labels,
 };
 
 /// The policies of some clusters.
@@ -71,17 +71,17 @@ impl Evaluator for NetworkPolicies<'_> {
         if governing.peek().is_none() {
             return Decision::NotGoverned;
         }
+        // "Traffic to and from the node where a Pod is running is always allowed" (the concept's page).
+        if passage.is_with_own_node() {
+            return Decision::BeyondPolicies;
+        }
         let mut by = Vec::new();
         for policy in governing {
             let rules = rules(policy, passage.is_egress).unwrap_or_default().iter().enumerate();
             let holding = rules.filter(|(_, rule)| self.holds(cluster, policy, rule, passage));
             by.extend(holding.map(|(index, _)| id((cluster, policy), passage.is_egress, index)));
         }
-        match by.is_empty() {
-            false => Decision::Allowed(by),
-            true if is_own_node(pod, cluster, &passage.peer) => Decision::BeyondPolicies,
-            true => Decision::Denied,
-        }
+        if by.is_empty() { Decision::Denied } else { Decision::Allowed(by) }
     }
 
     fn rules(&self) -> Vec<RuleId> {
@@ -102,12 +102,6 @@ fn rules(policy: &Policy, is_egress: bool) -> Option<&[Rule]> {
 
 fn id((cluster, policy): (&str, &Policy), is_egress: bool, index: usize) -> RuleId {
     RuleId { document: format!("{cluster}/{}/{}", policy.namespace, policy.name), is_egress, index }
-}
-
-/// "Traffic to and from the node where a Pod is running is always allowed."
-fn is_own_node(pod: &Pod, cluster: &str, peer: &Party<'_>) -> bool {
-    let Party::Node { cluster: of, node, .. } = peer else { return false };
-    *of == cluster && pod.node.as_deref() == Some(*node)
 }
 
 /// A named port is what the server's pod calls so.

@@ -149,7 +149,7 @@ impl Reader<'_, '_> {
         if name.is_empty() {
             self.resource.fault("metadata.name", "found no name".to_owned());
         }
-        let types = spec.policy_types.unwrap_or_else(|| {
+        let types = spec.policy_types.filter(|types| !types.is_empty()).unwrap_or_else(|| {
             // So the API server completes it: always ingress, and egress where it has rules for it.
             let egress = spec.egress.as_ref().filter(|rules| !rules.is_empty()).map(|_| "Egress".to_owned());
             ["Ingress".to_owned()].into_iter().chain(egress).collect()

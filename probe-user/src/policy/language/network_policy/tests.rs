@@ -97,6 +97,7 @@ fn a_pod_is_isolated_only_where_a_policy_with_that_type_selects_it() {
         ("{podSelector: {}, policyTypes: [Ingress, Egress]}", Decision::Denied, Decision::Denied),
         // Without types: always ingress, and egress where there are rules for it.
         ("{podSelector: {}, egress: []}", Decision::Denied, Decision::NotGoverned),
+        ("{podSelector: {}, policyTypes: []}", Decision::Denied, Decision::NotGoverned),
         (
             "{podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress, Egress]}",
             Decision::NotGoverned,
