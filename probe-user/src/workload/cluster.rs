@@ -147,15 +147,8 @@ impl ClusterObjects {
         // The same object may be in two files; another of its name is another pod.
         pods.dedup_by(|left, right| left.order() == right.order());
         // Whoever has an address now goes before those who had it.
-        let (ended, living): (Vec<&Read>, Vec<&Read>) = pods.iter().partition(|read| read.has_ended);
-        let mut order: HashMap<(&str, &str, &str), usize> = HashMap::new();
-        for (index, read) in pods.iter().enumerate() {
-            order.insert(read.order(), index);
-        }
-        for read in living.into_iter().chain(ended) {
-            objects.index(read, order[&read.order()]);
-        }
-        drop(order);
+        let (ended, living): (Vec<_>, Vec<_>) = pods.iter().enumerate().partition(|(_, read)| read.has_ended);
+        living.into_iter().chain(ended).for_each(|(index, read)| objects.index(read, index));
         for Read { pod, .. } in pods {
             objects.namespace(&pod.workload.namespace);
             objects.pods.push(pod);
