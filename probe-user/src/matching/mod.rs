@@ -29,7 +29,7 @@ pub use near::{Field, NearMiss};
 pub use placement::{Placed, Placement};
 pub use rows::{Match, Matcher, Rows};
 pub use tuple::Tuple;
-pub use width::Width;
+pub use width::{Width, size};
 
 #[cfg(test)]
 mod tests;

@@ -121,12 +121,8 @@ pub(super) fn addresses(place: &Place, inventory: &Inventory) -> u128 {
 fn of_cluster(cluster: &Cluster) -> u128 {
     let mut blocks = [cluster.pods.as_slice(), &cluster.services, &cluster.egress].concat();
     blocks.extend(cluster.ingress.iter().flat_map(|ingress| &ingress.addresses));
-    blocks.extend(nodes(cluster));
+    blocks.extend(cluster.node_blocks());
     size(&blocks)
-}
-
-fn nodes(cluster: &Cluster) -> impl Iterator<Item = IpNet> {
-    cluster.nodes.values().flatten().map(|address| IpNet::from(*address))
 }
 
 /// A workload that only its cgroups bind has about one address for each.
@@ -136,23 +132,37 @@ pub(super) fn of_endpoint(endpoint: &Endpoint) -> u128 {
 
 /// What is relative to the reporter is as wide as all that may report.
 fn of_local(kind: LocalKind, inventory: &Inventory) -> u128 {
-    let clusters = inventory.clusters.values();
-    let blocks: Vec<IpNet> = match kind {
-        LocalKind::Loopback => return (1 << 24) + 1,
-        LocalKind::Nodes => clusters.flat_map(nodes).collect(),
-        LocalKind::Pods => clusters.flat_map(|cluster| cluster.pods.clone()).collect(),
-        LocalKind::Services => clusters.flat_map(|cluster| cluster.services.clone()).collect(),
-        LocalKind::Resolvers => inventory.resolvers.clone(),
-        LocalKind::TimeServers => inventory.time_servers.clone(),
-        LocalKind::Registries => {
-            let endpoints = inventory.registries.iter().filter_map(|name| inventory.endpoints.get(name));
-            endpoints.flat_map(|endpoint| endpoint.cidrs.clone()).collect()
-        }
-    };
-    size(&blocks)
+    match kind {
+        LocalKind::Loopback => (1 << 24) + 1,
+        kind => size(&kind.blocks(inventory.clusters.values(), inventory)),
+    }
 }
 
-fn size(blocks: &[IpNet]) -> u128 {
+impl LocalKind {
+    /// Its blocks for whoever reports from these clusters; none of the loopback, which no inventory lists.
+    pub fn blocks<'a>(
+        self,
+        clusters: impl Iterator<Item = &'a Cluster>,
+        inventory: &Inventory,
+    ) -> Vec<IpNet> {
+        match self {
+            Self::Loopback => Vec::new(),
+            Self::Nodes => clusters.flat_map(Cluster::node_blocks).collect(),
+            Self::Pods => clusters.flat_map(|cluster| cluster.pods.clone()).collect(),
+            Self::Services => clusters.flat_map(|cluster| cluster.services.clone()).collect(),
+            Self::Resolvers => inventory.resolvers.clone(),
+            Self::TimeServers => inventory.time_servers.clone(),
+            Self::Registries => {
+                let endpoints = inventory.registries.iter().filter_map(|name| inventory.endpoints.get(name));
+                endpoints.flat_map(|endpoint| endpoint.cidrs.clone()).collect()
+            }
+        }
+    }
+}
+
+/// How many addresses some blocks hold together.
+#[must_use]
+pub fn size(blocks: &[IpNet]) -> u128 {
     let sizes = IpNet::aggregate(&blocks.to_vec()).into_iter().map(|block| {
         1_u128.checked_shl(u32::from(block.max_prefix_len() - block.prefix_len())).unwrap_or(u128::MAX)
     });

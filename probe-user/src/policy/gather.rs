@@ -59,10 +59,6 @@ pub struct Policies<'a> {
     pub subjects: Vec<SubjectPolicy>,
     /// What passed and became no rule.
     pub quarantine: Vec<Passage<'a>>,
-    /// How many rules are exact because wider ones would let through what became no rule.
-    pub narrowed: usize,
-    /// What became no rule and passes all the same: by addresses, labels and ports nothing tells it from what may.
-    pub unseparated: Vec<Passage<'a>>,
     /// Clusters for which no rule is made.
     pub withheld: Vec<Withheld>,
     /// What passed, all of it.
@@ -85,8 +81,6 @@ pub fn gather<'a>(
     let mut policies = Policies {
         subjects: Vec::new(),
         quarantine: Vec::new(),
-        narrowed: 0,
-        unseparated: Vec::new(),
         withheld: withheld.clone(),
         passages: Vec::new(),
     };
@@ -106,7 +100,7 @@ pub fn gather<'a>(
         if is_withheld(subject.cluster()) {
             continue;
         }
-        let rules = side.rules(world, case, judgement, settings, &mut policies);
+        let rules = side.rules(world, case, judgement, settings);
         if policies.subjects.last().is_none_or(|last| last.subject != subject) {
             policies.subjects.push(SubjectPolicy { subject, ingress: None, egress: None });
         }
@@ -146,7 +140,6 @@ impl<'a> Side<'a, '_> {
         case: &Case<'a>,
         judgement: &Judgement<'a>,
         settings: &Settings,
-        policies: &mut Policies<'a>,
     ) -> Vec<Rule> {
         let rows = case.rows();
         let exact = |passage: &Passage<'a>| generalise::exact(world, rows, passage);
@@ -155,22 +148,13 @@ impl<'a> Side<'a, '_> {
         for passage in &self.rules {
             let wide = generalise::flow(world, rows, passage, settings.tightness);
             let tight = exact(passage);
-            let flow = if wide != tight && forbidden.iter().any(|other| admits(&wide, other)) {
-                policies.narrowed += 1;
-                tight
-            } else {
-                wide
-            };
+            // A wider one would let through what became no rule.
+            let flow = if forbidden.iter().any(|other| admits(&wide, other)) { tight } else { wide };
             rules.entry(flow).or_default().add(evidence(case, judgement, passage));
         }
         let mut rules: Vec<Rule> =
             rules.into_iter().map(|(flow, evidence)| Rule { flow, evidence }).collect();
         absorb(&mut rules);
-        let passes = |passage: &&&Passage<'a>| {
-            let flow = exact(passage);
-            rules.iter().any(|rule| admits(&rule.flow, &flow))
-        };
-        policies.unseparated.extend(self.quarantine.iter().filter(passes).map(|passage| (*passage).clone()));
         rules
     }
 }

@@ -10,7 +10,7 @@ use super::{
     world::{Party, World},
 };
 use crate::{
-    matching::{Cell, LocalKind, Matcher, Place, Rows},
+    matching::{Cell, LocalKind, Matcher, Place, Rows, size},
     matrix::{
         Ports,
         inventory::{Cluster, Endpoint},
@@ -59,7 +59,7 @@ impl Generaliser<'_, '_> {
             .cells()
             .map(|cell| Flow { peer: self.peer(cell), ports: self.ports(cell).unwrap_or(exact.ports) });
         let width =
-            |flow: &Flow| (width(&flow.peer.blocks()), flow.ports.last - flow.ports.first, flow.clone());
+            |flow: &Flow| (size(&flow.peer.blocks()), flow.ports.last - flow.ports.first, flow.clone());
         let found = match self.tightness {
             Tightness::Declared => of_rows.max_by_key(width),
             Tightness::Exact | Tightness::Inventory => of_rows.min_by_key(width),
@@ -163,8 +163,7 @@ impl Generaliser<'_, '_> {
 
     /// A cluster's nodes, its edge, and, where they mean it, its own addresses.
     fn of_cluster(&self, name: &str, cluster: &Cluster) -> Vec<Named> {
-        let nodes: Vec<IpNet> =
-            cluster.nodes.values().flatten().map(|address| IpNet::from(*address)).collect();
+        let nodes: Vec<IpNet> = cluster.node_blocks().collect();
         let mut all = vec![Named::blocks(format!("nodes of {name}"), &nodes)];
         match (self.passage.is_egress, &cluster.ingress) {
             (true, Some(ingress)) => all.push(Named::blocks(format!("front of {name}"), &ingress.addresses)),
@@ -181,23 +180,7 @@ impl Generaliser<'_, '_> {
     fn of_local(&self, kind: LocalKind) -> Vec<Named> {
         let inventory = self.world.inventory;
         let own = self.passage.party.cluster().and_then(|name| inventory.clusters.get(name));
-        let blocks = match kind {
-            LocalKind::Loopback => Vec::new(),
-            LocalKind::Nodes => own
-                .map(|cluster| {
-                    cluster.nodes.values().flatten().map(|address| IpNet::from(*address)).collect()
-                })
-                .unwrap_or_default(),
-            LocalKind::Pods => own.map(|cluster| cluster.pods.clone()).unwrap_or_default(),
-            LocalKind::Services => own.map(|cluster| cluster.services.clone()).unwrap_or_default(),
-            LocalKind::Resolvers => inventory.resolvers.clone(),
-            LocalKind::TimeServers => inventory.time_servers.clone(),
-            LocalKind::Registries => {
-                let registries = inventory.registries.iter().filter_map(|name| inventory.endpoints.get(name));
-                registries.flat_map(|endpoint| endpoint.cidrs.clone()).collect()
-            }
-        };
-        vec![Named::blocks(kind.name().to_owned(), &blocks)]
+        vec![Named::blocks(kind.name().to_owned(), &kind.blocks(own.into_iter(), inventory))]
     }
 
     /// The row's range around the port that was seen, where it has one.
@@ -244,7 +227,7 @@ impl Named {
     }
 
     fn width(&self) -> u128 {
-        width(&self.blocks)
+        size(&self.blocks)
     }
 
     fn label(&self) -> String {
@@ -264,15 +247,6 @@ impl Named {
             other => other,
         }
     }
-}
-
-/// How many addresses they hold.
-fn width(blocks: &[IpNet]) -> u128 {
-    let size = |block: &IpNet| {
-        let free = u32::from(block.max_prefix_len() - block.prefix_len());
-        1_u128.checked_shl(free).unwrap_or(u128::MAX)
-    };
-    blocks.iter().map(size).fold(0, u128::saturating_add)
 }
 
 fn sorted(blocks: &[IpNet]) -> Vec<IpNet> {

@@ -83,8 +83,6 @@ pub struct ServicePort {
     pub protocol: Protocol,
     /// At the service's addresses, host byte order.
     pub port: u16,
-    /// At every node's address.
-    pub node_port: Option<u16>,
     /// At the pods.
     pub target: TargetPort,
 }
@@ -107,8 +105,6 @@ pub struct ClusterObjects {
     pub pods: Vec<Pod>,
     /// Services, by namespace and name.
     pub services: Vec<Service>,
-    /// Labels of each node.
-    pub nodes: BTreeMap<String, Labels>,
     /// Pods by UID, digest of a static pod's manifest, and container id.
     by_id: HashMap<String, usize>,
     /// Pods by address, but for those that have their node's.
@@ -173,11 +169,7 @@ impl ClusterObjects {
                 let ObjectMeta { name, labels, .. } = namespace.metadata;
                 self.namespace(&name.unwrap_or_default()).extend(labels.unwrap_or_default());
             }
-            Object::Node(node) => {
-                let ObjectMeta { name, labels, .. } = node.metadata;
-                self.nodes.insert(name.unwrap_or_default(), labels.unwrap_or_default());
-            }
-            Object::EndpointSlice(_) | Object::ServiceCidr(_) => {}
+            Object::Node(_) | Object::EndpointSlice(_) | Object::ServiceCidr(_) => {}
         }
     }
 
@@ -356,7 +348,6 @@ fn read_service(service: core::Service) -> Option<Service> {
         Some(ServicePort {
             protocol: transport(port.protocol.as_deref())?,
             port: number,
-            node_port: port.node_port.and_then(|one| u16::try_from(one).ok()).filter(|one| *one > 0),
             target: match port.target_port {
                 Some(IntOrString::String(name)) => TargetPort::Name(name),
                 Some(IntOrString::Int(target)) if target > 0 => {

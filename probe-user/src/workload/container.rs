@@ -1,4 +1,4 @@
-//! Which container and pod, or which unit of systemd, a cgroup's path names.
+//! Which container and pod a cgroup's path names.
 //!
 //! The kubelet names a pod's group after its UID: `pod<uid>` with its cgroupfs driver, `…-pod<uid>.slice` with its systemd
 //! driver, where `_` stands for `-` (pkg/kubelet/cm/cgroup_manager_linux.go). Runtimes name a container's group after its
@@ -14,10 +14,6 @@ pub struct Container<'a> {
     /// Its id, 64 hexadecimal digits. `None` where the path ends at the pod.
     pub id: Option<&'a str>,
 }
-
-/// A unit of systemd as its cgroup's path names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Unit<'a>(pub &'a str);
 
 /// The container, or at least the pod, that a cgroup below the cgroup-v2 root belongs to. Groups that a container makes
 /// within its own are the container's, whatever it calls them.
@@ -38,21 +34,6 @@ pub fn container(cgroup: &str) -> Option<Container<'_>> {
         }
     }
     found
-}
-
-/// The service, scope or socket of systemd that a cgroup belongs to, where it is no container's.
-#[must_use]
-pub fn unit(cgroup: &str) -> Option<Unit<'_>> {
-    if container(cgroup).is_some() {
-        return None;
-    }
-    let is_unit = |segment: &&str| {
-        [".service", ".scope", ".socket", ".mount"]
-            .iter()
-            .any(|kind| segment.len() > kind.len() && segment.ends_with(kind))
-    };
-    // A user's manager is a service with services of its own below it.
-    cgroup.split('/').rfind(is_unit).map(Unit)
 }
 
 fn container_id(segment: &str) -> Option<&str> {
@@ -126,7 +107,6 @@ mod tests {
         ] {
             let found = container(&path).unwrap_or_else(|| panic!("{path}"));
             assert_eq!((found.pod.as_deref(), found.id), (Some(UID), Some(ID)), "{path}");
-            assert_eq!(unit(&path), None, "{path}");
         }
     }
 
@@ -174,23 +154,6 @@ mod tests {
             "/docker/0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF",
         ] {
             assert_eq!(container(path), None, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_unit_is_the_innermost_one() {
-        for (path, found) in [
-            ("/system.slice/kubelet.service", Some("kubelet.service")),
-            ("/system.slice/ssh.service/worker", Some("ssh.service")),
-            (
-                "/user.slice/user-1000.slice/user@1000.service/app.slice/editor.service",
-                Some("editor.service"),
-            ),
-            ("/user.slice/user-1000.slice/session-12.scope", Some("session-12.scope")),
-            ("/system.slice", None),
-            ("/.service", None),
-        ] {
-            assert_eq!(unit(path).map(|Unit(name)| name), found, "{path}");
         }
     }
 }

@@ -43,8 +43,7 @@ const TELLING: [&str; 8] = [
 ];
 
 /// Whether a label stays when a pod is replaced, or its template is changed.
-#[must_use]
-pub fn is_stable(key: &str) -> bool {
+fn is_stable(key: &str) -> bool {
     !PASSING.contains(&key)
 }
 

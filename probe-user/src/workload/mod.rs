@@ -8,6 +8,6 @@ mod stable_name;
 
 pub use bind::bind;
 pub use cluster::{ClusterObjects, Pod, Service, ServicePort, TargetPort, Workload};
-pub use container::{Container, Unit, container, unit};
-pub use labels::{Labels, carries, is_stable};
+pub use container::{Container, container};
+pub use labels::{Labels, carries};
 pub use stable_name::stable_name;

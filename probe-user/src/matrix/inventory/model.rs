@@ -103,6 +103,13 @@ pub struct Selector {
     pub labels: BTreeMap<String, String>,
 }
 
+impl Cluster {
+    /// Each node's address as a block.
+    pub fn node_blocks(&self) -> impl Iterator<Item = IpNet> {
+        self.nodes.values().flatten().map(|address| IpNet::from(*address))
+    }
+}
+
 impl Endpoint {
     /// Whether it is a name and nothing else: rows that use it cannot be seen.
     #[must_use]
