@@ -28,4 +28,5 @@ pub mod stack;
 pub mod table;
 pub mod unseen;
 pub mod usage;
+pub mod witness;
 pub mod worlds;

@@ -320,7 +320,7 @@ impl Site {
     /// When it holds anything else.
     pub fn check(&self, recorder: Recorder, port: u16, expected: &Expected) -> Vec<ProcessSeen> {
         let window = recorder.finish();
-        unseen::must_be_told(&window);
+        unseen::must_not_be(port);
         assert_eq!(window.coverage.lost_total(), 0, "{window:#?}");
         assert_eq!(window.coverage.gaps(), Vec::new());
         self.check_window(&window, port, expected)

@@ -17,10 +17,7 @@ use flowdrift::{
     policy::{
         Include, Passage, Policies, Proof, Rule, Settings, Standing, Subject, SubjectPolicy, Tightness,
         World, gather,
-        language::{
-            File, Written,
-            network_policy::{self, NetworkPolicies, Policy},
-        },
+        language::{Enforced, File, Language, Written},
         papers, passages, prove,
     },
 };
@@ -46,7 +43,7 @@ fn make<'a>(files: &'a CaseFiles, settings: &Settings) -> Made<'a> {
         papers::quarantine(&world, &case, &judgement, &policies),
         papers::removal_candidates(&case, &judgement),
     ];
-    let written = network_policy::write(&world, &policies).expect("policies are YAML");
+    let written = Language::NetworkPolicy.write(&world, &policies).expect("policies are YAML");
     Made { world, judgement, policies, papers, written }
 }
 
@@ -54,13 +51,8 @@ impl Made<'_> {
     /// What the policies, read back, do with what was seen.
     fn proven(&self, check: impl FnOnce(&Proof<'_, '_>)) {
         let all = passages(&self.world, &self.judgement);
-        let mut clusters: BTreeMap<String, Vec<Policy>> = BTreeMap::new();
-        for File { name, text } in &self.written.files {
-            let (cluster, _) = name.split_once('/').expect("a folder for each cluster");
-            let read = network_policy::read(text, name).unwrap_or_else(|faults| panic!("{faults}"));
-            clusters.entry(cluster.to_owned()).or_default().extend(read);
-        }
-        check(&prove(&NetworkPolicies::new(&self.world, clusters), &all));
+        let enforced = Enforced::read(&self.world, &self.written.documents());
+        check(&prove(&enforced.unwrap_or_else(|faults| panic!("{faults}")), &all));
     }
 }
 
@@ -106,11 +98,13 @@ fn every_case_gives_its_policies_and_its_papers() {
         let made = make(&files, &Settings::default());
         let paper = |(name, matrix): (&str, &Matrix)| File {
             name: name.to_owned(),
+            cluster: None,
             text: write::yaml(matrix).expect("a matrix is YAML"),
         };
         let [quarantine, removals] = &made.papers;
         let papers = [("quarantine.yaml", quarantine), ("removal-candidates.yaml", removals)].map(paper);
-        let warnings = File { name: "warnings.txt".to_owned(), text: made.written.warnings.join("\n") };
+        let warnings =
+            File { name: "warnings.txt".to_owned(), cluster: None, text: made.written.warnings.join("\n") };
         golden(&path.join("expected/papers"), &papers, &mut wrong);
         golden(
             &path.join("expected/networkpolicy"),

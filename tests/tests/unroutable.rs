@@ -50,7 +50,7 @@ fn attempt(client: &TestNamespace, net: Net) -> (Option<i32>, Outcomes) {
     let to = std::net::SocketAddr::new(net.dialled.parse().expect("an address"), PORT);
     let error = client.run(|| dial::named(CLIENT, || dial::connect(to))).err();
     let window = recorder.finish();
-    unseen::must_be_told(&window);
+    unseen::must_not_be(PORT);
     assert_eq!(window.coverage.gaps(), Vec::new(), "{error:?}: {window:#?}");
     assert_eq!(window.flows.len(), 1, "{error:?}: {:#?}", window.flows);
     let flow = &window.flows[0];
