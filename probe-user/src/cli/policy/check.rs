@@ -8,7 +8,7 @@ use super::{Evidence, Exit, documents::Documents};
 use crate::{
     escape::text,
     judge::judge,
-    policy::{Proof, language::network_policy::NetworkPolicies, passages, prove},
+    policy::{Proof, passages, prove},
     wording::plural,
 };
 
@@ -34,8 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let policies = Documents { paths: policies, cluster: cluster.as_deref() }.read(&world)?;
     let judgement = judge(&case);
     let all = passages(&world, &judgement);
-    let evaluator = NetworkPolicies::new(&world, policies);
-    let proof = prove(&evaluator, &all);
+    let proof = prove(&policies, &all);
     say(&proof);
     Ok(if proof.cut.is_empty() && proof.leaked.is_empty() { Exit::Conforms } else { Exit::Drift })
 }

@@ -10,7 +10,7 @@ use crate::{
     judge::judge,
     policy::{
         Passage,
-        language::{Decision, Evaluator, network_policy::NetworkPolicies},
+        language::{Decision, Enforced, Evaluator},
         passages,
     },
     wording::plural,
@@ -37,14 +37,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let (case, world) = (read.case(), read.world());
     let generation = |path: &PathBuf| {
         let paths = std::slice::from_ref(path);
-        let policies = Documents { paths, cluster: cluster.as_deref() }.read(&world)?;
-        anyhow::Ok(NetworkPolicies::new(&world, policies))
+        Documents { paths, cluster: cluster.as_deref() }.read(&world)
     };
     let (old, new) = (generation(old)?, generation(new)?);
     let judgement = judge(&case);
     let all = passages(&world, &judgement);
     let passes =
-        |policies: &NetworkPolicies<'_>, passage: &Passage<'_>| policies.decide(passage) != Decision::Denied;
+        |policies: &Enforced<'_>, passage: &Passage<'_>| policies.decide(passage) != Decision::Denied;
     let changed: Vec<(&Passage<'_>, bool)> = all
         .iter()
         .map(|passage| (passage, passes(&old, passage)))

@@ -1,7 +1,6 @@
 //! Policies from files and folders, by cluster.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -10,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::policy::{
     World,
-    language::network_policy::{self, Policy},
+    language::{Document, Enforced},
 };
 
 /// Where policies are, and whose they are.
@@ -23,17 +22,14 @@ pub(super) struct Documents<'a> {
 
 impl Documents<'_> {
     /// Reads all of them; every fault of every file is told at once.
-    pub(super) fn read(&self, world: &World<'_>) -> Result<BTreeMap<String, Vec<Policy>>> {
-        let (mut clusters, mut faults) = (BTreeMap::<String, Vec<Policy>>::new(), Vec::new());
+    pub(super) fn read<'w>(&self, world: &'w World<'w>) -> Result<Enforced<'w>> {
+        let mut documents = Vec::new();
         for (cluster, file) in self.files(world)? {
             let name = file.display().to_string();
             let text = fs::read_to_string(&file).with_context(|| format!("reading {name}"))?;
-            match network_policy::read(&text, &name) {
-                Ok(policies) => clusters.entry(cluster).or_default().extend(policies),
-                Err(fault) => faults.push(fault.to_string()),
-            }
+            documents.push(Document { cluster, name, text });
         }
-        if faults.is_empty() { Ok(clusters) } else { bail!("{}", faults.join("\n")) }
+        Ok(Enforced::read(world, &documents)?)
     }
 
     /// Each file with its cluster.

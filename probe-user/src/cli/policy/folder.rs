@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn file(name: &str, text: &str) -> File {
-        File { name: name.to_owned(), text: text.to_owned() }
+        File { name: name.to_owned(), cluster: None, text: text.to_owned() }
     }
 
     #[test]

@@ -1,24 +1,18 @@
 //! Makes policies of recordings.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use super::{Dial, Evidence, Exit, Format, folder::Folder};
+use super::{Dial, Evidence, Exit, folder::Folder, format};
 use crate::{
     escape::text,
     judge::judge,
     matrix,
     policy::{
         Include, Passage, Policies, Proof, Settings, World, gather,
-        language::{
-            File, component,
-            network_policy::{self, NetworkPolicies},
-        },
+        language::{Document, Enforced, File, Language, component},
         papers, prove,
     },
     wording::plural,
@@ -31,8 +25,8 @@ pub(super) struct Generate {
     #[command(flatten)]
     evidence: Evidence,
     /// The language
-    #[arg(long, value_enum, default_value_t = Format::NetworkPolicy)]
-    format: Format,
+    #[arg(long, value_name = "LANGUAGE", value_parser = format(), default_value = Language::NetworkPolicy.name())]
+    format: Language,
     /// How wide rules may be
     #[arg(long, value_enum, default_value_t)]
     tightness: Dial,
@@ -65,9 +59,8 @@ pub(super) fn run(arguments: &Generate) -> Result<Exit> {
         accept_incomplete: *accept_incomplete,
     };
     let policies = gather(&world, &case, &judgement, &settings);
-    let written = match format {
-        Format::NetworkPolicy => network_policy::write(&world, &policies).context("writing the policies")?,
-    };
+    let written = format.write(&world, &policies).context("writing the policies")?;
+    let documents = written.documents();
     let papers = [
         ("quarantine.yaml", papers::quarantine(&world, &case, &judgement, &policies)),
         ("removal-candidates.yaml", papers::removal_candidates(&case, &judgement)),
@@ -75,7 +68,7 @@ pub(super) fn run(arguments: &Generate) -> Result<Exit> {
     let mut files = written.files;
     for (name, matrix) in papers.into_iter().filter(|(_, matrix)| !matrix.rows.is_empty()) {
         let text = matrix::write::yaml(&matrix).with_context(|| format!("writing {name}"))?;
-        files.push(File { name: name.to_owned(), text });
+        files.push(File { name: name.to_owned(), cluster: None, text });
     }
     let made: BTreeSet<String> =
         policies.subjects.iter().map(|policy| component(policy.subject.cluster())).collect();
@@ -85,23 +78,15 @@ pub(super) fn run(arguments: &Generate) -> Result<Exit> {
     }
     println!("{} in {}", plural(files.len() as u64, "file"), output.display());
     let exit = say(&policies);
-    let is_proven = settings.include.observed || prove_own(&world, &policies, &files)?;
+    let is_proven = settings.include.observed || prove_own(&world, &policies, &documents)?;
     Ok(if is_proven { exit } else { Exit::Drift })
 }
 
 /// Reads back what was written, and replays what was seen: whether it passes, and nothing else does. Labels and addresses may
 /// be those of others, too, which nobody sees in a rule alone.
-fn prove_own(world: &World<'_>, policies: &Policies<'_>, files: &[File]) -> Result<bool> {
-    let mut clusters: BTreeMap<String, Vec<network_policy::Policy>> = BTreeMap::new();
-    let known: BTreeMap<String, &String> =
-        world.clusters.keys().map(|name| (component(name), name)).collect();
-    for File { name, text } in files {
-        let Some(cluster) = name.split_once('/').and_then(|(folder, _)| known.get(folder)) else { continue };
-        let read = network_policy::read(text, name).context("reading back what was written")?;
-        clusters.entry((*cluster).clone()).or_default().extend(read);
-    }
-    let evaluator = NetworkPolicies::new(world, clusters);
-    let Proof { cut, leaked, .. } = prove(&evaluator, &policies.passages);
+fn prove_own(world: &World<'_>, policies: &Policies<'_>, documents: &[Document]) -> Result<bool> {
+    let enforced = Enforced::read(world, documents).context("reading back what was written")?;
+    let Proof { cut, leaked, .. } = prove(&enforced, &policies.passages);
     for passage in &cut {
         println!("{} would be CUT, though somebody answers for it", text(&passage.to_string()));
     }

@@ -9,7 +9,10 @@ mod generate;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Subcommand, ValueEnum};
+use clap::{
+    Subcommand, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 
 use super::{
     Exit,
@@ -19,7 +22,7 @@ use super::{
 use crate::{
     flow::Window,
     judge::Case,
-    policy::{Tightness, World},
+    policy::{Tightness, World, language::Language},
 };
 
 /// Make the tightest policies that let through what was declared and observed, or say what policies would do
@@ -90,12 +93,12 @@ impl Read {
     }
 }
 
-/// The languages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// NetworkPolicy of networking.k8s.io/v1
-    #[value(name = "networkpolicy")]
-    NetworkPolicy,
+/// The languages, by their names.
+fn format() -> impl TypedValueParser<Value = Language> {
+    let value = |language: Language| PossibleValue::new(language.name()).help(language.title());
+    let named = |name: String| Language::ALL.into_iter().find(|language| language.name() == name);
+    PossibleValuesParser::new(Language::ALL.map(value))
+        .try_map(move |name| named(name).ok_or("no such language"))
 }
 
 /// How wide rules may be.

@@ -3,16 +3,69 @@
 //! A language's evaluator knows its specification and nothing of the rules that its writer was given: what it says of a
 //! packet is what the cluster would do with the documents alone.
 
+mod enforced;
 pub mod network_policy;
 mod yaml;
 
-use super::passage::Passage;
+pub use enforced::{Document, Enforced, Unreadable};
 
-/// A document of a policy.
+use serde_saphyr::SerializeError;
+
+use super::{gather::Policies, passage::Passage, world::World};
+
+/// A language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Language {
+    /// `NetworkPolicy` of `networking.k8s.io/v1`.
+    NetworkPolicy,
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::NetworkPolicy];
+
+    /// As the command line calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NetworkPolicy => "networkpolicy",
+        }
+    }
+
+    /// What it is, in a few words.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::NetworkPolicy => "NetworkPolicy of networking.k8s.io/v1",
+        }
+    }
+
+    /// Group, version and kind of its resources.
+    #[must_use]
+    pub fn kinds(self) -> &'static [&'static str] {
+        match self {
+            Self::NetworkPolicy => network_policy::KINDS,
+        }
+    }
+
+    /// Writes rules in it.
+    ///
+    /// # Errors
+    /// What the writer of YAML says.
+    pub fn write(self, world: &World<'_>, policies: &Policies<'_>) -> Result<Written, SerializeError> {
+        match self {
+            Self::NetworkPolicy => network_policy::write(world, policies),
+        }
+    }
+}
+
+/// A document of a policy, as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     /// Where it belongs below the folder that the user names, with `/` between folders.
     pub name: String,
+    /// The cluster that enforces it, as the inventory calls it; none of a paper that is for people.
+    pub cluster: Option<String>,
     /// All of it.
     pub text: String,
 }
@@ -24,6 +77,18 @@ pub struct Written {
     pub files: Vec<File>,
     /// What the language cannot say, and what came of that.
     pub warnings: Vec<String>,
+}
+
+impl Written {
+    /// The documents as those who enforce them get them.
+    #[must_use]
+    pub fn documents(&self) -> Vec<Document> {
+        let document = |file: &File| {
+            let File { name, cluster, text } = file.clone();
+            Some(Document { cluster: cluster?, name, text })
+        };
+        self.files.iter().filter_map(document).collect()
+    }
 }
 
 /// A name as one part of a path, whatever the name is.

@@ -1,6 +1,6 @@
 //! What an enforcer of network policies does.
 
-use std::collections::BTreeMap;
+use hashbrown::HashMap;
 
 use super::read::{Number, Peer, Policy, Port, Rule};
 use crate::{
@@ -12,27 +12,33 @@ use crate::{
     workload::Labels,
 };
 
-/// The policies of some clusters.
+/// The policies of a cluster.
 pub struct NetworkPolicies<'a> {
     world: &'a World<'a>,
-    clusters: BTreeMap<String, Vec<Policy>>,
+    cluster: &'a str,
+    /// By namespace.
+    policies: HashMap<String, Vec<Policy>>,
 }
 
 impl<'a> NetworkPolicies<'a> {
-    /// These policies, by cluster.
+    /// These.
     #[must_use]
-    pub fn new(world: &'a World<'a>, clusters: BTreeMap<String, Vec<Policy>>) -> Self {
-        Self { world, clusters }
+    pub fn new(world: &'a World<'a>, cluster: &'a str, policies: Vec<Policy>) -> Self {
+        let mut namespaces: HashMap<String, Vec<Policy>> = HashMap::new();
+        for policy in policies {
+            namespaces.entry(policy.namespace.clone()).or_default().push(policy);
+        }
+        Self { world, cluster, policies: namespaces }
     }
 
-    fn holds(&self, cluster: &str, policy: &Policy, rule: &Rule, passage: &Passage<'_>) -> bool {
-        let is_one = |peer: &Peer| self.is_peer((cluster, policy), peer, passage);
+    fn holds(&self, policy: &Policy, rule: &Rule, passage: &Passage<'_>) -> bool {
+        let is_one = |peer: &Peer| self.is_peer(policy, peer, passage);
         let is_peer = rule.peers.as_ref().is_none_or(|peers| peers.iter().any(is_one));
         let is_port = rule.ports.as_ref().is_none_or(|ports| ports.iter().any(|port| is_port(port, passage)));
         is_peer && is_port
     }
 
-    fn is_peer(&self, (home, policy): (&str, &Policy), peer: &Peer, passage: &Passage<'_>) -> bool {
+    fn is_peer(&self, policy: &Policy, peer: &Peer, passage: &Passage<'_>) -> bool {
         match peer {
             Peer::Block { block, except } => {
                 let address = passage.peer.address();
@@ -44,28 +50,24 @@ impl<'a> NetworkPolicies<'a> {
                 let namespace = &pod.workload.namespace;
                 let is_in = match namespaces {
                     None => *namespace == policy.namespace,
-                    Some(selector) => {
-                        self.labels(home, namespace).is_some_and(|labels| selector.selects(labels))
-                    }
+                    Some(selector) => self.labels(namespace).is_some_and(|labels| selector.selects(labels)),
                 };
-                cluster == home && is_in && pods.selects(&pod.labels)
+                cluster == self.cluster && is_in && pods.selects(&pod.labels)
             }
         }
     }
 
-    fn labels(&self, cluster: &str, namespace: &str) -> Option<&'a Labels> {
-        self.world.clusters.get(cluster)?.namespaces.get(namespace)
+    fn labels(&self, namespace: &str) -> Option<&'a Labels> {
+        self.world.clusters.get(self.cluster)?.namespaces.get(namespace)
     }
 }
 
 impl Evaluator for NetworkPolicies<'_> {
     fn decide(&self, passage: &Passage<'_>) -> Decision {
-        let Party::Pod { cluster, pod, .. } = passage.party else { return Decision::NotGoverned };
-        let Some(policies) = self.clusters.get(cluster) else { return Decision::NotGoverned };
+        let Party::Pod { pod, .. } = passage.party else { return Decision::NotGoverned };
+        let Some(policies) = self.policies.get(&pod.workload.namespace) else { return Decision::NotGoverned };
         let selects = |policy: &&Policy| {
-            policy.namespace == pod.workload.namespace
-                && policy.selector.selects(&pod.labels)
-                && rules(policy, passage.is_egress).is_some()
+            policy.selector.selects(&pod.labels) && rules(policy, passage.is_egress).is_some()
         };
         let mut governing = policies.iter().filter(selects).peekable();
         if governing.peek().is_none() {
@@ -78,21 +80,25 @@ impl Evaluator for NetworkPolicies<'_> {
         let mut by = Vec::new();
         for policy in governing {
             let rules = rules(policy, passage.is_egress).unwrap_or_default().iter().enumerate();
-            let holding = rules.filter(|(_, rule)| self.holds(cluster, policy, rule, passage));
-            by.extend(holding.map(|(index, _)| id((cluster, policy), passage.is_egress, index)));
+            let holding = rules.filter(|(_, rule)| self.holds(policy, rule, passage));
+            by.extend(holding.map(|(index, _)| id((self.cluster, policy), passage.is_egress, index)));
         }
         if by.is_empty() { Decision::Denied } else { Decision::Allowed(by) }
     }
 
     fn rules(&self) -> Vec<RuleId> {
-        let of = |(cluster, policy): (&str, &Policy), is_egress| {
+        let of = |policy: &Policy, is_egress| {
             let count = rules(policy, is_egress).map_or(0, <[Rule]>::len);
-            (0..count).map(|index| id((cluster, policy), is_egress, index)).collect::<Vec<_>>()
+            (0..count).map(|index| id((self.cluster, policy), is_egress, index)).collect::<Vec<_>>()
         };
-        let all = self.clusters.iter();
-        let all =
-            all.flat_map(|(cluster, policies)| policies.iter().map(move |policy| (cluster.as_str(), policy)));
-        all.flat_map(|policy| [of(policy, false), of(policy, true)].concat()).collect()
+        let mut all: Vec<RuleId> = self
+            .policies
+            .values()
+            .flatten()
+            .flat_map(|policy| [of(policy, false), of(policy, true)].concat())
+            .collect();
+        all.sort_unstable();
+        all
     }
 }
 

@@ -12,5 +12,8 @@ pub use evaluate::NetworkPolicies;
 pub use read::{Policy, read};
 pub use write::write;
 
+/// Group, version and kind.
+pub const KINDS: &[&str] = &["networking.k8s.io/v1/NetworkPolicy"];
+
 #[cfg(test)]
 mod tests;

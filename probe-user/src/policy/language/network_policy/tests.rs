@@ -67,7 +67,7 @@ impl Site {
             connections: 1,
         };
         assert!(matches!(passage.party, Party::Pod { .. }));
-        NetworkPolicies::new(&world, [("run".to_owned(), policies)].into()).decide(&passage)
+        NetworkPolicies::new(&world, "run", policies).decide(&passage)
     }
 
     fn passes(&self, spec: &str, peer: &str, port: u16, protocol: Protocol) -> bool {

@@ -141,7 +141,7 @@ impl Writer<'_> {
             }
         }
         let name = format!("{}/{}/{resource}.yaml", component(cluster), component(namespace));
-        Ok(Ok(File { name, text: yaml.into_text() }))
+        Ok(Ok(File { name, cluster: Some((*cluster).to_owned()), text: yaml.into_text() }))
     }
 
     fn rule(&self, yaml: &mut Yaml, key: &str, rule: &Rule) -> Result<(), SerializeError> {
