@@ -23,7 +23,7 @@ use flowdrift::{
 };
 use flowdrift_tests::{
     case::{self, CaseFiles},
-    worlds::{Packet, made_world},
+    worlds::{MadeWorld, Packet, made_world},
 };
 
 /// What is made of a case.
@@ -32,7 +32,6 @@ struct Made<'a> {
     judgement: Judgement<'a>,
     policies: Policies<'a>,
     papers: [Matrix; 2],
-    written: Written,
 }
 
 fn make<'a>(files: &'a CaseFiles, settings: &Settings) -> Made<'a> {
@@ -43,15 +42,18 @@ fn make<'a>(files: &'a CaseFiles, settings: &Settings) -> Made<'a> {
         papers::quarantine(&world, &case, &judgement, &policies),
         papers::removal_candidates(&case, &judgement),
     ];
-    let written = Language::NetworkPolicy.write(&world, &policies).expect("policies are YAML");
-    Made { world, judgement, policies, papers, written }
+    Made { world, judgement, policies, papers }
 }
 
 impl Made<'_> {
-    /// What the policies, read back, do with what was seen.
-    fn proven(&self, check: impl FnOnce(&Proof<'_, '_>)) {
+    fn written(&self, language: Language) -> Written {
+        language.write(&self.world, &self.policies).expect("policies are YAML")
+    }
+
+    /// What the policies, written and read back, do with what was seen.
+    fn proven(&self, written: &Written, check: impl FnOnce(&Proof<'_, '_>)) {
         let all = passages(&self.world, &self.judgement);
-        let enforced = Enforced::read(&self.world, &self.written.documents());
+        let enforced = Enforced::read(&self.world, &written.documents());
         check(&prove(&enforced.unwrap_or_else(|faults| panic!("{faults}")), &all));
     }
 }
@@ -103,14 +105,13 @@ fn every_case_gives_its_policies_and_its_papers() {
         };
         let [quarantine, removals] = &made.papers;
         let papers = [("quarantine.yaml", quarantine), ("removal-candidates.yaml", removals)].map(paper);
-        let warnings =
-            File { name: "warnings.txt".to_owned(), cluster: None, text: made.written.warnings.join("\n") };
         golden(&path.join("expected/papers"), &papers, &mut wrong);
-        golden(
-            &path.join("expected/networkpolicy"),
-            &[made.written.files.clone(), vec![warnings]].concat(),
-            &mut wrong,
-        );
+        for language in Language::ALL {
+            let Written { files, warnings } = made.written(language);
+            let warnings = File { name: "warnings.txt".to_owned(), cluster: None, text: warnings.join("\n") };
+            let at = path.join("expected").join(language.name());
+            golden(&at, &[files, vec![warnings]].concat(), &mut wrong);
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -121,15 +122,20 @@ fn what_somebody_answers_for_passes_and_nothing_else_at_any_tightness() {
         let files = CaseFiles::read(&path);
         for tightness in [Tightness::Exact, Tightness::Inventory, Tightness::Declared] {
             let made = make(&files, &Settings { tightness, ..Settings::default() });
-            made.proven(|proof| {
-                let at = format!("{} {tightness:?}", path.display());
-                assert!(!proof.allowed.is_empty() && !proof.stopped.is_empty(), "{at}: it proves nothing");
-                assert_eq!(
-                    (proof.cut.len(), proof.leaked.len(), proof.slack.len()),
-                    (0, 0, 0),
-                    "{at}: {proof:#?}"
-                );
-            });
+            for language in Language::ALL {
+                made.proven(&made.written(language), |proof| {
+                    let at = format!("{} {tightness:?} {}", path.display(), language.name());
+                    assert!(
+                        !proof.allowed.is_empty() && !proof.stopped.is_empty(),
+                        "{at}: it proves nothing"
+                    );
+                    assert_eq!(
+                        (proof.cut.len(), proof.leaked.len(), proof.slack.len()),
+                        (0, 0, 0),
+                        "{at}: {proof:#?}"
+                    );
+                });
+            }
         }
     }
 }
@@ -150,7 +156,10 @@ fn what_nobody_declared_becomes_a_marked_rule_only_when_asked_for() {
             assert_eq!(rules(&unasked.policies, standing), 0);
         }
         assert!(rules(&asked.policies, Standing::Undeclared) > 0);
-        assert!(asked.written.files.iter().any(|file| file.text.contains("NOT DECLARED")));
+        for language in Language::ALL {
+            let files = asked.written(language).files;
+            assert!(files.iter().any(|file| file.text.contains("NOT DECLARED")), "{}", language.name());
+        }
     }
 }
 
@@ -163,29 +172,16 @@ fn in_made_up_fleets_no_legitimate_flow_is_cut_and_no_other_passes() {
         let files = CaseFiles::made(&made_up);
         for tightness in [Tightness::Exact, Tightness::Inventory, Tightness::Declared] {
             let made = make(&files, &Settings { tightness, ..Settings::default() });
-            let at = format!(
-                "seed {seed} {tightness:?}\n{}\n{}\n{:#?}",
-                made_up.matrix, made_up.inventory, made.written
-            );
-            made.proven(|proof| {
-                let told =
-                    |passages: &[&Passage<'_>]| passages.iter().map(ToString::to_string).collect::<Vec<_>>();
-                assert!(proof.cut.is_empty(), "cut: {:#?}\n{at}", told(&proof.cut));
-                // What differs by nothing that a policy knows, none can tell apart.
-                let is_alike = |leak: &Passage<'_>, one: &Passage<'_>| {
-                    let ends = |passage: &Passage<'_>| (passage.party.subject(), passage.is_egress, passage.port);
-                    let is_peer = leak.peer.address() == one.peer.address()
-                        || matches!((leak.peer.subject(), one.peer.subject()), (Some(leak), Some(one)) if leak == one);
-                    ends(leak) == ends(one) && is_peer
-                };
-                let mut leaked = proof.leaked.clone();
-                leaked.retain(|leak| !proof.allowed.iter().any(|one| is_alike(leak, one)));
-                let leaked = told(&leaked);
-                assert!(leaked.is_empty(), "leaked: {leaked:#?}\n{at}");
-                assert!(proof.slack.is_empty(), "slack: {:#?}\n{at}", proof.slack);
-                passed += proof.allowed.len();
-                stopped += proof.stopped.len();
-            });
+            for language in Language::ALL {
+                let written = made.written(language);
+                let at = || told_of((seed, tightness), &made_up, &written);
+                made.proven(&written, |proof| {
+                    assert_sound(proof, at);
+                    passed += proof.allowed.len();
+                    stopped += proof.stopped.len();
+                });
+            }
+            let at = format!("seed {seed} {tightness:?}\n{}\n{}", made_up.matrix, made_up.inventory);
             for policy in &made.policies.subjects {
                 for (is_egress, rule) in rules_of(policy) {
                     assert!(
@@ -199,6 +195,34 @@ fn in_made_up_fleets_no_legitimate_flow_is_cut_and_no_other_passes() {
     }
     // Worlds in which nothing happens prove nothing.
     assert!(passed > WORLDS && stopped > WORLDS, "{passed} passed, {stopped} stopped");
+}
+
+fn told_of((seed, tightness): (u64, Tightness), made_up: &MadeWorld, written: &Written) -> String {
+    let MadeWorld { matrix, inventory, .. } = made_up;
+    let files: Vec<&str> = written.files.iter().map(|file| file.text.as_str()).collect();
+    format!(
+        "seed {seed} {tightness:?}\n{matrix}\n{inventory}\n{}\n{:#?}",
+        files.join("---\n"),
+        written.warnings
+    )
+}
+
+/// What somebody answers for passes, nothing else does, and each rule is needed.
+fn assert_sound(proof: &Proof<'_, '_>, at: impl Fn() -> String) {
+    let told = |passages: &[&Passage<'_>]| passages.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(proof.cut.is_empty(), "cut: {:#?}\n{}", told(&proof.cut), at());
+    // What differs by nothing that a policy knows, none can tell apart.
+    let is_alike = |leak: &Passage<'_>, one: &Passage<'_>| {
+        let ends = |passage: &Passage<'_>| (passage.party.subject(), passage.is_egress, passage.port);
+        let is_peer = leak.peer.address() == one.peer.address()
+            || matches!((leak.peer.subject(), one.peer.subject()), (Some(leak), Some(one)) if leak == one);
+        ends(leak) == ends(one) && is_peer
+    };
+    let mut leaked = proof.leaked.clone();
+    leaked.retain(|leak| !proof.allowed.iter().any(|one| is_alike(leak, one)));
+    let leaked = told(&leaked);
+    assert!(leaked.is_empty(), "leaked: {leaked:#?}\n{}", at());
+    assert!(proof.slack.is_empty(), "slack: {:#?}\n{}", proof.slack, at());
 }
 
 fn rules_of(policy: &SubjectPolicy) -> impl Iterator<Item = (bool, &Rule)> {

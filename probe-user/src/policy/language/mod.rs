@@ -5,6 +5,8 @@
 
 mod enforced;
 pub mod network_policy;
+mod pods;
+mod selector;
 mod yaml;
 
 pub use enforced::{Document, Enforced, Unreadable};

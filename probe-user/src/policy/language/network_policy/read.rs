@@ -1,14 +1,9 @@
 //! Network policies that somebody wrote.
 
-use std::collections::BTreeMap;
-
 use ipnet::IpNet;
 use k8s_openapi::{
     api::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort},
-    apimachinery::pkg::{
-        apis::meta::v1::{LabelSelector, LabelSelectorRequirement},
-        util::intstr::IntOrString,
-    },
+    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
 };
 
 use crate::{
@@ -17,6 +12,7 @@ use crate::{
         Faults,
         resource::{self, Resource},
     },
+    policy::language::selector::Selector,
 };
 
 /// A policy as it is meant; every value is valid.
@@ -80,37 +76,6 @@ pub enum Number {
     Range(u16, u16),
     /// What the server's pod calls so.
     Name(String),
-}
-
-/// A label selector (meta/v1).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selector {
-    requirements: Vec<(String, Requirement)>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Requirement {
-    In(Vec<String>),
-    NotIn(Vec<String>),
-    Exists,
-    DoesNotExist,
-}
-
-impl Selector {
-    /// Whether it selects what has these labels. One without requirements selects everything.
-    #[must_use]
-    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.requirements.iter().all(|(key, requirement)| {
-            let value = labels.get(key);
-            match requirement {
-                Requirement::In(values) => value.is_some_and(|value| values.contains(value)),
-                // What has no such label is not in the set, either.
-                Requirement::NotIn(values) => value.is_none_or(|value| !values.contains(value)),
-                Requirement::Exists => value.is_some(),
-                Requirement::DoesNotExist => value.is_none(),
-            }
-        })
-    }
 }
 
 /// Reads the policies of a document; `file` names it in faults.
@@ -271,31 +236,6 @@ impl Reader<'_, '_> {
     }
 
     fn selector(&mut self, path: &str, selector: LabelSelector) -> Selector {
-        let LabelSelector { match_labels, match_expressions } = selector;
-        let equal = match_labels
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(key, value)| (key, Requirement::In(vec![value])));
-        let mut requirements: Vec<(String, Requirement)> = equal.collect();
-        for (index, expression) in match_expressions.unwrap_or_default().into_iter().enumerate() {
-            let LabelSelectorRequirement { key, operator, values } = expression;
-            let values = values.unwrap_or_default();
-            let requirement = match (operator.as_str(), values.is_empty()) {
-                ("In", false) => Requirement::In(values),
-                ("NotIn", false) => Requirement::NotIn(values),
-                ("Exists", true) => Requirement::Exists,
-                ("DoesNotExist", true) => Requirement::DoesNotExist,
-                _ => {
-                    let message = format!(
-                        "found `{operator}` with {} values, expected In or NotIn with some, or Exists or DoesNotExist with none",
-                        values.len()
-                    );
-                    self.resource.fault(&format!("{path}.matchExpressions[{index}]"), message);
-                    continue;
-                }
-            };
-            requirements.push((key, requirement));
-        }
-        Selector { requirements }
+        Selector::read(selector, path, self.resource)
     }
 }

@@ -14,13 +14,15 @@ use crate::{
     event::Protocol,
     policy::{
         explain,
-        gather::{Policies, SubjectPolicy},
-        language::{File, Written, component, yaml::Yaml},
+        gather::Policies,
+        language::{
+            File, Written,
+            pods::{Pods, workloads},
+            yaml::Yaml,
+        },
         rule::{Peer, PortRange, Rule},
-        world::{Subject, World},
+        world::World,
     },
-    wording::plural,
-    workload::{ClusterObjects, Workload},
 };
 
 /// Writes them.
@@ -28,47 +30,17 @@ use crate::{
 /// # Errors
 /// What the writer of YAML says.
 pub fn write(world: &World<'_>, policies: &Policies<'_>) -> Result<Written, SerializeError> {
-    let mut written = Written::default();
-    for policy in &policies.subjects {
-        let Subject::Workload { cluster, workload } = &policy.subject else {
-            written.warnings.push(ungovernable(policy));
-            continue;
-        };
-        let Some(objects) = world.clusters.get(cluster) else { continue };
-        match (Writer { objects, cluster, workload, policy }).file()? {
-            Ok(file) => written.files.push(file),
-            Err(warning) => written.warnings.push(warning),
-        }
-    }
-    Ok(written)
+    workloads(world, policies, NODES, |pods| Writer { pods }.file())
 }
 
-fn ungovernable(policy: &SubjectPolicy) -> String {
-    let SubjectPolicy { subject, ingress, egress } = policy;
-    let rules = plural(ingress.iter().chain(egress).flatten().count() as u64, "rule");
-    let why = match subject {
-        Subject::Guest { .. } => "no cluster's objects tell whose address it is",
-        _ => "it has its node's network, which a NetworkPolicy does not govern",
-    };
-    format!("{subject}: {why}; {rules} of it in no file here")
-}
+/// Why a node's own traffic is in no file.
+const NODES: &str = "it has its node's network, which a NetworkPolicy does not govern";
 
 struct Writer<'a> {
-    objects: &'a ClusterObjects,
-    cluster: &'a str,
-    workload: &'a Workload,
-    policy: &'a SubjectPolicy,
+    pods: Pods<'a>,
 }
 
-/// In the order in which people write it.
-#[derive(Serialize)]
-struct Metadata<'a> {
-    name: &'a str,
-    namespace: &'a str,
-    labels: BTreeMap<&'a str, &'a str>,
-}
-
-/// Likewise: first who, then which port.
+/// In the order in which people write it: first who, then which port.
 #[derive(Serialize)]
 struct IngressRule {
     from: Vec<NetworkPolicyPeer>,
@@ -94,38 +66,11 @@ struct Port {
 }
 
 impl Writer<'_> {
-    /// The document, or why there is none.
-    fn file(&self) -> Result<Result<File, String>, SerializeError> {
-        let Self { objects, cluster, workload, policy } = self;
-        let (labels, also) = objects.selector(workload);
-        if labels.is_empty() {
-            return Ok(Err(format!(
-                "{}: its pods have no label that stays and that all of them have: nothing selects them",
-                policy.subject
-            )));
-        }
-        if !also.is_empty() {
-            let others: Vec<String> = also.iter().map(ToString::to_string).collect();
-            return Ok(Err(format!(
-                "{}: the labels of its pods are also those of {}, who would be cut off with it: no policy is written",
-                policy.subject,
-                others.join(", ")
-            )));
-        }
-        let mut yaml = Yaml::default();
-        let Workload { namespace, kind, name } = workload;
-        yaml.comment(0, &format!("{kind} {workload} of the cluster {cluster}"));
-        yaml.line(0, "apiVersion: networking.k8s.io/v1");
-        yaml.line(0, "kind: NetworkPolicy");
-        let resource = resource_name(&format!("{}-{name}", kind.to_lowercase()));
-        let metadata = Metadata {
-            name: &resource,
-            namespace,
-            labels: [("app.kubernetes.io/managed-by", "flowdrift")].into(),
-        };
-        yaml.entry(0, "metadata", &metadata)?;
+    fn file(&self) -> Result<File, SerializeError> {
+        let Pods { policy, labels, .. } = &self.pods;
+        let mut yaml = self.pods.head("networking.k8s.io/v1", "NetworkPolicy")?;
         yaml.line(0, "spec:");
-        yaml.entry(2, "podSelector", &selector(&labels))?;
+        yaml.entry(2, "podSelector", &selector(labels))?;
         let directions = [("ingress", "Ingress", &policy.ingress), ("egress", "Egress", &policy.egress)];
         let types: Vec<&str> =
             directions.iter().filter(|(.., rules)| rules.is_some()).map(|(_, name, _)| *name).collect();
@@ -140,8 +85,7 @@ impl Writer<'_> {
                 }
             }
         }
-        let name = format!("{}/{}/{resource}.yaml", component(cluster), component(namespace));
-        Ok(Ok(File { name, cluster: Some((*cluster).to_owned()), text: yaml.into_text() }))
+        Ok(self.pods.file(yaml))
     }
 
     fn rule(&self, yaml: &mut Yaml, key: &str, rule: &Rule) -> Result<(), SerializeError> {
@@ -158,7 +102,7 @@ impl Writer<'_> {
             );
         }
         if let Peer::Workload(workload) = &rule.flow.peer {
-            let (labels, also) = self.objects.selector(workload);
+            let (labels, also) = self.pods.objects.selector(workload);
             if labels.is_empty() {
                 yaml.comment(4, "its pods have no label that stays: these are the addresses that they had");
             } else if !also.is_empty() {
@@ -186,12 +130,12 @@ impl Writer<'_> {
         let Peer::Workload(workload) = &rule.flow.peer else {
             return rule.flow.peer.blocks().iter().map(block).collect();
         };
-        let (labels, _) = self.objects.selector(workload);
+        let (labels, _) = self.pods.objects.selector(workload);
         if labels.is_empty() {
             // A selector without labels would be that of every pod.
             return rule.evidence.addresses.iter().map(|address| block(&IpNet::from(*address))).collect();
         }
-        let is_neighbour = workload.namespace == self.workload.namespace;
+        let is_neighbour = workload.namespace == self.pods.workload.namespace;
         let namespace = [("kubernetes.io/metadata.name".to_owned(), workload.namespace.clone())].into();
         vec![NetworkPolicyPeer {
             pod_selector: Some(selector(&labels)),
@@ -217,14 +161,4 @@ fn port(ports: &PortRange) -> Option<Port> {
     let is_any = (first, last) == (0, u16::MAX);
     let end_port = (!is_any && last > first).then_some(last);
     Some(Port { protocol, port: (!is_any).then_some(first), end_port })
-}
-
-/// RFC 1123 as the API asks for it (DNS subdomain): lower case, up to 253 letters, digits, `-` and `.`.
-fn resource_name(name: &str) -> String {
-    let name: String = name
-        .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() || ".-".contains(letter) { letter } else { '-' })
-        .collect();
-    let name = name.to_ascii_lowercase();
-    name.chars().take(253).collect::<String>().trim_matches(['-', '.']).to_owned()
 }
