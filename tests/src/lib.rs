@@ -19,6 +19,7 @@ pub mod made_up;
 pub mod matching;
 pub mod namespace;
 pub mod needs;
+pub mod nft;
 pub mod nobody;
 pub mod peer;
 pub mod recorder;

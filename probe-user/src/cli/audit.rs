@@ -12,6 +12,7 @@ use super::{
     live::{self, LiveArguments},
     output::Output,
     recordings,
+    would_deny::would_deny,
 };
 use crate::{
     flow::Window,
@@ -56,6 +57,9 @@ pub(super) struct Arguments {
     /// for every connection and not only for each flow
     #[arg(long)]
     every_connection: bool,
+    /// Also tell what these policies would have cut of what was seen: files, and folders that hold one for each cluster
+    #[arg(long, value_name = "POLICY", num_args = 1..)]
+    policy: Vec<PathBuf>,
     #[command(flatten)]
     live: LiveArguments,
 }
@@ -89,7 +93,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     };
     let judgement = judge::judge(&case);
     let exit = exit(&judgement);
-    let report = report::build(&case, judgement, Sources { recordings });
+    let denied = (!arguments.policy.is_empty())
+        .then(|| would_deny(&arguments.policy, &declared, &judgement))
+        .transpose()?;
+    let report = Report { would_deny: denied, ..report::build(&case, judgement, Sources { recordings }) };
     // All is in the report.
     drop((declared, windows));
     write(arguments.format, &report, output)?;

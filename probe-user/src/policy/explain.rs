@@ -9,17 +9,16 @@ use crate::wording::{moment, plural};
 /// More names than this are not listed.
 const LISTED: usize = 6;
 
-/// A line that says what passes, and one that says on what it rests.
-#[must_use]
-pub(super) fn rule(rule: &Rule) -> [String; 2] {
+/// A line that says what passes, and one that says on what it rests, where anything was seen.
+pub(super) fn rule(rule: &Rule) -> impl Iterator<Item = String> {
     let Rule { flow: Flow { peer, ports }, evidence } = rule;
-    [format!("{peer} {ports}: {}", grounds(evidence)), sightings(evidence)]
+    let seen = evidence.seen.is_some().then(|| sightings(evidence));
+    std::iter::once(format!("{peer} {ports}: {}", grounds(evidence))).chain(seen)
 }
 
 /// By what right.
 fn grounds(evidence: &Evidence) -> String {
     let Evidence { standings, rows, exceptions, .. } = evidence;
-    let mut parts = Vec::new();
     let words = |standing: &Standing| match standing {
         Standing::Declared => format!("declared by {}", some(rows)),
         Standing::Baseline => format!("of the baseline, {}", some(rows)),
@@ -27,11 +26,8 @@ fn grounds(evidence: &Evidence) -> String {
         Standing::OutOfScope => "NOT DECLARED: the matrix does not speak of it; observed".to_owned(),
         Standing::Undeclared => "NOT DECLARED: observed, and nothing allows it".to_owned(),
     };
-    parts.extend(standings.iter().map(words));
-    if standings.is_empty() {
-        parts.push(format!("declared by {}, and never observed", some(rows)));
-    }
-    parts.join("; ")
+    let words = standings.iter().map(words).collect::<Vec<_>>().join("; ");
+    if evidence.seen.is_none() { words + ", and never observed" } else { words }
 }
 
 /// How often, when, and by whom.

@@ -6,17 +6,20 @@ use super::{
     generalise::{self, Tightness},
     passage::{Passage, Standing, passages},
     rule::{Evidence, Flow, RowRef, Rule},
+    unseen::Unseen,
     world::{Party, Subject, World},
 };
 use crate::{
     judge::{Case, Gap, Judgement},
-    matching::{Matcher, Rows},
+    matching::Matcher,
     workload,
 };
 
 /// What becomes a rule beside what was declared and observed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Include {
+    /// Also what was declared and that nobody saw, where something else was seen.
+    pub declared: bool,
     /// Also what was observed and that nobody declared; each is marked.
     pub observed: bool,
 }
@@ -61,6 +64,8 @@ pub struct Policies<'a> {
     pub quarantine: Vec<Passage<'a>>,
     /// Clusters for which no rule is made.
     pub withheld: Vec<Withheld>,
+    /// What is declared and became no rule, since it would let through what nobody answers for.
+    pub left_out: Vec<(Subject, Rule)>,
     /// What passed, all of it.
     pub passages: Vec<Passage<'a>>,
 }
@@ -82,6 +87,7 @@ pub fn gather<'a>(
         subjects: Vec::new(),
         quarantine: Vec::new(),
         withheld: withheld.clone(),
+        left_out: Vec::new(),
         passages: Vec::new(),
     };
     for passage in &all {
@@ -100,7 +106,9 @@ pub fn gather<'a>(
         if is_withheld(subject.cluster()) {
             continue;
         }
-        let rules = side.rules(world, case, judgement, settings);
+        let Made { rules, left_out } =
+            Maker { world, case, judgement, settings }.rules(&subject, is_egress, &side);
+        policies.left_out.extend(left_out.into_iter().map(|rule| (subject.clone(), rule)));
         if policies.subjects.last().is_none_or(|last| last.subject != subject) {
             policies.subjects.push(SubjectPolicy { subject, ingress: None, egress: None });
         }
@@ -133,29 +141,59 @@ struct Side<'a, 'b> {
     quarantine: Vec<&'b Passage<'a>>,
 }
 
-impl<'a> Side<'a, '_> {
-    fn rules(
-        &self,
-        world: &World<'a>,
-        case: &Case<'a>,
-        judgement: &Judgement<'a>,
-        settings: &Settings,
-    ) -> Vec<Rule> {
+/// What rules are made of.
+struct Maker<'a, 'b> {
+    world: &'b World<'a>,
+    case: &'b Case<'a>,
+    judgement: &'b Judgement<'a>,
+    settings: &'b Settings,
+}
+
+/// The rules of one side, and what became none.
+struct Made {
+    rules: Vec<Rule>,
+    left_out: Vec<Rule>,
+}
+
+impl<'a> Maker<'a, '_> {
+    fn rules(&self, subject: &Subject, is_egress: bool, side: &Side<'a, '_>) -> Made {
+        let Self { world, case, judgement, settings } = *self;
         let rows = case.rows();
         let exact = |passage: &Passage<'a>| generalise::exact(world, rows, passage);
-        let forbidden: BTreeSet<Flow> = self.quarantine.iter().map(|passage| exact(passage)).collect();
+        let forbidden: BTreeSet<Flow> = side.quarantine.iter().map(|passage| exact(passage)).collect();
+        let is_too_wide = |flow: &Flow| forbidden.iter().any(|other| admits(flow, other));
         let mut rules: BTreeMap<Flow, Evidence> = BTreeMap::new();
-        for passage in &self.rules {
+        for passage in &side.rules {
             let wide = generalise::flow(world, rows, passage, settings.tightness);
-            let tight = exact(passage);
             // A wider one would let through what became no rule.
-            let flow = if forbidden.iter().any(|other| admits(&wide, other)) { tight } else { wide };
+            let flow = if is_too_wide(&wide) { exact(passage) } else { wide };
             rules.entry(flow).or_default().add(evidence(case, judgement, passage));
+        }
+        let mut left_out = Vec::new();
+        for rule in self.unseen(subject, is_egress) {
+            if is_too_wide(&rule.flow) {
+                left_out.push(rule);
+            } else {
+                rules.entry(rule.flow).or_default().add(rule.evidence);
+            }
         }
         let mut rules: Vec<Rule> =
             rules.into_iter().map(|(flow, evidence)| Rule { flow, evidence }).collect();
         absorb(&mut rules);
-        rules
+        Made { rules, left_out }
+    }
+
+    /// What rows ask for though nobody saw it. A node that is governed keeps its baseline: what it does once a day or once a
+    /// boot, such as to renew a time server's answer, must not fail for not having happened in the window.
+    fn unseen(&self, subject: &Subject, is_egress: bool) -> Vec<Rule> {
+        let Self { world, case, settings, .. } = *self;
+        let of = |is_asked: bool, standing, rows| {
+            let rules = || Unseen { world, rows, standing, subject, is_egress }.rules();
+            is_asked.then(rules).unwrap_or_default()
+        };
+        let is_node = matches!(subject, Subject::Node { .. });
+        let declared = of(settings.include.declared, Standing::Declared, case.rows());
+        [declared, of(is_node, Standing::Baseline, case.baseline.rows())].concat()
     }
 }
 
@@ -191,9 +229,9 @@ fn absorb(rules: &mut Vec<Rule>) {
 fn evidence(case: &Case<'_>, judgement: &Judgement<'_>, passage: &Passage<'_>) -> Evidence {
     let observation = &judgement.observations[passage.observation];
     let rows = case.rows();
-    let cells = passage.cells.iter().map(|cell| row_ref(rows, rows.cells()[*cell].row));
+    let cells = passage.cells.iter().map(|cell| RowRef::new(rows, rows.cells()[*cell].row));
     let excuse = |standing| passage.excuse.filter(|_| passage.standing == standing);
-    let baseline = excuse(Standing::Baseline).map(|row| row_ref(case.baseline.rows(), row));
+    let baseline = excuse(Standing::Baseline).map(|row| RowRef::new(case.baseline.rows(), row));
     let exception = excuse(Standing::Exempt)
         .and_then(|index| case.exceptions?.exceptions.get(index))
         .map(|exception| exception.id.clone());
@@ -213,15 +251,5 @@ fn evidence(case: &Case<'_>, judgement: &Judgement<'_>, passage: &Passage<'_>) -
         groups: groups.collect(),
         processes: processes.collect(),
         seen: Some(observation.seen()),
-    }
-}
-
-fn row_ref(rows: &Rows, row: usize) -> RowRef {
-    let (written, matrix) = (rows.row(row), rows.matrix(row));
-    let source = written.source.as_ref();
-    RowRef {
-        id: written.id.clone(),
-        file: source.map_or_else(|| matrix.file.clone(), |source| source.file.to_string()),
-        line: source.map_or(written.line, |source| source.line),
     }
 }

@@ -6,15 +6,13 @@ use ipnet::IpNet;
 
 use super::{
     passage::{Passage, Standing},
+    reach::{Named, Reach},
     rule::{Flow, Peer, PortRange},
     world::{Party, World},
 };
 use crate::{
-    matching::{Cell, LocalKind, Matcher, Place, Rows, size},
-    matrix::{
-        Ports,
-        inventory::{Cluster, Endpoint},
-    },
+    matching::{Cell, Matcher, Rows, size},
+    matrix::Ports,
 };
 
 /// How wide a rule may be.
@@ -83,12 +81,22 @@ impl Generaliser<'_, '_> {
         let seen = self.seen();
         let Peer::Address(address) = seen else { return seen };
         let declared: Vec<Named> =
-            self.declared(cell).into_iter().filter(|named| named.hold(address)).collect();
+            self.reach().of_cell(cell).into_iter().filter(|named| named.hold(address)).collect();
         let Some(widest) = declared.iter().max_by_key(|named| named.width()) else { return seen };
         if self.tightness == Tightness::Declared {
-            return widest.peer(&widest.blocks);
+            return widest.peer();
         }
         self.narrowest(address, &declared).unwrap_or(seen)
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        let Passage { party, peer, is_egress, .. } = self.passage;
+        Reach {
+            inventory: self.world.inventory,
+            from: party.cluster(),
+            is_egress: *is_egress,
+            address: Some(peer.address()),
+        }
     }
 
     fn cells(&self) -> impl Iterator<Item = &Cell> {
@@ -98,89 +106,17 @@ impl Generaliser<'_, '_> {
     /// The narrowest of what the inventory calls by a name and what a row declares.
     fn narrowest(&self, address: IpAddr, declared: &[Named]) -> Option<Peer> {
         let allowed: Vec<IpNet> =
-            IpNet::aggregate(&declared.iter().flat_map(|named| named.blocks.clone()).collect());
+            IpNet::aggregate(&declared.iter().flat_map(|named| named.blocks().to_vec()).collect());
         let is_allowed = |block: &IpNet| allowed.iter().any(|wide| wide.contains(block));
-        let endpoints = self.world.inventory.endpoints.iter().filter(|(_, endpoint)| self.means(endpoint));
-        let endpoints = endpoints.map(|(name, endpoint)| Named::of_endpoint(name, endpoint));
-        let clusters =
-            self.world.inventory.clusters.iter().flat_map(|(name, cluster)| self.of_cluster(name, cluster));
-        let named = endpoints.chain(clusters).filter(|named| named.hold(address)).filter_map(|named| {
-            let blocks: Vec<IpNet> = named.blocks.iter().copied().filter(is_allowed).collect();
+        let reach = self.reach();
+        let named = reach.every().filter(|named| named.hold(address)).filter_map(|named| {
+            let blocks: Vec<IpNet> = named.blocks().iter().copied().filter(is_allowed).collect();
             blocks.iter().any(|block| block.contains(&address)).then(|| named.with(blocks))
         });
-        let narrowest =
-            named.filter(|named| !named.is_everything()).min_by_key(|named| (named.width(), named.label()));
-        narrowest.map(|named| named.peer(&named.blocks))
-    }
-
-    /// Whether an endpoint's addresses mean it where the party is.
-    fn means(&self, endpoint: &Endpoint) -> bool {
-        let Some(home) = endpoint.cluster.as_deref() else { return true };
-        let is_routable = || self.world.inventory.clusters.get(home).is_some_and(|cluster| cluster.routable);
-        self.passage.party.cluster() == Some(home) || is_routable() || !self.is_inner(home)
-    }
-
-    /// Whether the peer's address is one that other clusters may have, too.
-    fn is_inner(&self, cluster: &str) -> bool {
-        let address = self.passage.peer.address();
-        let cluster = self.world.inventory.clusters.get(cluster);
-        cluster.is_some_and(|cluster| {
-            cluster.pods.iter().chain(&cluster.services).any(|block| block.contains(&address))
-        })
-    }
-
-    /// What a cell lets be at the peer's end.
-    fn declared(&self, cell: &Cell) -> Vec<Named> {
-        let inventory = self.world.inventory;
-        let cluster_of =
-            |place: &Place| place.cluster().and_then(|name| inventory.clusters.get_key_value(name));
-        let place = if self.passage.is_egress { &cell.destination } else { &cell.source };
-        let mut all = match place {
-            Place::Cluster(name) => {
-                inventory.clusters.get(name).map(|cluster| self.of_cluster(name, cluster)).unwrap_or_default()
-            }
-            Place::Endpoint { name, .. } => {
-                let endpoint = inventory.endpoints.get(name).filter(|endpoint| self.means(endpoint));
-                endpoint.map(|endpoint| Named::of_endpoint(name, endpoint)).into_iter().collect()
-            }
-            Place::Ingress { name, .. } => cluster_of(place)
-                .and_then(|(_, cluster)| cluster.ingress.as_ref())
-                .map(|ingress| Named::blocks(name.to_string(), &ingress.pods))
-                .into_iter()
-                .collect(),
-            Place::Local(kind) => self.of_local(*kind),
-            Place::Any => vec![Named::blocks("any".to_owned(), &everywhere())],
-        };
-        // A proxy stands between, and is whom a listener sees.
-        if let (false, Some((name, cluster))) = (self.passage.is_egress, cluster_of(&cell.destination))
-            && let Some(ingress) = &cluster.ingress
-        {
-            all.push(Named::blocks(format!("ingress proxies of {name}"), &ingress.proxies));
-            all.push(Named::blocks(format!("ingress of {name}"), &ingress.pods));
-        }
-        all
-    }
-
-    /// A cluster's nodes, its edge, and, where they mean it, its own addresses.
-    fn of_cluster(&self, name: &str, cluster: &Cluster) -> Vec<Named> {
-        let nodes: Vec<IpNet> = cluster.node_blocks().collect();
-        let mut all = vec![Named::blocks(format!("nodes of {name}"), &nodes)];
-        match (self.passage.is_egress, &cluster.ingress) {
-            (true, Some(ingress)) => all.push(Named::blocks(format!("front of {name}"), &ingress.addresses)),
-            (true, None) => {}
-            (false, _) => all.push(Named::blocks(format!("egress of {name}"), &cluster.egress)),
-        }
-        if cluster.routable || self.passage.party.cluster() == Some(name) {
-            all.push(Named::blocks(format!("pods of {name}"), &cluster.pods));
-            all.push(Named::blocks(format!("services of {name}"), &cluster.services));
-        }
-        all
-    }
-
-    fn of_local(&self, kind: LocalKind) -> Vec<Named> {
-        let inventory = self.world.inventory;
-        let own = self.passage.party.cluster().and_then(|name| inventory.clusters.get(name));
-        vec![Named::blocks(kind.name().to_owned(), &kind.blocks(own.into_iter(), inventory))]
+        let narrowest = named
+            .filter(|named| !named.is_everything())
+            .min_by_key(|named| (named.width(), named.label().to_owned()));
+        narrowest.map(|named| named.peer())
     }
 
     /// The row's range around the port that was seen, where it has one.
@@ -196,68 +132,4 @@ impl Generaliser<'_, '_> {
         // Behind a service or an ingress it is another one.
         range.holds(protocol, port).then_some(range)
     }
-}
-
-/// Blocks that somebody calls by one name.
-#[derive(Clone)]
-struct Named {
-    peer: Peer,
-    blocks: Vec<IpNet>,
-}
-
-impl Named {
-    fn of_endpoint(name: &crate::matrix::EndpointName, endpoint: &Endpoint) -> Self {
-        let blocks = sorted(&endpoint.cidrs);
-        let peer =
-            Peer::Endpoint { name: name.clone(), hosts: endpoint.hosts.clone(), blocks: blocks.clone() };
-        Self { peer, blocks }
-    }
-
-    fn blocks(name: String, blocks: &[IpNet]) -> Self {
-        let blocks = sorted(blocks);
-        Self { peer: Peer::Blocks { name, blocks: blocks.clone() }, blocks }
-    }
-
-    fn with(self, blocks: Vec<IpNet>) -> Self {
-        Self { peer: self.peer(&blocks), blocks }
-    }
-
-    fn hold(&self, address: IpAddr) -> bool {
-        self.blocks.iter().any(|block| block.contains(&address))
-    }
-
-    fn width(&self) -> u128 {
-        size(&self.blocks)
-    }
-
-    fn label(&self) -> String {
-        self.peer.to_string()
-    }
-
-    fn is_everything(&self) -> bool {
-        self.blocks.iter().any(|block| block.prefix_len() == 0)
-    }
-
-    /// The same name for these blocks.
-    fn peer(&self, blocks: &[IpNet]) -> Peer {
-        let blocks = blocks.to_vec();
-        match self.peer.clone() {
-            Peer::Endpoint { name, hosts, .. } => Peer::Endpoint { name, hosts, blocks },
-            Peer::Blocks { name, .. } => Peer::Blocks { name, blocks },
-            other => other,
-        }
-    }
-}
-
-fn sorted(blocks: &[IpNet]) -> Vec<IpNet> {
-    let mut blocks: Vec<IpNet> = blocks.iter().map(IpNet::trunc).collect();
-    blocks.sort_unstable();
-    blocks.dedup();
-    blocks
-}
-
-fn everywhere() -> [IpNet; 2] {
-    let any = |address: IpAddr| IpNet::from(address);
-    [any(std::net::Ipv4Addr::UNSPECIFIED.into()), any(std::net::Ipv6Addr::UNSPECIFIED.into())]
-        .map(|one| IpNet::new_assert(one.addr(), 0))
 }

@@ -11,7 +11,9 @@ pub mod language;
 pub mod papers;
 mod passage;
 mod proof;
+mod reach;
 mod rule;
+mod unseen;
 mod world;
 
 pub use gather::{Include, Policies, Settings, SubjectPolicy, Withheld, gather};

@@ -86,6 +86,16 @@ impl fmt::Display for Passage<'_> {
 }
 
 impl Passage<'_> {
+    /// Whether both ends are one node's own sockets: whatever addresses they have, it never leaves the node's namespace.
+    fn is_within_node(&self) -> bool {
+        match (&self.party, &self.peer) {
+            (Party::Node { cluster, node, .. }, Party::Node { cluster: of, node: other, .. }) => {
+                (cluster, node) == (of, other)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it is between a pod and the node that it runs on, such as the kubelet's probes: no language cuts these, and
     /// they are no reason to govern a pod.
     #[must_use]
@@ -132,7 +142,7 @@ impl<'a> Passing<'a, '_> {
         // Of a datagram that nobody answered, nobody may know where it came from.
         let is_known = |passage: &Passage<'_>| !passage.peer.address().is_unspecified();
         let mut told = found.split_off(here);
-        told.retain(is_known);
+        told.retain(|passage| is_known(passage) && !passage.is_within_node());
         found.append(&mut told);
     }
 

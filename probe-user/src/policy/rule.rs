@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, net::IpAddr};
 use ipnet::IpNet;
 
 use super::passage::Standing;
-use crate::{event::Protocol, matrix::EndpointName, workload::Workload};
+use crate::{event::Protocol, matching::Rows, matrix::EndpointName, workload::Workload};
 
 /// Who is at the other end of what a rule lets through.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,6 +104,19 @@ pub struct RowRef {
     pub file: String,
     /// The line.
     pub line: u32,
+}
+
+impl RowRef {
+    /// Of a row of a matrix.
+    pub(super) fn new(rows: &Rows, row: usize) -> Self {
+        let (written, matrix) = (rows.row(row), rows.matrix(row));
+        let source = written.source.as_ref();
+        Self {
+            id: written.id.clone(),
+            file: source.map_or_else(|| matrix.file.clone(), |source| source.file.to_string()),
+            line: source.map_or(written.line, |source| source.line),
+        }
+    }
 }
 
 /// `id (file:line)`.

@@ -1,6 +1,10 @@
 //! Who stands at the ends of what was observed.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+};
 
 use hashbrown::HashMap;
 
@@ -173,6 +177,23 @@ impl<'a> World<'a> {
             Some(pod) => Party::Pod { cluster, pod, address },
             None if workload.netns.is_none() => Party::Node { cluster, node, address, pod: None },
             None => Party::Guest { cluster, node, address },
+        }
+    }
+
+    /// Every address that a subject is known to have.
+    #[must_use]
+    pub fn addresses(&self, subject: &Subject) -> BTreeSet<IpAddr> {
+        match subject {
+            Subject::Workload { cluster, workload } => {
+                let pods =
+                    self.clusters.get(cluster).into_iter().flat_map(|objects| objects.pods_of(workload));
+                pods.flat_map(|pod| &pod.addresses).copied().collect()
+            }
+            Subject::Node { cluster, node } => {
+                let roster = self.inventory.clusters.get(cluster).and_then(|cluster| cluster.nodes.get(node));
+                roster.into_iter().flatten().copied().collect()
+            }
+            Subject::Guest { address, .. } => [*address].into(),
         }
     }
 

@@ -44,6 +44,39 @@ pub struct Report {
     /// What each row of the baseline covered, by its id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub baseline_rows: BTreeMap<String, Count>,
+    /// What policies would have cut, where some were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would_deny: Option<WouldDeny>,
+}
+
+/// What becomes of what passed, where policies are enforced: at each end for itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WouldDeny {
+    /// Flow ends that pass.
+    pub allowed: usize,
+    /// Flow ends for which there is no policy.
+    pub not_governed: usize,
+    /// Flow ends that would have been cut.
+    pub denied: Vec<DeniedFlow>,
+}
+
+/// An end of a flow that policies would have cut.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DeniedFlow {
+    /// Whom the policy is for: `cluster/namespace/workload`, or `cluster/node`.
+    pub subject: String,
+    /// `egress` where it connects, `ingress` where it is reached.
+    pub direction: String,
+    /// The other end: as `subject`, or an address.
+    pub peer: String,
+    /// The other end's address.
+    pub address: std::net::IpAddr,
+    /// The server's port as it is seen there, with its transport: `443/tcp`.
+    pub port: String,
+    /// `declared`, `baseline`, `exempt`, `undeclared` or `out of scope`.
+    pub standing: String,
+    /// Connections that stood.
+    pub connections: u64,
 }
 
 /// The verdict on the whole.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     Report, build,
-    model::{Count, Document, Finding, NearMiss, NodeCoverage, Row, RowPlace},
+    model::{Count, DeniedFlow, Document, Finding, NearMiss, NodeCoverage, Row, RowPlace, WouldDeny},
 };
 use crate::{escape, judge, matching::Rows, wording};
 
@@ -34,6 +34,7 @@ pub fn text(report: &Report) -> String {
     coverage(&mut page, report);
     sums(&mut page, report);
     findings(&mut page, report);
+    would_deny(&mut page, report);
     not_proven(&mut page, report);
     left_out(&mut page, report);
     page.text
@@ -47,6 +48,18 @@ pub fn undeclared(rows: &Rows, found: judge::Finding) -> String {
         finding(&mut page, &found);
     }
     page.text
+}
+
+fn would_deny(page: &mut Page, report: &Report) {
+    let Some(WouldDeny { allowed, not_governed, denied }) = &report.would_deny else { return };
+    page.line("");
+    let ends = wording::plural(denied.len() as u64, "flow end");
+    page.line(&format!("THE POLICIES WOULD CUT {ends}; {allowed} pass, {not_governed} are governed by none"));
+    for DeniedFlow { subject, direction, peer, address: _, port, standing, connections } in denied {
+        let arrow = if direction == "egress" { "→" } else { "←" };
+        let count = wording::plural(*connections, "connection");
+        page.line(&format!("  {subject} {arrow} {peer} {port}, {standing}, {count}"));
+    }
 }
 
 fn head(page: &mut Page, report: &Report) {

@@ -204,6 +204,12 @@ impl ClusterObjects {
         self.by_address.get(&address).map(|index| &self.pods[*index])
     }
 
+    /// Whether an address is that of a service.
+    #[must_use]
+    pub fn is_service(&self, address: IpAddr) -> bool {
+        self.by_virtual_address.contains_key(&address)
+    }
+
     /// The service, and which of its ports, that somebody reaches at an address.
     #[must_use]
     pub fn service_at(
@@ -240,6 +246,11 @@ impl ClusterObjects {
         self.pods_in(&service.namespace).iter().filter(is_selected)
     }
 
+    /// The pods of a workload.
+    pub fn pods_of(&self, workload: &Workload) -> impl Iterator<Item = &Pod> {
+        self.pods_in(&workload.namespace).iter().filter(move |pod| pod.workload == *workload)
+    }
+
     /// The pods of a namespace.
     fn pods_in(&self, namespace: &str) -> &[Pod] {
         let before = self.pods.partition_point(|pod| pod.workload.namespace.as_str() < namespace);
@@ -251,7 +262,7 @@ impl ClusterObjects {
     #[must_use]
     pub fn selector(&self, workload: &Workload) -> (Labels, BTreeSet<&Workload>) {
         let neighbours = || self.pods_in(&workload.namespace).iter();
-        let own = neighbours().filter(|pod| pod.workload == *workload);
+        let own = self.pods_of(workload);
         let others = neighbours().filter(|pod| pod.workload != *workload);
         let chosen = labels::telling(own.map(|pod| &pod.labels), others.clone().map(|pod| &pod.labels));
         let also = others.filter(|pod| labels::carries(&pod.labels, &chosen)).map(|pod| &pod.workload);

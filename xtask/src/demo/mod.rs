@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod client;
 mod datagram;
+mod enforce;
 mod interrupt;
 mod namespace;
 mod network;
@@ -21,7 +22,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
@@ -44,6 +45,9 @@ pub(crate) struct Options {
     /// Copy this run's recordings to policies/lab-recordings
     #[arg(long)]
     keep_recordings: bool,
+    /// Then make policies of the recordings, enforce them in the lab's nodes, and play again
+    #[arg(long)]
+    enforce: bool,
     /// Make the lab and play, without recording or judging
     #[arg(long, hide = true)]
     play_only: bool,
@@ -67,6 +71,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 fn run_steps(root: &Path, options: &Options) -> Result<()> {
     fs::create_dir_all(root.join(OUTPUT))?;
     if !geteuid().is_root() {
+        ensure!(!options.enforce, "policies are enforced by root only");
         eprintln!("not root, so no lab can be made: auditing the recordings in {KEPT}");
         let flowdrift = audit::build(root, &options.build)?;
         return judge(root, &flowdrift, &audit::recordings(&root.join(KEPT))?);
@@ -83,7 +88,12 @@ fn run_steps(root: &Path, options: &Options) -> Result<()> {
     if options.keep_recordings {
         keep(root, &recordings)?;
     }
-    judge(root, &flowdrift, &recordings)
+    judge(root, &flowdrift, &recordings)?;
+    interrupt.check()?;
+    if options.enforce {
+        enforce::enforce(root, &flowdrift, &recordings)?;
+    }
+    Ok(())
 }
 
 fn lock() -> Result<Flock<File>> {

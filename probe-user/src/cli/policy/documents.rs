@@ -7,29 +7,30 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use super::nft;
 use crate::policy::{
     World,
     language::{Document, Enforced},
 };
 
 /// Where policies are, and whose they are.
-pub(super) struct Documents<'a> {
+pub(in crate::cli) struct Documents<'a> {
     /// Files, and folders as they are written here: one below for each cluster.
-    pub(super) paths: &'a [PathBuf],
+    pub(in crate::cli) paths: &'a [PathBuf],
     /// The cluster of those that no folder gives to one.
-    pub(super) cluster: Option<&'a str>,
+    pub(in crate::cli) cluster: Option<&'a str>,
 }
 
 impl Documents<'_> {
     /// Reads all of them; every fault of every file is told at once.
-    pub(super) fn read<'w>(&self, world: &'w World<'w>) -> Result<Enforced<'w>> {
+    pub(in crate::cli) fn read<'w>(&self, world: &'w World<'w>) -> Result<Enforced<'w>> {
         let mut documents = Vec::new();
         for (cluster, file) in self.files(world)? {
             let name = file.display().to_string();
             let text = fs::read_to_string(&file).with_context(|| format!("reading {name}"))?;
             documents.push(Document { cluster, name, text });
         }
-        Ok(Enforced::read(world, &documents)?)
+        enforced(world, documents)
     }
 
     /// Each file with its cluster.
@@ -58,21 +59,28 @@ impl Documents<'_> {
         if let Some(cluster) = self.cluster {
             return Ok(cluster.to_owned());
         }
-        match world.clusters.keys().collect::<Vec<_>>().as_slice() {
+        match world.inventory.clusters.keys().collect::<Vec<_>>().as_slice() {
             [one] => Ok((*one).clone()),
-            [] => bail!("without --kubernetes nobody knows which pods the policies are for"),
             _ => bail!("which cluster are the policies for? Name it with --cluster"),
         }
     }
 }
 
-/// YAML and JSON files, also in folders below.
+/// What enforces documents.
+pub(super) fn enforced<'w>(world: &'w World<'w>, mut documents: Vec<Document>) -> Result<Enforced<'w>> {
+    for document in documents.iter_mut().filter(|document| document.is_ruleset()) {
+        document.text = nft::listed(&document.text, &document.name)?;
+    }
+    Ok(Enforced::read(world, &documents)?)
+}
+
+/// Files of policies, also in folders below.
 fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     for path in entries(folder)? {
         let ending = path.extension().and_then(|ending| ending.to_str());
         if path.is_dir() {
             below(&path, found)?;
-        } else if matches!(ending, Some("yaml" | "yml" | "json")) {
+        } else if matches!(ending, Some("yaml" | "yml" | "json" | "nft")) {
             found.push(path);
         }
     }

@@ -5,14 +5,14 @@ use std::{collections::BTreeSet, path::PathBuf};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use super::{Dial, Evidence, Exit, folder::Folder, format};
+use super::{Dial, Evidence, Exit, documents::enforced, folder::Folder, format};
 use crate::{
     escape::text,
     judge::judge,
     matrix,
     policy::{
-        Include, Passage, Policies, Proof, Settings, World, gather,
-        language::{Document, Enforced, File, Language, component},
+        Include, Passage, Policies, PolicyFlow as Flow, Proof, Rule, Settings, World, gather,
+        language::{Document, File, Language, component},
         papers, prove,
     },
     wording::plural,
@@ -43,6 +43,8 @@ pub(super) struct Generate {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Also {
+    /// What was declared and nobody saw, for whoever is governed; each rule says so
+    Declared,
     /// What was observed and nobody declared; each rule is marked
     Observed,
 }
@@ -55,7 +57,10 @@ pub(super) fn run(arguments: &Generate) -> Result<Exit> {
     let judgement = judge(&case);
     let settings = Settings {
         tightness: (*tightness).into(),
-        include: Include { observed: include.contains(&Also::Observed) },
+        include: Include {
+            declared: include.contains(&Also::Declared),
+            observed: include.contains(&Also::Observed),
+        },
         accept_incomplete: *accept_incomplete,
     };
     let policies = gather(&world, &case, &judgement, &settings);
@@ -73,19 +78,28 @@ pub(super) fn run(arguments: &Generate) -> Result<Exit> {
     let made: BTreeSet<String> =
         policies.subjects.iter().map(|policy| component(policy.subject.cluster())).collect();
     let told = Folder::new(output).write(&files, &made)?;
-    for warning in written.warnings.iter().chain(&told) {
+    let left_out = policies.left_out.iter().map(|(subject, Rule { flow, evidence })| {
+        let rows: Vec<String> = evidence.rows.iter().map(ToString::to_string).collect();
+        let Flow { peer, ports } = flow;
+        format!(
+            "{subject}: {peer} {ports} of {} is no rule: it would let through what nobody answers for",
+            rows.join(", ")
+        )
+    });
+    let warnings: Vec<String> = written.warnings.iter().chain(&told).cloned().chain(left_out).collect();
+    for warning in &warnings {
         eprintln!("flowdrift: warning: {}", text(warning));
     }
     println!("{} in {}", plural(files.len() as u64, "file"), output.display());
     let exit = say(&policies);
-    let is_proven = settings.include.observed || prove_own(&world, &policies, &documents)?;
+    let is_proven = settings.include.observed || prove_own(&world, &policies, documents)?;
     Ok(if is_proven { exit } else { Exit::Drift })
 }
 
 /// Reads back what was written, and replays what was seen: whether it passes, and nothing else does. Labels and addresses may
 /// be those of others, too, which nobody sees in a rule alone.
-fn prove_own(world: &World<'_>, policies: &Policies<'_>, documents: &[Document]) -> Result<bool> {
-    let enforced = Enforced::read(world, documents).context("reading back what was written")?;
+fn prove_own(world: &World<'_>, policies: &Policies<'_>, documents: Vec<Document>) -> Result<bool> {
+    let enforced = enforced(world, documents).context("reading back what was written")?;
     let Proof { cut, leaked, .. } = prove(&enforced, &policies.passages);
     for passage in &cut {
         println!("{} would be CUT, though somebody answers for it", text(&passage.to_string()));

@@ -5,6 +5,9 @@ mod diff;
 mod documents;
 mod folder;
 mod generate;
+mod nft;
+
+pub(super) use documents::Documents;
 
 use std::path::PathBuf;
 

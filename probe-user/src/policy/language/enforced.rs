@@ -1,10 +1,15 @@
 //! Documents of any language, as what enforces them in each cluster.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+};
 
 use super::{
-    Decision, Evaluator, Language, RuleId,
+    Decision, Evaluator, Language, RuleId, component,
     network_policy::{self, NetworkPolicies},
+    nftables::{self, Ruleset, Rulesets},
 };
 use crate::{
     matrix::{Faults, resource},
@@ -16,10 +21,18 @@ use crate::{
 pub struct Document {
     /// The cluster that enforces it, as the inventory calls it.
     pub cluster: String,
-    /// What faults call it.
+    /// What faults call it. The ruleset of a node has the node's name and the ending `nft`.
     pub name: String,
-    /// All of it.
+    /// All of it; of a ruleset, what `nft -j list ruleset` says where it is loaded.
     pub text: String,
+}
+
+impl Document {
+    /// Whether it is a ruleset of nftables.
+    #[must_use]
+    pub fn is_ruleset(&self) -> bool {
+        Path::new(&self.name).extension().is_some_and(|ending| ending == "nft")
+    }
 }
 
 /// Why documents cannot be evaluated: every fault of every document.
@@ -95,6 +108,7 @@ impl<'a> Reader<'a, '_> {
         let Self { world, cluster, .. } = *self;
         Ok(Some(match self.language()? {
             None => return Ok(None),
+            Some(Language::Nftables) => Box::new(Rulesets::new(cluster, self.nodes()?)),
             Some(_) if !world.clusters.contains_key(cluster) => {
                 return Err(vec![format!(
                     "{cluster}: nothing tells which pods it has, and so whom its policies are for"
@@ -110,6 +124,10 @@ impl<'a> Reader<'a, '_> {
     fn language(&self) -> Result<Option<Language>, Vec<String>> {
         let (mut spoken, mut faults) = (BTreeMap::new(), Vec::new());
         for document in self.documents {
+            if document.is_ruleset() {
+                spoken.entry(Language::Nftables).or_insert_with(|| document.name.clone());
+                continue;
+            }
             let read = resource::each(&document.text, &document.name, |mut resource| {
                 let kind = resource.kind();
                 match Language::ALL.into_iter().find(|language| language.kinds().contains(&kind.as_str())) {
@@ -135,6 +153,30 @@ impl<'a> Reader<'a, '_> {
             ));
         }
         if faults.is_empty() { Ok(spoken.into_keys().next()) } else { Err(faults) }
+    }
+
+    /// The ruleset of each node, by the name that its file has.
+    fn nodes(&self) -> Result<BTreeMap<String, Ruleset>, Vec<String>> {
+        let (mut nodes, mut faults) = (BTreeMap::new(), Vec::new());
+        let roster = self
+            .world
+            .inventory
+            .clusters
+            .get(self.cluster)
+            .into_iter()
+            .flat_map(|cluster| cluster.nodes.keys());
+        let roster: BTreeSet<String> = roster.map(|node| component(node)).collect();
+        for Document { name, text, .. } in self.documents {
+            let node = Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if !roster.contains(&node) {
+                faults.push(format!("{name}: found no node {node} in {}, expected its ruleset under its name, such as run-1.nft", self.cluster));
+            }
+            match nftables::read(text, name) {
+                Ok(ruleset) => drop(nodes.insert(node, ruleset)),
+                Err(fault) => faults.push(fault.to_string()),
+            }
+        }
+        if faults.is_empty() { Ok(nodes) } else { Err(faults) }
     }
 
     fn all<P>(&self, read: impl Fn(&str, &str) -> Result<Vec<P>, Faults>) -> Result<Vec<P>, Vec<String>> {

@@ -5,6 +5,7 @@
 
 mod enforced;
 pub mod network_policy;
+pub mod nftables;
 mod pods;
 mod selector;
 mod yaml;
@@ -20,17 +21,20 @@ use super::{gather::Policies, passage::Passage, world::World};
 pub enum Language {
     /// `NetworkPolicy` of `networking.k8s.io/v1`.
     NetworkPolicy,
+    /// A ruleset of nftables for each node.
+    Nftables,
 }
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::NetworkPolicy];
+    pub const ALL: [Self; 2] = [Self::NetworkPolicy, Self::Nftables];
 
     /// As the command line calls it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "networkpolicy",
+            Self::Nftables => "nftables",
         }
     }
 
@@ -39,14 +43,16 @@ impl Language {
     pub fn title(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "NetworkPolicy of networking.k8s.io/v1",
+            Self::Nftables => "A ruleset of nftables for each node",
         }
     }
 
-    /// Group, version and kind of its resources.
+    /// Group, version and kind of its resources; none of a language that has other documents.
     #[must_use]
     pub fn kinds(self) -> &'static [&'static str] {
         match self {
             Self::NetworkPolicy => network_policy::KINDS,
+            Self::Nftables => &[],
         }
     }
 
@@ -57,6 +63,7 @@ impl Language {
     pub fn write(self, world: &World<'_>, policies: &Policies<'_>) -> Result<Written, SerializeError> {
         match self {
             Self::NetworkPolicy => network_policy::write(world, policies),
+            Self::Nftables => Ok(nftables::write(world, policies)),
         }
     }
 }

@@ -67,6 +67,7 @@ pub fn build(case: &Case<'_>, mut judgement: Judgement<'_>, sources: Sources) ->
         rows: judgement.rows.iter().map(|result| row(rows, result)).collect(),
         counts,
         baseline_rows,
+        would_deny: None,
     }
 }
 

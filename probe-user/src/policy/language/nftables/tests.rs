@@ -1,0 +1,345 @@
+use std::{collections::BTreeMap, net::IpAddr};
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    event::Protocol,
+    matrix::read_inventory,
+    policy::{
+        language::{Decision, Evaluator},
+        passage::{Passage, Standing},
+        world::Party,
+    },
+};
+
+/// A listing with chains of one table and what is in them.
+#[derive(Clone)]
+struct Table {
+    family: &'static str,
+    objects: Vec<Value>,
+}
+
+impl Table {
+    fn new(family: &'static str) -> Self {
+        Self { family, objects: vec![json!({"metainfo": {"json_schema_version": 1}})] }
+    }
+
+    fn base(self, name: &str, hook: &str, priority: i64, policy: &str) -> Self {
+        self.object(
+            "chain",
+            json!({"name": name, "type": "filter", "hook": hook, "prio": priority, "policy": policy}),
+        )
+    }
+
+    fn chain(self, name: &str) -> Self {
+        self.object("chain", json!({"name": name}))
+    }
+
+    fn rule(self, chain: &str, expr: Value) -> Self {
+        self.object("rule", json!({"chain": chain, "expr": expr}))
+    }
+
+    fn object(mut self, kind: &str, mut object: Value) -> Self {
+        object["family"] = json!(self.family);
+        object["table"] = json!("t");
+        self.objects.push(json!({ kind: object }));
+        self
+    }
+
+    /// Lets answers through, as every ruleset must.
+    fn answers(self, chain: &str) -> Self {
+        self.rule(
+            chain,
+            json!([
+                matching("in", json!({"ct": {"key": "state"}}), json!(["established", "related"])),
+                accept()
+            ]),
+        )
+    }
+
+    fn ruleset(&self) -> Ruleset {
+        let text = json!({"nftables": self.objects}).to_string();
+        read(&text, "n1.nft").unwrap_or_else(|faults| panic!("{faults}"))
+    }
+
+    fn fault(&self) -> String {
+        let text = json!({"nftables": self.objects}).to_string();
+        read(&text, "n1.nft").map(|_| String::new()).unwrap_or_else(|faults| faults.to_string())
+    }
+
+    /// What becomes of a connection of the node n1 (172.16.0.1): `→ address port`, or `← address port`.
+    fn decide(&self, what: &str) -> Decision {
+        let words: Vec<&str> = what.split(' ').collect();
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let peer = address(words[1]);
+        let own = if peer.is_ipv4() { address("172.16.0.1") } else { address("fd00::1") };
+        let (port, protocol) = words[2].split_once('/').expect("a port and a transport");
+        let passage = Passage {
+            observation: 0,
+            party: Party::Node { cluster: "run", node: "n1", address: own, pod: None },
+            peer: Party::Outside(peer),
+            is_egress: words[0] == "→",
+            port: port.parse().expect("a port"),
+            protocol: if protocol == "udp" { Protocol::Udp } else { Protocol::Tcp },
+            dialled: None,
+            standing: Standing::Declared,
+            cells: Vec::new(),
+            excuse: None,
+            connections: 1,
+        };
+        let nodes = BTreeMap::from([("n1".to_owned(), self.ruleset())]);
+        Rulesets::new("run", nodes).decide(&passage)
+    }
+
+    fn passes(&self, what: &str) -> bool {
+        !matches!(self.decide(what), Decision::Denied)
+    }
+}
+
+fn matching(op: &str, left: Value, right: Value) -> Value {
+    json!({"match": {"op": op, "left": left, "right": right}})
+}
+
+fn payload(protocol: &str, field: &str) -> Value {
+    json!({"payload": {"protocol": protocol, "field": field}})
+}
+
+fn accept() -> Value {
+    json!({"accept": null})
+}
+
+fn verdict(kind: &str) -> Value {
+    json!({ kind: null })
+}
+
+fn jump(kind: &str, target: &str) -> Value {
+    json!({ kind: {"target": target} })
+}
+
+fn port(number: u16) -> Value {
+    matching("==", payload("tcp", "dport"), json!(number))
+}
+
+/// `output` closed but for one rule; answers come in.
+fn closed(expr: Value) -> Table {
+    Table::new("inet").base("output", "output", 0, "drop").rule("output", expr)
+}
+
+#[test]
+fn values_compare_as_nft_says() {
+    let cases: [(Value, &[&str], &[&str]); 12] = [
+        (
+            port(443),
+            &["→ 192.0.2.1 443/tcp", "→ 2001:db8::1 443/tcp"],
+            &["→ 192.0.2.1 444/tcp", "→ 192.0.2.1 443/udp"],
+        ),
+        (
+            matching("==", payload("ip", "daddr"), json!({"prefix": {"addr": "192.0.2.0", "len": 24}})),
+            &["→ 192.0.2.0 1/tcp", "→ 192.0.2.255 1/udp"],
+            &["→ 192.0.3.0 1/tcp", "→ 2001:db8::1 1/tcp"],
+        ),
+        (
+            matching(
+                "==",
+                payload("ip6", "daddr"),
+                json!({"set": ["2001:db8::1", {"range": ["2001:db8::8", "2001:db8::f"]}]}),
+            ),
+            &["→ 2001:db8::1 1/tcp", "→ 2001:db8::f 1/tcp"],
+            &["→ 2001:db8::2 1/tcp", "→ 2001:db8::10 1/tcp", "→ 192.0.2.1 1/tcp"],
+        ),
+        (
+            matching("==", payload("tcp", "dport"), json!({"set": [80, {"range": [1000, 2000]}]})),
+            &["→ 192.0.2.1 80/tcp", "→ 192.0.2.1 1000/tcp", "→ 192.0.2.1 2000/tcp"],
+            &["→ 192.0.2.1 81/tcp", "→ 192.0.2.1 2001/tcp"],
+        ),
+        // What a packet does not have is neither equal nor unequal.
+        (
+            matching("!=", payload("tcp", "dport"), json!(80)),
+            &["→ 192.0.2.1 81/tcp"],
+            &["→ 192.0.2.1 80/tcp", "→ 192.0.2.1 81/udp"],
+        ),
+        (
+            matching("!=", payload("ip", "daddr"), json!("192.0.2.1")),
+            &["→ 192.0.2.2 1/tcp"],
+            &["→ 192.0.2.1 1/tcp", "→ 2001:db8::1 1/tcp"],
+        ),
+        (
+            matching("==", json!({"meta": {"key": "l4proto"}}), json!({"set": ["tcp", "udp"]})),
+            &["→ 192.0.2.1 1/tcp", "→ 2001:db8::1 1/udp"],
+            &[],
+        ),
+        (
+            matching("==", json!({"meta": {"key": "nfproto"}}), json!("ipv6")),
+            &["→ 2001:db8::1 1/tcp"],
+            &["→ 192.0.2.1 1/tcp"],
+        ),
+        (
+            matching("==", payload("th", "dport"), json!(53)),
+            &["→ 192.0.2.1 53/tcp", "→ 192.0.2.1 53/udp"],
+            &["→ 192.0.2.1 54/udp"],
+        ),
+        (
+            matching(
+                "==",
+                json!({"concat": [payload("ip", "daddr"), payload("tcp", "dport")]}),
+                json!({"set": [{"concat": ["192.0.2.1", 80]}, {"concat": ["192.0.2.2", {"range": [1, 9]}]}]}),
+            ),
+            &["→ 192.0.2.1 80/tcp", "→ 192.0.2.2 9/tcp"],
+            &["→ 192.0.2.1 9/tcp", "→ 192.0.2.2 80/tcp"],
+        ),
+        (matching("==", json!({"meta": {"key": "oif"}}), json!("lo")), &[], &["→ 192.0.2.1 1/tcp"]),
+        (
+            matching("==", payload("icmpv6", "type"), json!("nd-neighbor-solicit")),
+            &[],
+            &["→ 2001:db8::1 1/tcp"],
+        ),
+    ];
+    for (test, passing, cut) in cases {
+        let table = closed(json!([test, {"counter": {"packets": 0, "bytes": 0}}, accept()]));
+        passing.iter().for_each(|what| assert!(table.passes(what), "{what} {test}"));
+        cut.iter().for_each(|what| assert!(!table.passes(what), "{what} {test}"));
+    }
+}
+
+#[test]
+fn chains_are_walked_as_netfilter_does() {
+    let what = "→ 192.0.2.1 443/tcp";
+    let open = Table::new("inet").base("output", "output", 0, "accept");
+    assert_eq!(open.decide(what), Decision::NotGoverned);
+    assert!(!open.clone().rule("output", json!([port(443), verdict("drop")])).passes(what));
+    assert!(!open.clone().rule("output", json!([port(443), {"reject": {"type": "tcp reset"}}])).passes(what));
+    // The first that decides does.
+    let both =
+        open.clone().rule("output", json!([port(443), accept()])).rule("output", json!([verdict("drop")]));
+    assert!(both.passes(what) && !both.passes("→ 192.0.2.1 80/tcp"));
+    // To accept ends a chain and not the way.
+    let later = both.base("later", "output", 10, "drop");
+    assert!(!later.passes(what));
+    // What is dropped is not asked for again.
+    let earlier = closed(json!([accept()])).base("raw", "output", -300, "drop");
+    assert!(!earlier.passes(what));
+    assert!(!closed(json!([accept()])).base("post", "postrouting", 0, "drop").passes(what));
+    assert!(closed(json!([accept()])).base("in", "forward", 0, "drop").passes(what));
+    let jumping = |kind: &str, inner: Value| {
+        let table = Table::new("inet").base("output", "output", 0, "drop").chain("x");
+        let table = table.rule("output", json!([jump(kind, "x")])).rule("output", json!([accept()]));
+        table.rule("x", json!([inner]))
+    };
+    assert!(jumping("jump", verdict("return")).passes(what));
+    assert!(jumping("jump", verdict("continue")).passes(what));
+    assert!(!jumping("jump", verdict("drop")).passes(what));
+    assert!(!jumping("goto", verdict("return")).passes(what));
+    assert!(jumping("goto", accept()).passes(what));
+}
+
+#[test]
+fn answers_have_to_come_back() {
+    let what = "→ 192.0.2.1 443/tcp";
+    let there = closed(json!([accept()])).base("input", "input", 0, "drop");
+    assert!(!there.passes(what));
+    assert!(there.clone().answers("input").passes(what));
+    let by_port = |first, last| {
+        json!([matching("==", payload("tcp", "dport"), json!({"range": [first, last]})), accept()])
+    };
+    assert!(there.clone().rule("input", by_port(32_768, 60_999)).passes(what));
+    assert!(!there.clone().rule("input", by_port(40_000, 60_999)).passes(what));
+    assert!(
+        there
+            .rule("input", json!([matching("==", payload("tcp", "sport"), json!(443)), accept()]))
+            .passes(what)
+    );
+}
+
+#[test]
+fn a_table_of_one_family_sees_that_one() {
+    let table = Table::new("ip").base("output", "output", 0, "drop");
+    assert!(!table.passes("→ 192.0.2.1 443/tcp"));
+    assert_eq!(table.decide("→ 2001:db8::1 443/tcp"), Decision::NotGoverned);
+}
+
+#[test]
+fn sets_and_maps_are_looked_up_where_they_are_kept() {
+    let named = matching("==", payload("ip", "saddr"), json!("@known"));
+    let table = Table::new("inet").base("input", "input", 0, "drop").chain("x");
+    let table = table.object("set", json!({"name": "known", "type": "ipv4_addr", "elem": [{"elem": {"val": "192.0.2.1", "comment": "c"}}, "192.0.2.9"]}));
+    let table = table.rule("input", json!([named, accept()]));
+    assert!(
+        table.passes("← 192.0.2.1 1/tcp")
+            && table.passes("← 192.0.2.9 1/tcp")
+            && !table.passes("← 192.0.2.2 1/tcp")
+    );
+    let map = json!({"vmap": {"key": payload("ip", "saddr"), "data": {"set": [["192.0.2.2", jump("jump", "x")], ["192.0.2.3", verdict("drop")]]}}});
+    let table = table.rule("input", json!([map])).rule("x", json!([port(80), accept()]));
+    assert!(table.passes("← 192.0.2.2 80/tcp") && !table.passes("← 192.0.2.2 81/tcp"));
+    let states = json!({"vmap": {"key": {"ct": {"key": "state"}}, "data": "@states"}});
+    let table = table.object("map", json!({"name": "states", "map": "verdict", "elem": [["established", accept()], ["new", verdict("drop")]]}));
+    assert!(table.fault().is_empty());
+    assert!(!table.rule("input", json!([states])).passes("← 192.0.2.7 1/tcp"));
+}
+
+#[test]
+fn which_rule_lets_it_pass_is_told() {
+    let table = closed(json!([port(80), accept()])).rule("output", json!([port(443), accept()]));
+    let Decision::Allowed(by) = table.decide("→ 192.0.2.1 443/tcp") else { panic!("it passes") };
+    assert_eq!(
+        by.iter().map(|rule| (rule.document.as_str(), rule.index)).collect::<Vec<_>>(),
+        [("run/n1 chain output", 1)]
+    );
+}
+
+#[test]
+fn what_no_recording_tells_is_refused_with_its_place() {
+    let cases = [
+        (
+            json!([matching("==", json!({"meta": {"key": "mark"}}), json!(1)), accept()]),
+            "n1.nft: inet t output[0]: found `meta mark`, which no recording tells",
+        ),
+        (
+            json!([matching("==", json!({"meta": {"key": "oifname"}}), json!("eth0")), accept()]),
+            "n1.nft: inet t output[0]: found the interface `eth0`, which no recording tells",
+        ),
+        (
+            json!([{"limit": {"rate": 5, "per": "second"}}, accept()]),
+            "n1.nft: inet t output[0]: found `limit`: no recording tells what it does with a packet",
+        ),
+        (
+            json!([matching("<", payload("tcp", "dport"), json!(5)), accept()]),
+            "n1.nft: inet t output[0]: found the operator <, expected == or !=",
+        ),
+        (
+            json!([matching("==", payload("ip", "daddr"), json!("@gone")), accept()]),
+            "n1.nft: inet t output[0]: found no set gone in inet t",
+        ),
+        (
+            json!([matching("==", payload("tcp", "flags"), json!("syn")), accept()]),
+            "n1.nft: inet t output[0]: found `tcp flags`, which no recording tells",
+        ),
+    ];
+    for (rule, fault) in cases {
+        assert_eq!(closed(rule).fault(), fault);
+    }
+    let bridge = Table::new("bridge").base("x", "forward", 0, "drop");
+    assert!(bridge.fault().contains("found the hook forward of the family bridge"), "{}", bridge.fault());
+    assert!(read("{}", "n1.nft").is_err() && read("table x", "n1.nft").is_err());
+}
+
+#[test]
+fn a_node_is_known_by_its_file() {
+    use crate::policy::language::{Document, Enforced};
+    let inventory = "apiVersion: flowdrift/v1\nkind: Inventory\nclusters: {run: {nodes: {n1: 172.16.0.1}}}\n";
+    let inventory = read_inventory(inventory, "i.yaml").unwrap_or_else(|faults| panic!("{faults}"));
+    let clusters = BTreeMap::new();
+    let world = crate::policy::World::new(&inventory, &clusters);
+    let document = |name: &str| Document {
+        cluster: "run".to_owned(),
+        name: name.to_owned(),
+        text: json!({"nftables": []}).to_string(),
+    };
+    assert!(Enforced::read(&world, &[document("run/n1.nft")]).is_ok());
+    let refused = Enforced::read(&world, &[document("run/n2.nft")]).err().map(|error| error.to_string());
+    assert_eq!(
+        refused.as_deref(),
+        Some("run/n2.nft: found no node n2 in run, expected its ruleset under its name, such as run-1.nft")
+    );
+}

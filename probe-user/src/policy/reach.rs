@@ -1,0 +1,184 @@
+//! What the inventory and the rows call by one name, as somebody at one end of a connection sees it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use super::rule::Peer;
+use crate::{
+    matching::{Cell, LocalKind, Place, size},
+    matrix::{
+        EndpointName,
+        inventory::{Cluster, Endpoint, Inventory},
+    },
+};
+
+/// From where somebody looks, and at whom.
+#[derive(Clone, Copy)]
+pub(super) struct Reach<'a> {
+    /// What is where.
+    pub(super) inventory: &'a Inventory,
+    /// The cluster in which he is, where that is known.
+    pub(super) from: Option<&'a str>,
+    /// Whether he connects; otherwise he is reached.
+    pub(super) is_egress: bool,
+    /// Whom he sees; `None` for whoever it may be.
+    pub(super) address: Option<IpAddr>,
+}
+
+impl<'a> Reach<'a> {
+    /// Every name that means somebody there.
+    pub(super) fn every(self) -> impl Iterator<Item = Named> {
+        let endpoints = self.inventory.endpoints.iter().filter(move |(_, endpoint)| self.means(endpoint));
+        let endpoints = endpoints.map(|(name, endpoint)| Named::of_endpoint(name, endpoint));
+        let clusters = self.inventory.clusters.iter();
+        endpoints.chain(clusters.flat_map(move |(name, cluster)| self.of_cluster(name, cluster)))
+    }
+
+    /// Whether an endpoint's addresses mean it there.
+    fn means(&self, endpoint: &Endpoint) -> bool {
+        let Some(home) = endpoint.cluster.as_deref() else { return true };
+        let is_routable = || self.inventory.clusters.get(home).is_some_and(|cluster| cluster.routable);
+        self.from == Some(home) || is_routable() || !self.is_inner(home)
+    }
+
+    /// Whether the address is one that other clusters may have, too.
+    fn is_inner(&self, cluster: &str) -> bool {
+        let cluster = self.inventory.clusters.get(cluster);
+        cluster.zip(self.address).is_some_and(|(cluster, address)| {
+            cluster.pods.iter().chain(&cluster.services).any(|block| block.contains(&address))
+        })
+    }
+
+    /// What a cell lets be at the peer's end.
+    pub(super) fn of_cell(&self, cell: &Cell) -> Vec<Named> {
+        let inventory = self.inventory;
+        let cluster_of =
+            |place: &Place| place.cluster().and_then(|name| inventory.clusters.get_key_value(name));
+        let place = if self.is_egress { &cell.destination } else { &cell.source };
+        let mut all = match place {
+            Place::Cluster(name) => {
+                inventory.clusters.get(name).map(|cluster| self.of_cluster(name, cluster)).unwrap_or_default()
+            }
+            Place::Endpoint { name, .. } => {
+                let endpoint = inventory.endpoints.get(name).filter(|endpoint| self.means(endpoint));
+                endpoint.map(|endpoint| Named::of_endpoint(name, endpoint)).into_iter().collect()
+            }
+            Place::Ingress { name, .. } => cluster_of(place)
+                .and_then(|(_, cluster)| cluster.ingress.as_ref())
+                .map(|ingress| Named::other(name.to_string(), &ingress.pods))
+                .into_iter()
+                .collect(),
+            Place::Local(kind) => self.of_local(*kind),
+            Place::Any => vec![Named::other("any".to_owned(), &everywhere())],
+        };
+        // A proxy stands between, and is whom a listener sees.
+        if let (false, Some((name, cluster))) = (self.is_egress, cluster_of(&cell.destination))
+            && let Some(ingress) = &cluster.ingress
+        {
+            all.push(Named::other(format!("ingress proxies of {name}"), &ingress.proxies));
+            all.push(Named::other(format!("ingress of {name}"), &ingress.pods));
+        }
+        all
+    }
+
+    /// A cluster's nodes, its edge, and, where they mean it, its own addresses.
+    fn of_cluster(&self, name: &str, cluster: &Cluster) -> Vec<Named> {
+        let nodes: Vec<IpNet> = cluster.node_blocks().collect();
+        let mut all = vec![Named::other(format!("nodes of {name}"), &nodes)];
+        match (self.is_egress, &cluster.ingress) {
+            (true, Some(ingress)) => all.push(Named::other(format!("front of {name}"), &ingress.addresses)),
+            (true, None) => {}
+            (false, _) => all.push(Named::other(format!("egress of {name}"), &cluster.egress)),
+        }
+        if cluster.routable || self.from == Some(name) {
+            all.push(Named::other(format!("pods of {name}"), &cluster.pods));
+            // On a wire these are their pods'.
+            if self.address.is_some() {
+                all.push(Named::other(format!("services of {name}"), &cluster.services));
+            }
+        }
+        all
+    }
+
+    fn of_local(&self, kind: LocalKind) -> Vec<Named> {
+        let inventory = self.inventory;
+        let own = self.from.and_then(|name| inventory.clusters.get(name));
+        vec![Named::other(kind.name().to_owned(), &kind.blocks(own.into_iter(), inventory))]
+    }
+}
+
+/// Blocks that somebody calls by one name.
+#[derive(Clone)]
+pub(super) struct Named {
+    name: Name,
+    /// Sorted.
+    blocks: Vec<IpNet>,
+}
+
+#[derive(Clone)]
+enum Name {
+    /// An endpoint's, with its host names.
+    Endpoint(EndpointName, Vec<String>),
+    /// What else the inventory has.
+    Other(String),
+}
+
+impl Named {
+    fn of_endpoint(name: &EndpointName, endpoint: &Endpoint) -> Self {
+        let name = Name::Endpoint(name.clone(), endpoint.hosts.clone());
+        Self { name, blocks: sorted(&endpoint.cidrs) }
+    }
+
+    fn other(name: String, blocks: &[IpNet]) -> Self {
+        Self { name: Name::Other(name), blocks: sorted(blocks) }
+    }
+
+    /// The same name for these blocks.
+    pub(super) fn with(self, blocks: Vec<IpNet>) -> Self {
+        Self { blocks, ..self }
+    }
+
+    pub(super) fn blocks(&self) -> &[IpNet] {
+        &self.blocks
+    }
+
+    pub(super) fn hold(&self, address: IpAddr) -> bool {
+        self.blocks.iter().any(|block| block.contains(&address))
+    }
+
+    pub(super) fn width(&self) -> u128 {
+        size(&self.blocks)
+    }
+
+    pub(super) fn label(&self) -> &str {
+        match &self.name {
+            Name::Endpoint(name, _) => name.as_str(),
+            Name::Other(name) => name,
+        }
+    }
+
+    pub(super) fn is_everything(&self) -> bool {
+        self.blocks.iter().any(|block| block.prefix_len() == 0)
+    }
+
+    /// As a rule has it.
+    pub(super) fn peer(&self) -> Peer {
+        let blocks = self.blocks.clone();
+        match self.name.clone() {
+            Name::Endpoint(name, hosts) => Peer::Endpoint { name, hosts, blocks },
+            Name::Other(name) => Peer::Blocks { name, blocks },
+        }
+    }
+}
+
+fn sorted(blocks: &[IpNet]) -> Vec<IpNet> {
+    let mut blocks: Vec<IpNet> = blocks.iter().map(IpNet::trunc).collect();
+    blocks.sort_unstable();
+    blocks.dedup();
+    blocks
+}
+
+fn everywhere() -> [IpNet; 2] {
+    [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()].map(|one| IpNet::new_assert(one, 0))
+}
