@@ -1,6 +1,9 @@
 //! Endpoints that the inventory knows by labels become addresses.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 
@@ -8,16 +11,12 @@ use super::{ClusterObjects, Pod, Service, labels};
 use crate::matrix::inventory::{Endpoint, Inventory, Selector};
 
 /// Gives every endpoint with a selector the addresses of the pods that it selects, and of the services that lead to nobody
-/// else, in its cluster, or where it names none and there are objects of one cluster only, in that. Returns what could not be bound, in words.
+/// else, in its cluster, or where it names none and there are objects of one cluster only, in that. The services' ports
+/// become the pods' where the inventory does not say itself what is behind a port. Returns what could not be bound, in words.
 pub fn bind(inventory: &mut Inventory, clusters: &BTreeMap<String, ClusterObjects>) -> Vec<String> {
     let mut unbound = Vec::new();
-    let services: BTreeMap<&String, Vec<(&Service, Vec<&Pod>)>> = clusters
-        .iter()
-        .map(|(cluster, objects)| {
-            let services = objects.services.iter();
-            (cluster, services.map(|service| (service, objects.selected(service).collect())).collect())
-        })
-        .collect();
+    let services: BTreeMap<&String, Services<'_>> =
+        clusters.iter().map(|(cluster, objects)| (cluster, services(objects))).collect();
     for (name, endpoint) in &mut inventory.endpoints {
         let Some(selector) = endpoint.selector.clone() else { continue };
         let only = clusters.keys().next().filter(|_| clusters.len() == 1).cloned();
@@ -26,7 +25,11 @@ pub fn bind(inventory: &mut Inventory, clusters: &BTreeMap<String, ClusterObject
             continue;
         };
         let Some(objects) = clusters.get(&cluster) else { continue };
-        let pods: Vec<&Pod> = objects.pods.iter().filter(|pod| selects(&selector, pod)).collect();
+        let there = match &selector.namespace {
+            Some(namespace) => objects.pods_in(namespace),
+            None => &objects.pods,
+        };
+        let pods: Vec<&Pod> = there.iter().filter(|pod| selects(&selector, pod)).collect();
         if pods.is_empty() {
             unbound.push(format!("endpoint `{name}` selects no pod of the cluster `{cluster}`"));
         }
@@ -42,14 +45,45 @@ pub fn bind(inventory: &mut Inventory, clusters: &BTreeMap<String, ClusterObject
             pod.addresses.iter().filter(is_its)
         });
         // A service that leads to these pods only is another address of theirs.
-        let leads_here = |(_, behind): &&(&Service, Vec<&Pod>)| {
-            !behind.is_empty() && behind.iter().all(|pod| selects(&selector, pod))
-        };
-        let services =
-            services[&cluster].iter().filter(leads_here).flat_map(|(service, _)| &service.addresses);
-        give(endpoint, cluster.clone(), own.chain(services).map(|address| IpNet::from(*address)));
+        let namespaces: BTreeSet<&str> = pods.iter().map(|pod| pod.workload.namespace.as_str()).collect();
+        let near = namespaces.into_iter().filter_map(|namespace| services[&cluster].get(namespace)).flatten();
+        let leading: Vec<&Service> = near
+            .filter(|(_, behind)| !behind.is_empty() && behind.iter().all(|pod| selects(&selector, pod)))
+            .map(|(service, _)| *service)
+            .collect();
+        let ports = ports(objects, &leading);
+        let fronts = leading.iter().flat_map(|service| &service.addresses);
+        give(endpoint, cluster.clone(), own.chain(fronts).map(|address| IpNet::from(*address)));
+        for (port, behind) in ports {
+            endpoint.ports.entry(port).or_insert_with(|| behind.into_iter().collect());
+        }
     }
     unbound
+}
+
+/// Services with the pods behind them, by namespace.
+type Services<'a> = BTreeMap<&'a str, Vec<(&'a Service, Vec<&'a Pod>)>>;
+
+fn services(objects: &ClusterObjects) -> Services<'_> {
+    let mut services = Services::new();
+    for service in &objects.services {
+        let behind = objects.selected(service).collect();
+        services.entry(&service.namespace).or_default().push((service, behind));
+    }
+    services
+}
+
+/// What is behind each port of some services, where that is another.
+fn ports(objects: &ClusterObjects, services: &[&Service]) -> BTreeMap<u16, BTreeSet<u16>> {
+    let mut ports: BTreeMap<u16, BTreeSet<u16>> = BTreeMap::new();
+    for service in services {
+        for port in &service.ports {
+            let behind = objects.behind(service, port).map(|(_, target)| target);
+            ports.entry(port.port).or_default().extend(behind);
+        }
+    }
+    ports.retain(|port, behind| behind.iter().any(|target| target != port));
+    ports
 }
 
 fn selects(selector: &Selector, pod: &Pod) -> bool {
@@ -80,7 +114,7 @@ mod tests {
         };
         let service = |name: &str, selector: serde_json::Value, address: &str| {
             json!({"kind": "Service", "metadata": {"namespace": "shop", "name": name},
-                "spec": {"clusterIPs": [address], "selector": selector, "ports": [{"port": 80}]}})
+                "spec": {"clusterIPs": [address], "selector": selector, "ports": [{"port": 80, "targetPort": 8080}, {"port": 81}]}})
         };
         let items = [
             service("web", json!({"app": "web"}), "10.96.0.1"),
@@ -107,5 +141,7 @@ mod tests {
             ("10.0.0.1/32 10.96.0.1/32 fd00::1/128", "")
         );
         assert_eq!(unbound.len(), 2, "{unbound:?}");
+        let web = &inventory.endpoints[&crate::matrix::EndpointName::new("web")];
+        assert_eq!(web.ports, [(80, vec![8080])].into());
     }
 }

@@ -252,7 +252,7 @@ impl ClusterObjects {
     }
 
     /// The pods of a namespace.
-    fn pods_in(&self, namespace: &str) -> &[Pod] {
+    pub(super) fn pods_in(&self, namespace: &str) -> &[Pod] {
         let before = self.pods.partition_point(|pod| pod.workload.namespace.as_str() < namespace);
         let pods = &self.pods[before..];
         &pods[..pods.partition_point(|pod| pod.workload.namespace == namespace)]

@@ -4,6 +4,7 @@ pub mod capture;
 pub mod cost;
 pub mod declared;
 pub mod exactness;
+pub mod policy;
 pub mod programme;
 pub mod rate;
 pub mod replay;

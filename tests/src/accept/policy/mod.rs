@@ -1,0 +1,3 @@
+//! Policies' acceptance.
+
+pub mod large;
