@@ -41,6 +41,20 @@ pub struct SubjectPolicy {
     pub ingress: Option<Vec<Rule>>,
     /// What it may reach, likewise.
     pub egress: Option<Vec<Rule>>,
+    /// What its pods may reach on their own nodes, which some languages cut and others cannot. It is no reason to govern
+    /// anybody, and in no other list.
+    pub own_nodes: Vec<Rule>,
+}
+
+impl SubjectPolicy {
+    /// What it may reach, for a language that cuts what goes to a pod's own node, too.
+    #[must_use]
+    pub fn egress_with_own_nodes(&self) -> Option<Vec<Rule>> {
+        let mut rules = [self.egress.as_deref()?, &self.own_nodes].concat();
+        rules.sort_by(|left, right| left.flow.cmp(&right.flow));
+        absorb(&mut rules);
+        Some(rules)
+    }
 }
 
 /// A cluster for which no rule is made, and why.
@@ -86,27 +100,40 @@ pub fn gather<'a>(
     };
     for passage in &all {
         let Some(subject) = passage.party.subject() else { continue };
-        if passage.is_with_own_node() {
-            if !becomes_rule(passage.standing) {
-                policies.quarantine.push(passage.clone());
-            }
+        let is_own_node = passage.is_with_own_node();
+        if is_own_node && !becomes_rule(passage.standing) {
+            policies.quarantine.push(passage.clone());
+        }
+        // Nothing cuts what a node sends to its own pods.
+        if is_own_node && !passage.is_egress {
             continue;
         }
         let side = by_side.entry((subject, passage.is_egress)).or_default();
-        if becomes_rule(passage.standing) { side.rules.push(passage) } else { side.quarantine.push(passage) }
+        match (becomes_rule(passage.standing), is_own_node) {
+            (true, false) => side.rules.push(passage),
+            (true, true) => side.own_nodes.push(passage),
+            (false, false) => side.quarantine.push(passage),
+            (false, true) => side.strangers_on_own_nodes.push(passage),
+        }
     }
     for ((subject, is_egress), side) in by_side {
         policies.quarantine.extend(side.quarantine.iter().map(|passage| (*passage).clone()));
-        if is_withheld(subject.cluster()) {
+        if is_withheld(subject.cluster()) || !side.is_governed() {
             continue;
         }
-        let rules = side.rules(world, case, judgement, settings);
+        let (rules, own_nodes) = side.rules(world, case, judgement, settings);
         if policies.subjects.last().is_none_or(|last| last.subject != subject) {
-            policies.subjects.push(SubjectPolicy { subject, ingress: None, egress: None });
+            policies.subjects.push(SubjectPolicy {
+                subject,
+                ingress: None,
+                egress: None,
+                own_nodes: Vec::new(),
+            });
         }
         if let Some(last) = policies.subjects.last_mut() {
             let direction = if is_egress { &mut last.egress } else { &mut last.ingress };
             *direction = Some(rules);
+            last.own_nodes.extend(own_nodes);
         }
     }
     policies.passages = all;
@@ -126,36 +153,47 @@ fn withheld(judgement: &Judgement<'_>, settings: &Settings) -> Vec<Withheld> {
     incomplete.collect()
 }
 
-/// What passed one subject in one direction.
+/// What passed one subject in one direction; what left for a pod's own node apart.
 #[derive(Default)]
 struct Side<'a, 'b> {
     rules: Vec<&'b Passage<'a>>,
     quarantine: Vec<&'b Passage<'a>>,
+    own_nodes: Vec<&'b Passage<'a>>,
+    strangers_on_own_nodes: Vec<&'b Passage<'a>>,
 }
 
-impl<'a> Side<'a, '_> {
+impl<'a, 'b> Side<'a, 'b> {
+    fn is_governed(&self) -> bool {
+        !self.rules.is_empty() || !self.quarantine.is_empty()
+    }
+
+    /// Those that every language needs, and those for what leaves for a pod's own node.
     fn rules(
         &self,
         world: &World<'a>,
         case: &Case<'a>,
         judgement: &Judgement<'a>,
         settings: &Settings,
-    ) -> Vec<Rule> {
+    ) -> (Vec<Rule>, Vec<Rule>) {
         let rows = case.rows();
         let exact = |passage: &Passage<'a>| generalise::exact(world, rows, passage);
-        let forbidden: BTreeSet<Flow> = self.quarantine.iter().map(|passage| exact(passage)).collect();
-        let mut rules: BTreeMap<Flow, Evidence> = BTreeMap::new();
-        for passage in &self.rules {
-            let wide = generalise::flow(world, rows, passage, settings.tightness);
-            let tight = exact(passage);
-            // A wider one would let through what became no rule.
-            let flow = if forbidden.iter().any(|other| admits(&wide, other)) { tight } else { wide };
-            rules.entry(flow).or_default().add(evidence(case, judgement, passage));
-        }
-        let mut rules: Vec<Rule> =
-            rules.into_iter().map(|(flow, evidence)| Rule { flow, evidence }).collect();
-        absorb(&mut rules);
-        rules
+        let strangers = self.quarantine.iter().chain(&self.strangers_on_own_nodes);
+        let forbidden: BTreeSet<Flow> = strangers.map(|passage| exact(passage)).collect();
+        let of = |passages: &[&'b Passage<'a>]| {
+            let mut rules: BTreeMap<Flow, Evidence> = BTreeMap::new();
+            for passage in passages {
+                let wide = generalise::flow(world, rows, passage, settings.tightness);
+                let tight = exact(passage);
+                // A wider one would let through what became no rule.
+                let flow = if forbidden.iter().any(|other| admits(&wide, other)) { tight } else { wide };
+                rules.entry(flow).or_default().add(evidence(case, judgement, passage));
+            }
+            let mut rules: Vec<Rule> =
+                rules.into_iter().map(|(flow, evidence)| Rule { flow, evidence }).collect();
+            absorb(&mut rules);
+            rules
+        };
+        (of(&self.rules), of(&self.own_nodes))
     }
 }
 
