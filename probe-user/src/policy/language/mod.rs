@@ -7,6 +7,8 @@ mod enforced;
 pub mod network_policy;
 mod pods;
 mod selector;
+#[cfg(test)]
+mod site;
 mod yaml;
 
 pub use enforced::{Document, Enforced, Unreadable};
