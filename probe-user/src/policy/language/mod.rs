@@ -3,6 +3,7 @@
 //! A language's evaluator knows its specification and nothing of the rules that its writer was given: what it says of a
 //! packet is what the cluster would do with the documents alone.
 
+pub mod calico;
 mod enforced;
 pub mod network_policy;
 mod pods;
@@ -22,17 +23,23 @@ use super::{gather::Policies, passage::Passage, world::World};
 pub enum Language {
     /// `NetworkPolicy` of `networking.k8s.io/v1`.
     NetworkPolicy,
+    /// `projectcalico.org/v3`.
+    Calico,
+    /// The same as proposals, which Calico counts and does not enforce.
+    CalicoStaged,
 }
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::NetworkPolicy];
+    pub const ALL: [Self; 3] = [Self::NetworkPolicy, Self::Calico, Self::CalicoStaged];
 
     /// As the command line calls it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "networkpolicy",
+            Self::Calico => "calico",
+            Self::CalicoStaged => "calico-staged",
         }
     }
 
@@ -41,6 +48,8 @@ impl Language {
     pub fn title(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "NetworkPolicy of networking.k8s.io/v1",
+            Self::Calico => "policies of projectcalico.org/v3",
+            Self::CalicoStaged => "staged policies of projectcalico.org/v3",
         }
     }
 
@@ -49,6 +58,17 @@ impl Language {
     pub fn kinds(self) -> &'static [&'static str] {
         match self {
             Self::NetworkPolicy => network_policy::KINDS,
+            Self::Calico => calico::ENFORCED,
+            Self::CalicoStaged => calico::STAGED,
+        }
+    }
+
+    /// The language whose enforcer reads it: a proposal is one to whoever enforces what is proposed.
+    #[must_use]
+    pub fn enforcer(self) -> Self {
+        match self {
+            Self::NetworkPolicy => Self::NetworkPolicy,
+            Self::Calico | Self::CalicoStaged => Self::Calico,
         }
     }
 
@@ -59,6 +79,8 @@ impl Language {
     pub fn write(self, world: &World<'_>, policies: &Policies<'_>) -> Result<Written, SerializeError> {
         match self {
             Self::NetworkPolicy => network_policy::write(world, policies),
+            Self::Calico => calico::write(world, policies, false),
+            Self::CalicoStaged => calico::write(world, policies, true),
         }
     }
 }
