@@ -107,8 +107,8 @@ pub struct Entity {
     pub not_nets: Vec<IpNet>,
     /// It is one of these.
     pub selected: Option<Selected>,
-    /// It is none of these, wherever they are.
-    pub not_selected: Option<Expression>,
+    /// It is none of these.
+    pub not_selected: Option<Selected>,
     /// Its port is one of these, unless there are none.
     pub ports: Vec<Port>,
     /// Its port is none of these.

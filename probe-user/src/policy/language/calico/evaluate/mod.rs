@@ -3,6 +3,7 @@
 mod endpoint;
 mod rule;
 
+use self::rule::Packet;
 use super::{
     CREATED_BY, HOST_NAME,
     model::{Action, Policy, Resource, Rule},
@@ -96,8 +97,9 @@ impl<'a> Calico<'a> {
         let numbered = governing.iter().flat_map(|(policy, rules)| {
             rules.iter().enumerate().map(move |(index, rule)| (*policy, index, rule))
         });
+        let packet = Packet::of(self, passage);
         let mut deciding = numbered
-            .filter(|(_, _, rule)| rule.action != Action::Log && self.holds(rule, passage))
+            .filter(|(_, _, rule)| rule.action != Action::Log && packet.is_held_by(rule))
             .map(|(policy, index, rule)| (rule.action, self.id(policy, passage.is_egress, index)))
             .peekable();
         match deciding.peek() {

@@ -1,52 +1,65 @@
 //! Whether a rule holds what passes.
 
+use ipnet::IpNet;
+
 use super::{
-    super::model::{Entity, Port, Rule, Scope, Selected},
+    super::model::{Entity, Port, Rule, Selected},
     Calico,
+    endpoint::Endpoint,
 };
 use crate::{
     event::Protocol,
     policy::{passage::Passage, world::Party},
 };
 
-impl Calico<'_> {
-    /// Every condition of a rule must be met.
-    pub(super) fn holds(&self, rule: &Rule, passage: &Passage<'_>) -> bool {
+/// What passes, as rules see it: made once, and asked of many.
+pub(super) struct Packet<'p> {
+    cluster: &'p str,
+    is_v4: bool,
+    /// The transport's number.
+    protocol: u8,
+    passage: &'p Passage<'p>,
+    client: End<'p>,
+    server: End<'p>,
+}
+
+/// One end of it.
+struct End<'p> {
+    party: Party<'p>,
+    /// The endpoint that it is, and the network sets that hold it.
+    known_as: Vec<Endpoint<'p>>,
+}
+
+impl<'p> Packet<'p> {
+    pub(super) fn of(calico: &'p Calico<'_>, passage: &'p Passage<'p>) -> Self {
         let Passage { party, peer, is_egress, .. } = passage;
+        let is_v4 = peer.address().is_ipv4();
+        let end = |party: &Party<'p>| End { party: *party, known_as: calico.known_as(party) };
         let (client, server) = if *is_egress { (party, peer) } else { (peer, party) };
+        let (cluster, protocol) = (calico.cluster, number(passage.protocol, is_v4));
+        Self { cluster, is_v4, protocol, passage, client: end(client), server: end(server) }
+    }
+
+    /// Every condition of a rule must be met.
+    pub(super) fn is_held_by(&self, rule: &Rule) -> bool {
         let Rule { action: _, is_v4, protocol, not_protocol, source, destination } = rule;
-        let number = number(passage);
-        is_v4.is_none_or(|is_v4| is_v4 == peer.address().is_ipv4())
-            && protocol.is_none_or(|protocol| protocol == number)
-            && not_protocol.is_none_or(|protocol| protocol != number)
-            && self.is_end(source, client)
-            && self.is_end(destination, server)
-            && self.is_port(destination, server, passage)
+        is_v4.is_none_or(|is_v4| is_v4 == self.is_v4)
+            && protocol.is_none_or(|protocol| protocol == self.protocol)
+            && not_protocol.is_none_or(|protocol| protocol != self.protocol)
+            && self.client.is(source)
+            && self.server.is(destination)
+            && self.is_for_port(destination)
     }
 
-    fn is_end(&self, entity: &Entity, party: &Party<'_>) -> bool {
-        let Entity { nets, not_nets, selected, not_selected, .. } = entity;
-        let address = party.address();
-        let is_within = |nets: &[ipnet::IpNet]| nets.iter().any(|net| net.contains(&address));
-        let is_one = |selected: &Selected| self.known_as(party).iter().any(|known| known.is_among(selected));
-        let everywhere = |labels: &super::super::expression::Expression| Selected {
-            scope: Scope::Everywhere,
-            labels: labels.clone(),
-        };
-        (nets.is_empty() || is_within(nets))
-            && !is_within(not_nets)
-            && selected.as_ref().is_none_or(is_one)
-            && !not_selected.as_ref().is_some_and(|labels| is_one(&everywhere(labels)))
-    }
-
-    fn is_port(&self, entity: &Entity, server: &Party<'_>, passage: &Passage<'_>) -> bool {
-        let Entity { ports, not_ports, .. } = entity;
-        let is_it = |port: &Port| match port {
-            Port::Range(first, last) => (*first..=*last).contains(&passage.port),
+    fn is_for_port(&self, destination: &Entity) -> bool {
+        let Entity { ports, not_ports, .. } = destination;
+        let Passage { port, protocol, .. } = *self.passage;
+        let is_it = |written: &Port| match written {
+            Port::Range(first, last) => (*first..=*last).contains(&port),
             // What the server's pod calls so; ports of nobody else here have names.
-            Port::Name(name) => match server {
-                Party::Pod { cluster, pod, .. } if *cluster == self.cluster => {
-                    pod.ports.get(&(name.clone(), passage.protocol)) == Some(&passage.port)
+            Port::Name(name) => match self.server.party {
+                Party::Pod { cluster, pod, .. } if cluster == self.cluster => {
+                    pod.ports.get(&(name.clone(), protocol)) == Some(&port)
                 }
                 _ => false,
             },
@@ -55,13 +68,26 @@ impl Calico<'_> {
     }
 }
 
-/// The transport's number (IANA's assigned numbers).
-fn number(passage: &Passage<'_>) -> u8 {
-    match passage.protocol {
+impl End<'_> {
+    fn is(&self, entity: &Entity) -> bool {
+        let Entity { nets, not_nets, selected, not_selected, .. } = entity;
+        let address = self.party.address();
+        let is_within = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&address));
+        let is_among = |selected: &Selected| self.known_as.iter().any(|known| known.is_among(selected));
+        (nets.is_empty() || is_within(nets))
+            && !is_within(not_nets)
+            && selected.as_ref().is_none_or(is_among)
+            && !not_selected.as_ref().is_some_and(is_among)
+    }
+}
+
+/// IANA's assigned numbers; ICMP is another transport in each family.
+fn number(protocol: Protocol, is_v4: bool) -> u8 {
+    match protocol {
         Protocol::Tcp => 6,
         Protocol::Udp => 17,
         Protocol::Sctp => 132,
-        Protocol::Icmp if passage.peer.address().is_ipv4() => 1,
+        Protocol::Icmp if is_v4 => 1,
         Protocol::Icmp => 58,
     }
 }

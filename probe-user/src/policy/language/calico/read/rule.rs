@@ -102,7 +102,8 @@ impl Reader<'_, '_> {
             nets: self.nets(written.nets),
             not_nets: self.nets(written.not_nets),
             selected: scope.map(|scope| Selected { scope, labels }),
-            not_selected,
+            // Other than who is selected, who is not is looked for everywhere (`RuleAPIV2ToBackend`).
+            not_selected: not_selected.map(|labels| Selected { scope: Scope::Everywhere, labels }),
             ports,
             not_ports,
         })
