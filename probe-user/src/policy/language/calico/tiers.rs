@@ -37,12 +37,18 @@ impl Adopted {
     /// Names that two have, and tiers of which nobody knows when they are asked.
     pub(super) fn of(resources: Vec<Resource>) -> Result<Self, Vec<String>> {
         let (mut policies, mut sets, mut tiers) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let (mut names, mut faults) = (BTreeSet::new(), Vec::new());
+        let (mut by_name, mut faults) = (BTreeMap::new(), Vec::new());
         for resource in resources {
             let name = called(&resource);
-            if !names.insert(name.clone()) {
-                faults.push(format!("found {name} twice, expected it once"));
+            // Two folders may bring the same network set.
+            match by_name.get(&name) {
+                Some(known) if *known != resource => {
+                    faults.push(format!("found {name} twice and not the same, expected it once"));
+                }
+                _ => drop(by_name.insert(name, resource)),
             }
+        }
+        for resource in by_name.into_values() {
             match resource {
                 Resource::Policy(policy) => policies.push(policy),
                 Resource::Set(set) => sets.push(set),

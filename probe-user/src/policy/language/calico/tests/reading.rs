@@ -154,6 +154,7 @@ fn documents_that_contradict_each_other_are_refused() {
             vec![policy("p", "{}"), policy("p", "{types: [Egress]}")],
             Some("run: found the policy shop/p twice"),
         ),
+        (vec![policy("p", "{}"), policy("p", "{}")], None),
         (vec![policy("p", "{}"), policy("p", "{}").replace("shop", "lab")], None),
         (vec![policy("p", "{}"), policy("p", "{}").replace("NetworkPolicy", "StagedNetworkPolicy")], None),
         (vec![policy("p", "{tier: guard}")], Some("run: found policies of the tier guard, and no Tier")),
