@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use flowdrift::{flow::Window, source::recording};
+use flowdrift::{flow::Window, policy::language::Language, source::recording};
 use flowdrift_tests::{folder::Folder, live::binary};
 
 /// A case of `tests/policies`, with its windows as recordings.
@@ -93,6 +93,26 @@ fn what_is_made_lets_through_what_it_should_and_is_never_written_over() {
     let listed = |end: &str| said.lines().any(|line| line.trim_start().starts_with(end));
     assert!(listed("run/shop/web → run/shop/db 6432/tcp, declared"), "{said}");
     assert!(listed("run/shop/web → run/shop/db 22/tcp"), "{said}");
+}
+
+#[test]
+fn what_is_made_in_any_language_passes_its_own_check() {
+    let shop = Shop::new();
+    for language in Language::ALL {
+        let made = shop.folder.at(language.name());
+        let output = shop.run(&["--format", language.name()], &["-o", &made]);
+        assert_eq!(output.status.code(), Some(0), "{}: {}", language.name(), told(&output));
+        let check = shop.run(&["check", &made], &[]);
+        assert_eq!(check.status.code(), Some(0), "{}: {}", language.name(), told(&check));
+        assert!(told(&check).contains("0 flow ends would be CUT"), "{}: {}", language.name(), told(&check));
+    }
+    // What is proposed beside what is enforced is one set of policies; another language beside it is none.
+    let proposed = shop.folder.at(Language::CalicoStaged.name());
+    let both = shop.run(&["check", &shop.folder.at(Language::Calico.name()), &proposed], &[]);
+    assert_eq!(both.status.code(), Some(0), "{}", told(&both));
+    let mixed = shop.run(&["check", &shop.folder.at(Language::NetworkPolicy.name()), &proposed], &[]);
+    assert_eq!(mixed.status.code(), Some(2), "{}", told(&mixed));
+    assert!(told(&mixed).contains("expected one language"), "{}", told(&mixed));
 }
 
 #[test]

@@ -38,7 +38,12 @@ impl Resource<'_> {
 
     /// Tells of something else that is wrong with it.
     pub fn fault(&mut self, path: &str, message: String) {
-        self.faults.push(Fault { line: self.line(), path: path.to_owned(), message });
+        self.fault_at(self.line(), path, message);
+    }
+
+    /// The same where the line is known.
+    pub fn fault_at(&mut self, line: u32, path: &str, message: String) {
+        self.faults.push(Fault { line, path: path.to_owned(), message });
     }
 }
 

@@ -44,6 +44,20 @@ pub struct SubjectPolicy {
     pub ingress: Option<Vec<Rule>>,
     /// What it may reach, likewise.
     pub egress: Option<Vec<Rule>>,
+    /// What its pods may reach on their own nodes, which some languages cut and others cannot. It is no reason to govern
+    /// anybody, and in no other list.
+    pub own_nodes: Vec<Rule>,
+}
+
+impl SubjectPolicy {
+    /// What it may reach, for a language that cuts what goes to a pod's own node, too.
+    #[must_use]
+    pub fn egress_with_own_nodes(&self) -> Option<Vec<Rule>> {
+        let mut rules = [self.egress.as_deref()?, &self.own_nodes].concat();
+        rules.sort_by(|left, right| left.flow.cmp(&right.flow));
+        absorb(&mut rules);
+        Some(rules)
+    }
 }
 
 /// A cluster for which no rule is made, and why.
@@ -92,29 +106,42 @@ pub fn gather<'a>(
     };
     for passage in &all {
         let Some(subject) = passage.party.subject() else { continue };
-        if passage.is_with_own_node() {
-            if !becomes_rule(passage.standing) {
-                policies.quarantine.push(passage.clone());
-            }
+        let is_own_node = passage.is_with_own_node();
+        if is_own_node && !becomes_rule(passage.standing) {
+            policies.quarantine.push(passage.clone());
+        }
+        // Nothing cuts what a node sends to its own pods.
+        if is_own_node && !passage.is_egress {
             continue;
         }
         let side = by_side.entry((subject, passage.is_egress)).or_default();
-        if becomes_rule(passage.standing) { side.rules.push(passage) } else { side.quarantine.push(passage) }
+        match (becomes_rule(passage.standing), is_own_node) {
+            (true, false) => side.rules.push(passage),
+            (true, true) => side.own_nodes.push(passage),
+            (false, false) => side.quarantine.push(passage),
+            (false, true) => side.strangers_on_own_nodes.push(passage),
+        }
     }
     for ((subject, is_egress), side) in by_side {
         policies.quarantine.extend(side.quarantine.iter().map(|passage| (*passage).clone()));
-        if is_withheld(subject.cluster()) {
+        if is_withheld(subject.cluster()) || !side.is_governed() {
             continue;
         }
-        let Made { rules, left_out } =
+        let Made { rules, own_nodes, left_out } =
             Maker { world, case, judgement, settings }.rules(&subject, is_egress, &side);
         policies.left_out.extend(left_out.into_iter().map(|rule| (subject.clone(), rule)));
         if policies.subjects.last().is_none_or(|last| last.subject != subject) {
-            policies.subjects.push(SubjectPolicy { subject, ingress: None, egress: None });
+            policies.subjects.push(SubjectPolicy {
+                subject,
+                ingress: None,
+                egress: None,
+                own_nodes: Vec::new(),
+            });
         }
         if let Some(last) = policies.subjects.last_mut() {
             let direction = if is_egress { &mut last.egress } else { &mut last.ingress };
             *direction = Some(rules);
+            last.own_nodes.extend(own_nodes);
         }
     }
     policies.passages = all;
@@ -134,11 +161,19 @@ fn withheld(judgement: &Judgement<'_>, settings: &Settings) -> Vec<Withheld> {
     incomplete.collect()
 }
 
-/// What passed one subject in one direction.
+/// What passed one subject in one direction; what left for a pod's own node apart.
 #[derive(Default)]
 struct Side<'a, 'b> {
     rules: Vec<&'b Passage<'a>>,
     quarantine: Vec<&'b Passage<'a>>,
+    own_nodes: Vec<&'b Passage<'a>>,
+    strangers_on_own_nodes: Vec<&'b Passage<'a>>,
+}
+
+impl Side<'_, '_> {
+    fn is_governed(&self) -> bool {
+        !self.rules.is_empty() || !self.quarantine.is_empty()
+    }
 }
 
 /// What rules are made of.
@@ -152,6 +187,8 @@ struct Maker<'a, 'b> {
 /// The rules of one side, and what became none.
 struct Made {
     rules: Vec<Rule>,
+    /// What leaves for a pod's own node.
+    own_nodes: Vec<Rule>,
     left_out: Vec<Rule>,
 }
 
@@ -160,15 +197,20 @@ impl<'a> Maker<'a, '_> {
         let Self { world, case, judgement, settings } = *self;
         let rows = case.rows();
         let exact = |passage: &Passage<'a>| generalise::exact(world, rows, passage);
-        let forbidden: BTreeSet<Flow> = side.quarantine.iter().map(|passage| exact(passage)).collect();
+        let strangers = side.quarantine.iter().chain(&side.strangers_on_own_nodes);
+        let forbidden: BTreeSet<Flow> = strangers.map(|passage| exact(passage)).collect();
         let is_too_wide = |flow: &Flow| forbidden.iter().any(|other| admits(flow, other));
-        let mut rules: BTreeMap<Flow, Evidence> = BTreeMap::new();
-        for passage in &side.rules {
-            let wide = generalise::flow(world, rows, passage, settings.tightness);
-            // A wider one would let through what became no rule.
-            let flow = if is_too_wide(&wide) { exact(passage) } else { wide };
-            rules.entry(flow).or_default().add(evidence(case, judgement, passage));
-        }
+        let of = |passages: &[&Passage<'a>]| {
+            let mut rules: BTreeMap<Flow, Evidence> = BTreeMap::new();
+            for passage in passages {
+                let wide = generalise::flow(world, rows, passage, settings.tightness);
+                // A wider one would let through what became no rule.
+                let flow = if is_too_wide(&wide) { exact(passage) } else { wide };
+                rules.entry(flow).or_default().add(evidence(case, judgement, passage));
+            }
+            rules
+        };
+        let (mut rules, own_nodes) = (of(&side.rules), of(&side.own_nodes));
         let mut left_out = Vec::new();
         for rule in self.unseen(subject, is_egress) {
             if is_too_wide(&rule.flow) {
@@ -177,10 +219,13 @@ impl<'a> Maker<'a, '_> {
                 rules.entry(rule.flow).or_default().add(rule.evidence);
             }
         }
-        let mut rules: Vec<Rule> =
-            rules.into_iter().map(|(flow, evidence)| Rule { flow, evidence }).collect();
-        absorb(&mut rules);
-        Made { rules, left_out }
+        let [rules, own_nodes] = [rules, own_nodes].map(|rules| {
+            let mut rules: Vec<Rule> =
+                rules.into_iter().map(|(flow, evidence)| Rule { flow, evidence }).collect();
+            absorb(&mut rules);
+            rules
+        });
+        Made { rules, own_nodes, left_out }
     }
 
     /// What rows ask for though nobody saw it. A node that is governed keeps its baseline: what it does once a day or once a

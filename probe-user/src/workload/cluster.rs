@@ -101,6 +101,8 @@ pub enum TargetPort {
 pub struct ClusterObjects {
     /// Labels of each namespace.
     pub namespaces: BTreeMap<String, Labels>,
+    /// Labels of each node that was listed.
+    pub nodes: BTreeMap<String, Labels>,
     /// Pods, by namespace and name.
     pub pods: Vec<Pod>,
     /// Services, by namespace and name.
@@ -169,7 +171,11 @@ impl ClusterObjects {
                 let ObjectMeta { name, labels, .. } = namespace.metadata;
                 self.namespace(&name.unwrap_or_default()).extend(labels.unwrap_or_default());
             }
-            Object::Node(_) | Object::EndpointSlice(_) | Object::ServiceCidr(_) => {}
+            Object::Node(node) => {
+                let ObjectMeta { name, labels, .. } = node.metadata;
+                self.nodes.insert(name.unwrap_or_default(), labels.unwrap_or_default());
+            }
+            Object::EndpointSlice(_) | Object::ServiceCidr(_) => {}
         }
     }
 

@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{
-    Decision, Evaluator, Language, RuleId, component,
+    Decision, Evaluator, Language, RuleId,
+    calico::{self, Calico},
+    component,
     network_policy::{self, NetworkPolicies},
     nftables::{self, Ruleset, Rulesets},
 };
@@ -117,10 +119,13 @@ impl<'a> Reader<'a, '_> {
             Some(Language::NetworkPolicy) => {
                 Box::new(NetworkPolicies::new(world, cluster, self.all(network_policy::read)?))
             }
+            Some(Language::Calico | Language::CalicoStaged) => {
+                Box::new(Calico::new(world, cluster, self.all(calico::read)?)?)
+            }
         }))
     }
 
-    /// The one that all of them speak.
+    /// The one whose enforcer reads all of them.
     fn language(&self) -> Result<Option<Language>, Vec<String>> {
         let (mut spoken, mut faults) = (BTreeMap::new(), Vec::new());
         for document in self.documents {
@@ -132,7 +137,7 @@ impl<'a> Reader<'a, '_> {
                 let kind = resource.kind();
                 match Language::ALL.into_iter().find(|language| language.kinds().contains(&kind.as_str())) {
                     Some(language) => {
-                        spoken.entry(language).or_insert_with(|| document.name.clone());
+                        spoken.entry(language.enforcer()).or_insert_with(|| document.name.clone());
                     }
                     None => {
                         let known: Vec<&str> =

@@ -3,11 +3,14 @@
 //! A language's evaluator knows its specification and nothing of the rules that its writer was given: what it says of a
 //! packet is what the cluster would do with the documents alone.
 
+pub mod calico;
 mod enforced;
 pub mod network_policy;
 pub mod nftables;
 mod pods;
 mod selector;
+#[cfg(test)]
+mod site;
 mod yaml;
 
 pub use enforced::{Document, Enforced, Unreadable};
@@ -21,19 +24,25 @@ use super::{gather::Policies, passage::Passage, world::World};
 pub enum Language {
     /// `NetworkPolicy` of `networking.k8s.io/v1`.
     NetworkPolicy,
+    /// `projectcalico.org/v3`.
+    Calico,
+    /// The same as proposals, which Calico counts and does not enforce.
+    CalicoStaged,
     /// A ruleset of nftables for each node.
     Nftables,
 }
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::NetworkPolicy, Self::Nftables];
+    pub const ALL: [Self; 4] = [Self::NetworkPolicy, Self::Calico, Self::CalicoStaged, Self::Nftables];
 
     /// As the command line calls it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "networkpolicy",
+            Self::Calico => "calico",
+            Self::CalicoStaged => "calico-staged",
             Self::Nftables => "nftables",
         }
     }
@@ -43,6 +52,8 @@ impl Language {
     pub fn title(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "NetworkPolicy of networking.k8s.io/v1",
+            Self::Calico => "policies of projectcalico.org/v3",
+            Self::CalicoStaged => "staged policies of projectcalico.org/v3",
             Self::Nftables => "A ruleset of nftables for each node",
         }
     }
@@ -53,6 +64,18 @@ impl Language {
         match self {
             Self::NetworkPolicy => network_policy::KINDS,
             Self::Nftables => &[],
+            Self::Calico => calico::ENFORCED,
+            Self::CalicoStaged => calico::STAGED,
+        }
+    }
+
+    /// The language whose enforcer reads it: a proposal is one to whoever enforces what is proposed.
+    #[must_use]
+    pub fn enforcer(self) -> Self {
+        match self {
+            Self::NetworkPolicy => Self::NetworkPolicy,
+            Self::Nftables => Self::Nftables,
+            Self::Calico | Self::CalicoStaged => Self::Calico,
         }
     }
 
@@ -63,6 +86,8 @@ impl Language {
     pub fn write(self, world: &World<'_>, policies: &Policies<'_>) -> Result<Written, SerializeError> {
         match self {
             Self::NetworkPolicy => network_policy::write(world, policies),
+            Self::Calico => calico::write(world, policies, false),
+            Self::CalicoStaged => calico::write(world, policies, true),
             Self::Nftables => Ok(nftables::write(world, policies)),
         }
     }

@@ -54,13 +54,40 @@ pub(super) fn workloads<'a>(
 #[derive(Serialize)]
 struct Metadata<'a> {
     name: &'a str,
-    namespace: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
     labels: BTreeMap<&'a str, &'a str>,
+}
+
+/// The first lines of a resource, up to the metadata, with these labels beside the one that says who wrote it.
+///
+/// # Errors
+/// What the writer of YAML says.
+pub(super) fn head(
+    yaml: &mut Yaml,
+    (version, kind): (&str, &str),
+    (name, namespace): (&str, Option<&str>),
+    labels: &[(&str, &str)],
+) -> Result<(), SerializeError> {
+    yaml.line(0, &format!("apiVersion: {version}"));
+    yaml.line(0, &format!("kind: {kind}"));
+    let labels = labels.iter().copied().chain([("app.kubernetes.io/managed-by", "flowdrift")]).collect();
+    yaml.entry(0, "metadata", &Metadata { name, namespace, labels })
+}
+
+/// What a reviewer must know of the labels by which a rule selects a workload at its other end.
+pub(super) fn remark(objects: &ClusterObjects, workload: &Workload) -> Option<String> {
+    let (labels, also) = objects.selector(workload);
+    if labels.is_empty() {
+        return Some("its pods have no label that stays: these are the addresses that they had".to_owned());
+    }
+    let also: Vec<String> = also.iter().map(ToString::to_string).collect();
+    (!also.is_empty()).then(|| format!("its labels are also those of {}", also.join(", ")))
 }
 
 impl<'a> Pods<'a> {
     /// Those of a subject, or why no document can be for them.
-    fn of(world: &'a World<'_>, policy: &'a SubjectPolicy, nodes: &str) -> Result<Self, String> {
+    pub(super) fn of(world: &'a World<'_>, policy: &'a SubjectPolicy, nodes: &str) -> Result<Self, String> {
         let subject = &policy.subject;
         let Subject::Workload { cluster, workload } = subject else {
             let why = match subject {
@@ -103,14 +130,7 @@ impl<'a> Pods<'a> {
         let Self { cluster, workload, .. } = self;
         let mut yaml = Yaml::default();
         yaml.comment(0, &format!("{} {workload} of the cluster {cluster}", workload.kind));
-        yaml.line(0, &format!("apiVersion: {version}"));
-        yaml.line(0, &format!("kind: {kind}"));
-        let metadata = Metadata {
-            name: &self.resource(),
-            namespace: &workload.namespace,
-            labels: [("app.kubernetes.io/managed-by", "flowdrift")].into(),
-        };
-        yaml.entry(0, "metadata", &metadata)?;
+        head(&mut yaml, (version, kind), (&self.resource(), Some(&workload.namespace)), &[])?;
         Ok(yaml)
     }
 
@@ -124,7 +144,7 @@ impl<'a> Pods<'a> {
 }
 
 /// RFC 1123 as the API asks for it (DNS subdomain): lower case, up to 253 letters, digits, `-` and `.`.
-fn resource_name(name: &str) -> String {
+pub(super) fn resource_name(name: &str) -> String {
     let name: String = name
         .chars()
         .map(|letter| if letter.is_ascii_alphanumeric() || ".-".contains(letter) { letter } else { '-' })

@@ -33,7 +33,7 @@ impl Yaml {
         key: &str,
         value: &impl Serialize,
     ) -> Result<(), serde_saphyr::SerializeError> {
-        self.indented(indent, &serde_saphyr::to_string(&std::collections::BTreeMap::from([(key, value)]))?);
+        self.indented(indent, &one_lined(&std::collections::BTreeMap::from([(key, value)]))?);
         Ok(())
     }
 
@@ -46,7 +46,7 @@ impl Yaml {
         indent: usize,
         value: &impl Serialize,
     ) -> Result<(), serde_saphyr::SerializeError> {
-        self.indented(indent, &serde_saphyr::to_string(&[value])?);
+        self.indented(indent, &one_lined(&[value])?);
         Ok(())
     }
 
@@ -57,4 +57,10 @@ impl Yaml {
     pub(super) fn into_text(self) -> String {
         self.text
     }
+}
+
+/// A long text stays on its line, where `grep` and a reader's eye find it whole.
+fn one_lined(value: &impl Serialize) -> Result<String, serde_saphyr::SerializeError> {
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    serde_saphyr::to_string_with_options(value, options)
 }

@@ -1,72 +1,18 @@
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
-
 use super::*;
 use crate::{
     event::Protocol,
-    matrix::read_inventory,
-    policy::{
-        language::{Decision, Evaluator},
-        passage::{Passage, Standing},
-        world::{Party, World},
+    policy::language::{
+        Decision, Evaluator,
+        site::{DB, LAB, NODE, OTHER_NODE, OUTSIDE, Site, WEB, passage},
     },
-    workload::ClusterObjects,
 };
 
-const INVENTORY: &str = "apiVersion: flowdrift/v1\nkind: Inventory\nclusters: {run: {nodes: {n1: 172.16.0.1, n2: 172.16.0.2}, pods: [10.0.0.0/8]}}\n";
-
-fn objects() -> ClusterObjects {
-    let pod = |namespace: &str, name: &str, labels: Value, address: &str| {
-        json!({"kind": "Pod", "metadata": {"namespace": namespace, "name": name, "labels": labels},
-            "spec": {"nodeName": "n1", "containers": [{"name": "c", "ports": [{"name": "http", "containerPort": 8080}]}]},
-            "status": {"podIPs": [{"ip": address}]}})
-    };
-    let items = [
-        pod("shop", "web", json!({"app": "web", "tier": "front"}), "10.0.0.1"),
-        pod("shop", "db", json!({"app": "db"}), "10.0.0.2"),
-        pod("lab", "web", json!({"app": "web"}), "10.0.0.3"),
-        json!({"kind": "Namespace", "metadata": {"name": "shop", "labels": {"team": "a"}}}),
-        json!({"kind": "Namespace", "metadata": {"name": "lab", "labels": {"team": "b"}}}),
-    ];
-    let list = json!({"items": items}).to_string();
-    ClusterObjects::read([(list.as_bytes(), "run.json")]).unwrap_or_else(|faults| panic!("{faults}"))
-}
-
-/// What becomes of connections to `db` and from it, by policies in its namespace: `from` and `to` are addresses.
-struct Site {
-    inventory: crate::matrix::Inventory,
-    clusters: BTreeMap<String, ClusterObjects>,
-}
-
 impl Site {
-    fn new() -> Self {
-        let inventory = read_inventory(INVENTORY, "i.yaml").unwrap_or_else(|faults| panic!("{faults}"));
-        Self { inventory, clusters: [("run".to_owned(), objects())].into() }
-    }
-
-    fn world(&self) -> World<'_> {
-        World::new(&self.inventory, &self.clusters)
-    }
-
+    /// What becomes of connections to `db` and from it, by policies in its namespace.
     fn decide(&self, policies: &str, is_egress: bool, peer: &str, port: u16, protocol: Protocol) -> Decision {
         let policies = read(policies, "p.yaml").unwrap_or_else(|faults| panic!("{faults}"));
         let world = self.world();
-        let party = |address: &str| world.at("run", address.parse().expect("an address"));
-        let passage = Passage {
-            observation: 0,
-            party: party("10.0.0.2"),
-            peer: party(peer),
-            is_egress,
-            port,
-            protocol,
-            dialled: None,
-            standing: Standing::Declared,
-            cells: Vec::new(),
-            excuse: None,
-            connections: 1,
-        };
-        assert!(matches!(passage.party, Party::Pod { .. }));
+        let passage = passage(&world, (DB, peer), is_egress, port, protocol);
         NetworkPolicies::new(&world, "run", policies).decide(&passage)
     }
 
@@ -82,10 +28,6 @@ fn policy(spec: &str) -> String {
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p, namespace: shop}}\nspec: {spec}\n"
     )
 }
-
-const WEB: &str = "10.0.0.1";
-const LAB: &str = "10.0.0.3";
-const OUTSIDE: &str = "192.0.2.7";
 
 #[test]
 fn a_pod_is_isolated_only_where_a_policy_with_that_type_selects_it() {
@@ -210,8 +152,8 @@ fn ports_are_numbers_ranges_names_and_transports() {
 #[test]
 fn a_pods_own_node_always_reaches_it() {
     let site = Site::new();
-    assert!(site.passes("{podSelector: {}}", "172.16.0.1", 80, Protocol::Tcp));
-    assert!(!site.passes("{podSelector: {}}", "172.16.0.2", 80, Protocol::Tcp));
+    assert!(site.passes("{podSelector: {}}", NODE, 80, Protocol::Tcp));
+    assert!(!site.passes("{podSelector: {}}", OTHER_NODE, 80, Protocol::Tcp));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::{
         gather::Policies,
         language::{
             File, Written,
-            pods::{Pods, workloads},
+            pods::{Pods, remark, workloads},
             yaml::Yaml,
         },
         rule::{Peer, PortRange, Rule},
@@ -101,14 +101,10 @@ impl Writer<'_> {
                 &format!("a NetworkPolicy knows no names: {hosts} is written as the inventory's addresses"),
             );
         }
-        if let Peer::Workload(workload) = &rule.flow.peer {
-            let (labels, also) = self.pods.objects.selector(workload);
-            if labels.is_empty() {
-                yaml.comment(4, "its pods have no label that stays: these are the addresses that they had");
-            } else if !also.is_empty() {
-                let also: Vec<String> = also.iter().map(ToString::to_string).collect();
-                yaml.comment(4, &format!("its labels are also those of {}", also.join(", ")));
-            }
+        if let Peer::Workload(workload) = &rule.flow.peer
+            && let Some(remark) = remark(self.pods.objects, workload)
+        {
+            yaml.comment(4, &remark);
         }
         let Some(port) = port(&rule.flow.ports) else {
             yaml.comment(4, "a NetworkPolicy knows no ICMP: this is not written");
