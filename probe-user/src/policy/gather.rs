@@ -41,6 +41,9 @@ pub struct SubjectPolicy {
     pub ingress: Option<Vec<Rule>>,
     /// What it may reach, likewise.
     pub egress: Option<Vec<Rule>>,
+    /// What its pods may reach on the node that each runs on. Most languages let that pass unasked, so it is no reason to
+    /// govern a pod; those that do not need it beside `egress`.
+    pub own_node: Vec<Rule>,
 }
 
 /// A cluster for which no rule is made, and why.
@@ -78,6 +81,7 @@ pub fn gather<'a>(
     let is_withheld = |cluster: &str| withheld.iter().any(|one| one.cluster == cluster);
     let becomes_rule = |standing: Standing| standing.is_legitimate() || settings.include.observed;
     let mut by_side: BTreeMap<(Subject, bool), Side<'_, '_>> = BTreeMap::new();
+    let mut own_node: BTreeMap<Subject, Side<'_, '_>> = BTreeMap::new();
     let mut policies = Policies {
         subjects: Vec::new(),
         quarantine: Vec::new(),
@@ -89,6 +93,8 @@ pub fn gather<'a>(
         if passage.is_with_own_node() {
             if !becomes_rule(passage.standing) {
                 policies.quarantine.push(passage.clone());
+            } else if passage.is_egress {
+                own_node.entry(subject).or_default().rules.push(passage);
             }
             continue;
         }
@@ -102,7 +108,9 @@ pub fn gather<'a>(
         }
         let rules = side.rules(world, case, judgement, settings);
         if policies.subjects.last().is_none_or(|last| last.subject != subject) {
-            policies.subjects.push(SubjectPolicy { subject, ingress: None, egress: None });
+            let own_node = own_node.get(&subject).map(|side| side.rules(world, case, judgement, settings));
+            let own_node = own_node.unwrap_or_default();
+            policies.subjects.push(SubjectPolicy { subject, ingress: None, egress: None, own_node });
         }
         if let Some(last) = policies.subjects.last_mut() {
             let direction = if is_egress { &mut last.egress } else { &mut last.ingress };

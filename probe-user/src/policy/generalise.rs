@@ -101,7 +101,11 @@ impl Generaliser<'_, '_> {
             IpNet::aggregate(&declared.iter().flat_map(|named| named.blocks.clone()).collect());
         let is_allowed = |block: &IpNet| allowed.iter().any(|wide| wide.contains(block));
         let endpoints = self.world.inventory.endpoints.iter().filter(|(_, endpoint)| self.means(endpoint));
-        let endpoints = endpoints.map(|(name, endpoint)| Named::of_endpoint(name, endpoint));
+        let endpoints = endpoints.map(|(name, endpoint)| {
+            let named = Named::of_endpoint(name, endpoint);
+            let is_declared = declared.iter().any(|one| one.label() == named.label());
+            if is_declared { named } else { named.without_hosts() }
+        });
         let clusters =
             self.world.inventory.clusters.iter().flat_map(|(name, cluster)| self.of_cluster(name, cluster));
         let named = endpoints.chain(clusters).filter(|named| named.hold(address)).filter_map(|named| {
@@ -220,6 +224,14 @@ impl Named {
 
     fn with(self, blocks: Vec<IpNet>) -> Self {
         Self { peer: self.peer(&blocks), blocks }
+    }
+
+    /// Whatever its names stand for tomorrow is not what a row declares by addresses.
+    fn without_hosts(mut self) -> Self {
+        if let Peer::Endpoint { hosts, .. } = &mut self.peer {
+            hosts.clear();
+        }
+        self
     }
 
     fn hold(&self, address: IpAddr) -> bool {
