@@ -3,8 +3,10 @@
 //! A language's evaluator knows its specification and nothing of the rules that its writer was given: what it says of a
 //! packet is what the cluster would do with the documents alone.
 
+mod block;
 mod enforced;
 pub mod network_policy;
+mod number;
 mod pods;
 mod selector;
 mod yaml;

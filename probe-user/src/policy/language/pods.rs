@@ -54,13 +54,33 @@ pub(super) fn workloads<'a>(
 #[derive(Serialize)]
 struct Metadata<'a> {
     name: &'a str,
-    namespace: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
     labels: BTreeMap<&'a str, &'a str>,
+}
+
+/// A document with its first lines, up to the metadata, beside which a reviewer sees what it is for.
+///
+/// # Errors
+/// What the writer of YAML says.
+pub(super) fn head(
+    title: &str,
+    (version, kind): (&str, &str),
+    (namespace, name): (Option<&str>, &str),
+) -> Result<Yaml, SerializeError> {
+    let mut yaml = Yaml::default();
+    yaml.comment(0, title);
+    yaml.line(0, &format!("apiVersion: {version}"));
+    yaml.line(0, &format!("kind: {kind}"));
+    let metadata =
+        Metadata { name, namespace, labels: [("app.kubernetes.io/managed-by", "flowdrift")].into() };
+    yaml.entry(0, "metadata", &metadata)?;
+    Ok(yaml)
 }
 
 impl<'a> Pods<'a> {
     /// Those of a subject, or why no document can be for them.
-    fn of(world: &'a World<'_>, policy: &'a SubjectPolicy, nodes: &str) -> Result<Self, String> {
+    pub(super) fn of(world: &'a World<'_>, policy: &'a SubjectPolicy, nodes: &str) -> Result<Self, String> {
         let subject = &policy.subject;
         let Subject::Workload { cluster, workload } = subject else {
             let why = match subject {
@@ -101,17 +121,8 @@ impl<'a> Pods<'a> {
     /// What the writer of YAML says.
     pub(super) fn head(&self, version: &str, kind: &str) -> Result<Yaml, SerializeError> {
         let Self { cluster, workload, .. } = self;
-        let mut yaml = Yaml::default();
-        yaml.comment(0, &format!("{} {workload} of the cluster {cluster}", workload.kind));
-        yaml.line(0, &format!("apiVersion: {version}"));
-        yaml.line(0, &format!("kind: {kind}"));
-        let metadata = Metadata {
-            name: &self.resource(),
-            namespace: &workload.namespace,
-            labels: [("app.kubernetes.io/managed-by", "flowdrift")].into(),
-        };
-        yaml.entry(0, "metadata", &metadata)?;
-        Ok(yaml)
+        let title = format!("{} {workload} of the cluster {cluster}", workload.kind);
+        head(&title, (version, kind), (Some(&workload.namespace), &self.resource()))
     }
 
     /// The document under its name.
@@ -124,7 +135,7 @@ impl<'a> Pods<'a> {
 }
 
 /// RFC 1123 as the API asks for it (DNS subdomain): lower case, up to 253 letters, digits, `-` and `.`.
-fn resource_name(name: &str) -> String {
+pub(super) fn resource_name(name: &str) -> String {
     let name: String = name
         .chars()
         .map(|letter| if letter.is_ascii_alphanumeric() || ".-".contains(letter) { letter } else { '-' })
