@@ -91,15 +91,15 @@ pub fn gather<'a>(
     for passage in &all {
         let Some(subject) = passage.party.subject() else { continue };
         if passage.is_with_own_node() {
+            if passage.is_egress {
+                own_node.entry(subject).or_default().add(passage, becomes_rule);
+            }
             if !becomes_rule(passage.standing) {
                 policies.quarantine.push(passage.clone());
-            } else if passage.is_egress {
-                own_node.entry(subject).or_default().rules.push(passage);
             }
             continue;
         }
-        let side = by_side.entry((subject, passage.is_egress)).or_default();
-        if becomes_rule(passage.standing) { side.rules.push(passage) } else { side.quarantine.push(passage) }
+        by_side.entry((subject, passage.is_egress)).or_default().add(passage, becomes_rule);
     }
     for ((subject, is_egress), side) in by_side {
         policies.quarantine.extend(side.quarantine.iter().map(|passage| (*passage).clone()));
@@ -141,7 +141,12 @@ struct Side<'a, 'b> {
     quarantine: Vec<&'b Passage<'a>>,
 }
 
-impl<'a> Side<'a, '_> {
+impl<'a, 'b> Side<'a, 'b> {
+    fn add(&mut self, passage: &'b Passage<'a>, becomes_rule: impl Fn(Standing) -> bool) {
+        let list = if becomes_rule(passage.standing) { &mut self.rules } else { &mut self.quarantine };
+        list.push(passage);
+    }
+
     fn rules(
         &self,
         world: &World<'a>,

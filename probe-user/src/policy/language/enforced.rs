@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use super::{
     Decision, Evaluator, Language, RuleId,
+    cilium::{self, Cilium},
     network_policy::{self, NetworkPolicies},
 };
 use crate::{
@@ -72,6 +73,10 @@ impl Evaluator for Enforced<'_> {
     fn rules(&self) -> Vec<RuleId> {
         self.clusters.values().flat_map(|evaluator| evaluator.rules()).collect()
     }
+
+    fn notes(&self) -> Vec<String> {
+        self.clusters.values().flat_map(|evaluator| evaluator.notes()).collect()
+    }
 }
 
 fn by_cluster(documents: &[Document]) -> BTreeMap<&str, Vec<&Document>> {
@@ -103,6 +108,7 @@ impl<'a> Reader<'a, '_> {
             Some(Language::NetworkPolicy) => {
                 Box::new(NetworkPolicies::new(world, cluster, self.all(network_policy::read)?))
             }
+            Some(Language::Cilium) => Box::new(Cilium::new(world, cluster, self.all(cilium::read)?)?),
         }))
     }
 

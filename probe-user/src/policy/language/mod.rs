@@ -4,6 +4,7 @@
 //! packet is what the cluster would do with the documents alone.
 
 mod block;
+pub mod cilium;
 mod enforced;
 pub mod network_policy;
 mod number;
@@ -22,17 +23,20 @@ use super::{gather::Policies, passage::Passage, world::World};
 pub enum Language {
     /// `NetworkPolicy` of `networking.k8s.io/v1`.
     NetworkPolicy,
+    /// `CiliumNetworkPolicy` and `CiliumClusterwideNetworkPolicy` of `cilium.io/v2`.
+    Cilium,
 }
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::NetworkPolicy];
+    pub const ALL: [Self; 2] = [Self::NetworkPolicy, Self::Cilium];
 
     /// As the command line calls it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "networkpolicy",
+            Self::Cilium => "cilium",
         }
     }
 
@@ -41,6 +45,7 @@ impl Language {
     pub fn title(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "NetworkPolicy of networking.k8s.io/v1",
+            Self::Cilium => "CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy of cilium.io/v2",
         }
     }
 
@@ -49,6 +54,7 @@ impl Language {
     pub fn kinds(self) -> &'static [&'static str] {
         match self {
             Self::NetworkPolicy => network_policy::KINDS,
+            Self::Cilium => cilium::KINDS,
         }
     }
 
@@ -59,6 +65,7 @@ impl Language {
     pub fn write(self, world: &World<'_>, policies: &Policies<'_>) -> Result<Written, SerializeError> {
         match self {
             Self::NetworkPolicy => network_policy::write(world, policies),
+            Self::Cilium => cilium::write(world, policies),
         }
     }
 }
@@ -133,6 +140,11 @@ pub trait Evaluator {
     /// What becomes of what passed, at the end that the passage is about.
     fn decide(&self, passage: &Passage<'_>) -> Decision;
 
-    /// Every rule of its documents.
+    /// Every rule of its documents that lets something through.
     fn rules(&self) -> Vec<RuleId>;
+
+    /// What of its documents is not compared with what passed, and what it is taken for.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
