@@ -7,14 +7,13 @@ use ipnet::IpNet;
 use super::{
     identity::is_inside,
     labels::{NAMESPACE, is_left_out},
-    written::{Entry, HOST, KUBE_API_SERVER, Peers, REMOTE_NODE, absorb},
+    written::{Entry, Peers, absorb},
 };
 use crate::{
     event::Protocol,
     policy::{
         explain,
         gather::{Policies, SubjectPolicy},
-        passage::Passage,
         rule::{Flow, Peer, PortRange, Rule},
         world::{Party, World},
     },
@@ -69,7 +68,7 @@ impl<'a> Entries<'a> {
     }
 
     /// A comment where a rule would be.
-    fn unsaid(&mut self, rule: &Rule, why: &str) -> Entry {
+    pub(super) fn unsaid(&mut self, rule: &Rule, why: &str) -> Entry {
         let words = format!("NOT WRITTEN: {why}");
         self.warn_of(rule, &words);
         let comments = comments(rule, [words]);
@@ -94,97 +93,6 @@ impl<'a> Entries<'a> {
             labels.insert(format!("k8s:{NAMESPACE}"), workload.namespace.clone());
         }
         self.entry(rule, Peers::Endpoints(vec![labels]), words)
-    }
-
-    /// Nodes are known by what they are to the party. A pod may run on any of them tomorrow, and what is another node now is
-    /// its own then; from its own it is always reached.
-    fn nodes(&mut self, rule: &Rule, met: &BTreeSet<IpAddr>, is_egress: bool) -> Entry {
-        let leaves_pods = is_egress && self.namespace.is_some();
-        let mut words = Vec::new();
-        let entities = if self.are_api_servers(met) {
-            vec![KUBE_API_SERVER]
-        } else if leaves_pods
-            && self.undeclared(rule, is_egress, |passage| passage.is_with_own_node()).is_empty()
-        {
-            vec![HOST, REMOTE_NODE]
-        } else {
-            if leaves_pods {
-                words.push(
-                    "not also host, by which more would pass: a pod that comes to run there is cut"
-                        .to_owned(),
-                );
-            }
-            vec![REMOTE_NODE]
-        };
-        let blocks = rule.flow.peer.blocks();
-        let is_within = |address: &IpAddr| blocks.iter().any(|block| block.contains(address));
-        let is_api_server = |address: &IpAddr| self.objects.api_servers.contains(address);
-        let is_of_api_server = entities == [KUBE_API_SERVER];
-        let is_wider = if is_of_api_server {
-            !self.objects.api_servers.iter().all(is_within)
-        } else {
-            let own = self.world.inventory.clusters.get(self.cluster);
-            let mut nodes = own.into_iter().flat_map(|own| own.nodes.values());
-            nodes.any(|addresses| !addresses.iter().any(is_within))
-        };
-        if is_wider {
-            words.push(format!(
-                "WIDER than {}: Cilium knows nodes by what they are, and {} is each of these",
-                listed(met),
-                entities.join(" and ")
-            ));
-        }
-        let through = self.undeclared(rule, is_egress, |passage| {
-            !passage.is_with_own_node() && (!is_of_api_server || is_api_server(&passage.peer.address()))
-        });
-        words.extend(lets_through(&through));
-        words.iter().for_each(|words| self.warn_of(rule, words));
-        self.entry(rule, Peers::Entities(entities), words)
-    }
-
-    /// Nodes with which was something that became no rule, on the ports of this one.
-    fn undeclared(
-        &self,
-        rule: &Rule,
-        is_egress: bool,
-        is_asked: impl Fn(&Passage<'_>) -> bool,
-    ) -> BTreeSet<IpAddr> {
-        let is_node =
-            |party: &Party<'_>| matches!(party, Party::Node { cluster, .. } if *cluster == self.cluster);
-        let passing = self.policies.quarantine.iter().filter(|passage| {
-            passage.party.subject().as_ref() == Some(&self.policy.subject)
-                && passage.is_egress == is_egress
-                && is_node(&passage.peer)
-                && rule.flow.ports.holds(passage.protocol, passage.port)
-                && is_asked(passage)
-        });
-        passing.map(|passage| passage.peer.address()).collect()
-    }
-
-    /// What a pod sends to its own node, which Cilium cuts like anything else.
-    fn own_node(&mut self, rule: &Rule) -> Entry {
-        if let Some(why) = unwritable(&rule.flow.ports) {
-            return self.unsaid(rule, why);
-        }
-        let is_of_api_server = self.are_api_servers(&rule.evidence.addresses);
-        let entity = if is_of_api_server { KUBE_API_SERVER } else { HOST };
-        let through = self.undeclared(rule, true, |passage| {
-            let address = passage.peer.address();
-            if is_of_api_server {
-                self.objects.api_servers.contains(&address)
-            } else {
-                passage.is_with_own_node()
-            }
-        });
-        let through = lets_through(&through);
-        through.iter().for_each(|words| self.warn_of(rule, words));
-        let whose =
-            "of each pod to the node that it runs on, with all that has the node's network".to_owned();
-        self.entry(rule, Peers::Entities(vec![entity]), [whose].into_iter().chain(through))
-    }
-
-    fn are_api_servers(&self, addresses: &BTreeSet<IpAddr>) -> bool {
-        addresses.iter().all(|address| self.objects.api_servers.contains(address))
     }
 
     fn outside(&mut self, rule: &Rule, is_egress: bool) -> Entry {
@@ -225,7 +133,7 @@ impl<'a> Entries<'a> {
         named.flat_map(|endpoint| &endpoint.cidrs).all(|cidr| blocks.iter().any(|block| block.contains(cidr)))
     }
 
-    fn entry(&self, rule: &Rule, peers: Peers, words: impl IntoIterator<Item = String>) -> Entry {
+    pub(super) fn entry(&self, rule: &Rule, peers: Peers, words: impl IntoIterator<Item = String>) -> Entry {
         Entry {
             peers: Some(peers),
             ports: vec![rule.flow.ports],
@@ -234,7 +142,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    fn warn_of(&mut self, rule: &Rule, words: &str) {
+    pub(super) fn warn_of(&mut self, rule: &Rule, words: &str) {
         let Flow { peer, ports } = &rule.flow;
         self.warn(&format!("{peer} {ports}: {words}"));
     }
@@ -287,7 +195,7 @@ pub(super) fn left_out(labels: &Labels) -> Option<String> {
 }
 
 /// Why Cilium cannot say it.
-fn unwritable(ports: &PortRange) -> Option<&'static str> {
+pub(super) fn unwritable(ports: &PortRange) -> Option<&'static str> {
     match (ports.protocol, ports.first, ports.last) {
         (Protocol::Icmp, ..) => Some("Cilium lets ICMP through by types, and nothing tells which these were"),
         (_, 0, 0) => Some("to Cilium, port 0 is every port"),
@@ -295,15 +203,10 @@ fn unwritable(ports: &PortRange) -> Option<&'static str> {
     }
 }
 
-fn lets_through(addresses: &BTreeSet<IpAddr>) -> Option<String> {
-    let words = || format!("LETS THROUGH what became no rule: {}", listed(addresses));
-    (!addresses.is_empty()).then(words)
-}
-
 fn comments(rule: &Rule, words: impl IntoIterator<Item = String>) -> Vec<String> {
     explain::rule(rule).into_iter().chain(words).collect()
 }
 
-fn listed(addresses: &BTreeSet<IpAddr>) -> String {
+pub(super) fn listed(addresses: &BTreeSet<IpAddr>) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -19,6 +19,7 @@ mod identity;
 mod labels;
 mod model;
 mod name;
+mod nodes;
 mod read;
 mod read_rule;
 mod wire;

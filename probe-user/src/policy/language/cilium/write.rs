@@ -1,5 +1,7 @@
 //! Rules as Cilium's policies: one for each workload, and one for each node.
 
+use std::collections::BTreeMap;
+
 use serde_saphyr::SerializeError;
 
 use super::{
@@ -28,10 +30,14 @@ const VERSION: &str = "cilium.io/v2";
 /// What the writer of YAML says.
 pub fn write(world: &World<'_>, policies: &Policies<'_>) -> Result<Written, SerializeError> {
     let mut written = Written::default();
+    let mut nodes: BTreeMap<&str, u64> = BTreeMap::new();
     for policy in &policies.subjects {
         let made = match &policy.subject {
             Subject::Node { cluster, node } => match world.clusters.get(cluster) {
-                Some(objects) => Node { world, policies, policy, objects, cluster, node }.file()?,
+                Some(objects) => {
+                    *nodes.entry(cluster).or_default() += 1;
+                    Node { world, policies, policy, objects, cluster, node }.file()?
+                }
                 None => {
                     let subject = &policy.subject;
                     written.warnings.push(format!("{subject}: nothing tells which pods its cluster has"));
@@ -50,6 +56,11 @@ pub fn write(world: &World<'_>, policies: &Policies<'_>) -> Result<Written, Seri
         let (file, warnings) = made;
         written.files.push(file);
         written.warnings.extend(warnings);
+    }
+    // Once, however many there are.
+    for (cluster, count) in nodes {
+        let told = |words: &&str| format!("{cluster}: each policy for a node, of {count}, {words}");
+        written.warnings.extend(NEEDS.iter().take(2).map(told));
     }
     Ok(written)
 }
@@ -121,8 +132,6 @@ impl Node<'_> {
         for words in NEEDS {
             yaml.comment(2, words);
         }
-        entries.warn(&format!("the policy for it {}", NEEDS[0]));
-        entries.warn(&format!("the policy for it {}", NEEDS[1]));
         let given = objects.nodes.get(node).and_then(|labels| labels.get(HOST_NAME));
         let host_name = given.map_or_else(|| node.to_owned(), Clone::clone);
         yaml.entry(2, "nodeSelector", &Selector::of(&Labels::from([(HOST_NAME.to_owned(), host_name)])))?;
