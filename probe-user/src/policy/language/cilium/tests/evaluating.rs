@@ -111,6 +111,25 @@ fn peers_are_endpoints_entities_and_blocks() {
 }
 
 #[test]
+fn a_clusterwide_policys_peers_are_of_any_namespace_and_have_one() {
+    let site = Site::new();
+    for (selector, expected) in [
+        ("{}", [WEB, LAB].as_slice()),
+        ("{matchLabels: {app: web}}", &[WEB, LAB]),
+        ("{matchLabels: {'k8s:io.kubernetes.pod.namespace': lab}}", &[LAB]),
+        ("{matchLabels: {'io.cilium.k8s.namespace.labels.team': a}}", &[WEB]),
+        ("{matchLabels: {'reserved:world': ''}}", &[FOREIGN_NODE, OUTSIDE, OTHERS]),
+    ] {
+        let text =
+            clusterwide(&format!("{{endpointSelector: {{}}, egress: [{{toEndpoints: [{selector}]}}]}}"));
+        let passes = |peer: &&str| {
+            matches!(site.decide(&text, DB, true, peer, 80, Protocol::Tcp), Decision::Allowed(_))
+        };
+        assert_eq!(ALL.into_iter().filter(passes).collect::<Vec<_>>(), expected, "{selector}");
+    }
+}
+
+#[test]
 fn a_rule_without_peers_holds_everybody_on_its_ports_and_nobody_without_ports() {
     let site = Site::new();
     assert_eq!(site.passing(true, "toPorts: [{ports: [{port: '80', protocol: TCP}]}]", &ALL), ALL);

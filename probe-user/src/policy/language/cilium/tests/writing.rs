@@ -364,3 +364,27 @@ fn a_policy_for_a_node_selects_it_and_says_what_it_needs() {
     assert!(files[0].text.contains("    kubernetes.io/hostname: host1\n"), "{}", files[0].text);
     assert!(case.warns("needs the host firewall") && case.warns("CUTS what nobody saw"), "{warnings:?}");
 }
+
+#[test]
+fn labels_that_the_agent_leaves_out_are_told() {
+    let selecting = |labels: &str| {
+        let mut case = Case::egress(db(), vec![tcp(workload("shop", "web"), 80, &[WEB])]);
+        let pod = |name: &str, labels: Value, address: &str| {
+            json!({"kind": "Pod", "metadata": {"namespace": "shop", "name": name, "labels": labels},
+                "spec": {"nodeName": "n1", "containers": []}, "status": {"podIPs": [{"ip": address}]}})
+        };
+        let items = [pod("db", json!({labels: "x"}), DB), pod("web", json!({"app": "web"}), WEB)];
+        let list = json!({"items": items}).to_string();
+        let objects = ClusterObjects::read([(list.as_bytes(), "run.json")]);
+        case.site.clusters = [("run".to_owned(), objects.unwrap_or_else(|faults| panic!("{faults}")))].into();
+        case.warns("selects NOBODY")
+    };
+    for (label, is_told) in [
+        ("kubernetes.io/cluster-service", true),
+        ("node.beta.kubernetes.io/a", true),
+        ("k8s-app", false),
+        ("app.kubernetes.io/name", false),
+    ] {
+        assert_eq!(selecting(label), is_told, "{label}");
+    }
+}
