@@ -24,6 +24,7 @@ pub mod nobody;
 pub mod peer;
 pub mod recorder;
 pub mod results;
+pub mod schemas;
 pub mod site;
 pub mod stack;
 pub mod table;

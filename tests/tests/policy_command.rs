@@ -116,6 +116,24 @@ fn what_is_made_in_any_language_passes_its_own_check() {
 }
 
 #[test]
+fn what_a_language_says_and_no_flow_tells_is_a_warning() {
+    let shop = Shop::new();
+    let made = shop.folder.at("made");
+    let output = shop.run(&[], &["--format", "cilium", "-o", &made]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert!(
+        told(&output).contains("warning: run: each policy for a node, of 1, needs the host firewall"),
+        "{}",
+        told(&output)
+    );
+    assert!(shop.path("made/run/node-n1.yaml").exists());
+    let check = shop.run(&["check", &made], &[]);
+    assert_eq!(check.status.code(), Some(0), "{}", told(&check));
+    assert!(told(&check).contains("rules of layer 7 are not compared"), "{}", told(&check));
+    assert!(told(&check).contains("0 flow ends would be CUT"), "{}", told(&check));
+}
+
+#[test]
 fn two_generations_differ_by_what_they_would_cut() {
     let shop = Shop::new();
     let [tight, open] = ["tight", "open"].map(|name| shop.folder.at(name));

@@ -12,7 +12,7 @@ const LISTED: usize = 6;
 /// A line that says what passes, and one that says on what it rests, where anything was seen.
 pub(super) fn rule(rule: &Rule) -> impl Iterator<Item = String> {
     let Rule { flow: Flow { peer, ports }, evidence } = rule;
-    let seen = evidence.seen.is_some().then(|| sightings(evidence));
+    let seen = (evidence.connections > 0).then(|| sightings(evidence));
     std::iter::once(format!("{peer} {ports}: {}", grounds(evidence))).chain(seen)
 }
 
@@ -27,7 +27,7 @@ fn grounds(evidence: &Evidence) -> String {
         Standing::Undeclared => "NOT DECLARED: observed, and nothing allows it".to_owned(),
     };
     let words = standings.iter().map(words).collect::<Vec<_>>().join("; ");
-    if evidence.seen.is_none() { words + ", and never observed" } else { words }
+    if evidence.connections == 0 { words + ", and never observed" } else { words }
 }
 
 /// How often, when, and by whom.

@@ -110,6 +110,8 @@ impl Generaliser<'_, '_> {
         let is_allowed = |block: &IpNet| allowed.iter().any(|wide| wide.contains(block));
         let reach = self.reach();
         let named = reach.every().filter(|named| named.hold(address)).filter_map(|named| {
+            let is_declared = declared.iter().any(|one| one.label() == named.label());
+            let named = if is_declared { named } else { named.without_hosts() };
             let blocks: Vec<IpNet> = named.blocks().iter().copied().filter(is_allowed).collect();
             blocks.iter().any(|block| block.contains(&address)).then(|| named.with(blocks))
         });

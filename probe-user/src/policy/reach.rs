@@ -139,6 +139,14 @@ impl Named {
         Self { blocks, ..self }
     }
 
+    /// Whatever its host names stand for tomorrow is not what a row declares by addresses.
+    pub(super) fn without_hosts(mut self) -> Self {
+        if let Name::Endpoint(_, hosts) = &mut self.name {
+            hosts.clear();
+        }
+        self
+    }
+
     pub(super) fn blocks(&self) -> &[IpNet] {
         &self.blocks
     }

@@ -107,6 +107,8 @@ pub struct ClusterObjects {
     pub pods: Vec<Pod>,
     /// Services, by namespace and name.
     pub services: Vec<Service>,
+    /// Where the API server answers: what is behind the service `kubernetes` of the namespace `default`.
+    pub api_servers: BTreeSet<IpAddr>,
     /// Pods by UID, digest of a static pod's manifest, and container id.
     by_id: HashMap<String, usize>,
     /// Pods by address, but for those that have their node's.
@@ -174,6 +176,10 @@ impl ClusterObjects {
             Object::Node(node) => {
                 let ObjectMeta { name, labels, .. } = node.metadata;
                 self.nodes.insert(name.unwrap_or_default(), labels.unwrap_or_default());
+            }
+            Object::EndpointSlice(slice) if is_of_api_server(&slice.metadata) => {
+                let addresses = slice.endpoints.into_iter().flatten().flat_map(|endpoint| endpoint.addresses);
+                self.api_servers.extend(addresses.filter_map(|one| one.parse::<IpAddr>().ok()));
             }
             Object::EndpointSlice(_) | Object::ServiceCidr(_) => {}
         }
@@ -321,6 +327,12 @@ fn read_pod(pod: core::Pod) -> Option<Read> {
     };
     let has_ended = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
     Some(Read { pod, uid, ids, has_ended })
+}
+
+/// The API server's own reconciler writes this one (pkg/controlplane/reconcilers).
+fn is_of_api_server(slice: &ObjectMeta) -> bool {
+    let service = slice.labels.as_ref().and_then(|labels| labels.get("kubernetes.io/service-name"));
+    slice.namespace.as_deref() == Some("default") && service.is_some_and(|service| service == "kubernetes")
 }
 
 /// The owner that a person knows: the deployment of a replica set, the cron job of a job.

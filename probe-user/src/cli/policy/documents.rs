@@ -8,9 +8,12 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::nft;
-use crate::policy::{
-    World,
-    language::{Document, Enforced},
+use crate::{
+    escape::text,
+    policy::{
+        World,
+        language::{Document, Enforced, Evaluator},
+    },
 };
 
 /// Where policies are, and whose they are.
@@ -22,15 +25,19 @@ pub(in crate::cli) struct Documents<'a> {
 }
 
 impl Documents<'_> {
-    /// Reads all of them; every fault of every file is told at once.
+    /// Reads all of them; every fault of every file is told at once, and what of them is not compared.
     pub(in crate::cli) fn read<'w>(&self, world: &'w World<'w>) -> Result<Enforced<'w>> {
         let mut documents = Vec::new();
         for (cluster, file) in self.files(world)? {
             let name = file.display().to_string();
-            let text = fs::read_to_string(&file).with_context(|| format!("reading {name}"))?;
-            documents.push(Document { cluster, name, text });
+            let all = fs::read_to_string(&file).with_context(|| format!("reading {name}"))?;
+            documents.push(Document { cluster, name, text: all });
         }
-        enforced(world, documents)
+        let enforced = enforced(world, documents)?;
+        for note in enforced.notes() {
+            eprintln!("flowdrift: warning: {}", text(&note));
+        }
+        Ok(enforced)
     }
 
     /// Each file with its cluster.

@@ -9,6 +9,7 @@ use std::{
 use super::{
     Decision, Evaluator, Language, RuleId,
     calico::{self, Calico},
+    cilium::{self, Cilium},
     component,
     network_policy::{self, NetworkPolicies},
     nftables::{self, Ruleset, Rulesets},
@@ -87,6 +88,10 @@ impl Evaluator for Enforced<'_> {
     fn rules(&self) -> Vec<RuleId> {
         self.clusters.values().flat_map(|evaluator| evaluator.rules()).collect()
     }
+
+    fn notes(&self) -> Vec<String> {
+        self.clusters.values().flat_map(|evaluator| evaluator.notes()).collect()
+    }
 }
 
 fn by_cluster(documents: &[Document]) -> BTreeMap<&str, Vec<&Document>> {
@@ -122,6 +127,7 @@ impl<'a> Reader<'a, '_> {
             Some(Language::Calico | Language::CalicoStaged) => {
                 Box::new(Calico::new(world, cluster, self.all(calico::read)?)?)
             }
+            Some(Language::Cilium) => Box::new(Cilium::new(world, cluster, self.all(cilium::read)?)?),
         }))
     }
 

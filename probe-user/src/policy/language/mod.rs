@@ -3,10 +3,13 @@
 //! A language's evaluator knows its specification and nothing of the rules that its writer was given: what it says of a
 //! packet is what the cluster would do with the documents alone.
 
+mod block;
 pub mod calico;
+pub mod cilium;
 mod enforced;
 pub mod network_policy;
 pub mod nftables;
+mod number;
 mod pods;
 mod selector;
 #[cfg(test)]
@@ -24,6 +27,8 @@ use super::{gather::Policies, passage::Passage, world::World};
 pub enum Language {
     /// `NetworkPolicy` of `networking.k8s.io/v1`.
     NetworkPolicy,
+    /// `CiliumNetworkPolicy` and `CiliumClusterwideNetworkPolicy` of `cilium.io/v2`.
+    Cilium,
     /// `projectcalico.org/v3`.
     Calico,
     /// The same as proposals, which Calico counts and does not enforce.
@@ -34,13 +39,15 @@ pub enum Language {
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::NetworkPolicy, Self::Calico, Self::CalicoStaged, Self::Nftables];
+    pub const ALL: [Self; 5] =
+        [Self::NetworkPolicy, Self::Cilium, Self::Calico, Self::CalicoStaged, Self::Nftables];
 
     /// As the command line calls it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "networkpolicy",
+            Self::Cilium => "cilium",
             Self::Calico => "calico",
             Self::CalicoStaged => "calico-staged",
             Self::Nftables => "nftables",
@@ -52,6 +59,7 @@ impl Language {
     pub fn title(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "NetworkPolicy of networking.k8s.io/v1",
+            Self::Cilium => "CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy of cilium.io/v2",
             Self::Calico => "policies of projectcalico.org/v3",
             Self::CalicoStaged => "staged policies of projectcalico.org/v3",
             Self::Nftables => "A ruleset of nftables for each node",
@@ -63,6 +71,7 @@ impl Language {
     pub fn kinds(self) -> &'static [&'static str] {
         match self {
             Self::NetworkPolicy => network_policy::KINDS,
+            Self::Cilium => cilium::KINDS,
             Self::Nftables => &[],
             Self::Calico => calico::ENFORCED,
             Self::CalicoStaged => calico::STAGED,
@@ -75,6 +84,7 @@ impl Language {
         match self {
             Self::NetworkPolicy => Self::NetworkPolicy,
             Self::Nftables => Self::Nftables,
+            Self::Cilium => Self::Cilium,
             Self::Calico | Self::CalicoStaged => Self::Calico,
         }
     }
@@ -86,6 +96,7 @@ impl Language {
     pub fn write(self, world: &World<'_>, policies: &Policies<'_>) -> Result<Written, SerializeError> {
         match self {
             Self::NetworkPolicy => network_policy::write(world, policies),
+            Self::Cilium => cilium::write(world, policies),
             Self::Calico => calico::write(world, policies, false),
             Self::CalicoStaged => calico::write(world, policies, true),
             Self::Nftables => Ok(nftables::write(world, policies)),
@@ -163,6 +174,11 @@ pub trait Evaluator {
     /// What becomes of what passed, at the end that the passage is about.
     fn decide(&self, passage: &Passage<'_>) -> Decision;
 
-    /// Every rule of its documents.
+    /// Every rule of its documents that lets something through.
     fn rules(&self) -> Vec<RuleId>;
+
+    /// What of its documents is not compared with what passed, and what it is taken for.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

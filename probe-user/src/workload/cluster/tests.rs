@@ -168,3 +168,19 @@ fn what_is_in_two_files_is_one() {
     let is_web = |text: &str| objects.pod_at(address(text)).is_some_and(|pod| pod.name == "web");
     assert!(is_web("10.0.0.1") && is_web("10.0.0.2"));
 }
+
+#[test]
+fn nodes_have_labels_and_the_api_server_is_what_its_service_says() {
+    let slice = |namespace: &str, service: &str, address: &str| {
+        json!({"kind": "EndpointSlice", "addressType": "IPv4", "endpoints": [{"addresses": [address]}],
+            "metadata": {"namespace": namespace, "name": "s", "labels": {"kubernetes.io/service-name": service}}})
+    };
+    let objects = read(vec![
+        json!({"kind": "Node", "metadata": {"name": "n1", "labels": {"kubernetes.io/hostname": "host1"}}}),
+        slice("default", "kubernetes", "172.16.0.1"),
+        slice("shop", "kubernetes", "172.16.0.2"),
+        slice("default", "web", "172.16.0.3"),
+    ]);
+    assert_eq!(objects.nodes["n1"]["kubernetes.io/hostname"], "host1");
+    assert_eq!(objects.api_servers, [address("172.16.0.1")].into());
+}

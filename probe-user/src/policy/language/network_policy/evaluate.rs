@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use super::read::{Number, Peer, Policy, Port, Rule};
+use super::read::{Peer, Policy, Port, Rule};
 use crate::{
     policy::{
         language::{Decision, Evaluator, RuleId},
@@ -40,10 +40,7 @@ impl<'a> NetworkPolicies<'a> {
 
     fn is_peer(&self, policy: &Policy, peer: &Peer, passage: &Passage<'_>) -> bool {
         match peer {
-            Peer::Block { block, except } => {
-                let address = passage.peer.address();
-                block.contains(&address) && !except.iter().any(|except| except.contains(&address))
-            }
+            Peer::Block(block) => block.holds(passage.peer.address()),
             Peer::Pods { namespaces, pods } => {
                 // Selectors speak of this cluster's pods; one with its node's network is the node to them.
                 let Party::Pod { cluster, pod, .. } = passage.peer else { return false };
@@ -110,18 +107,6 @@ fn id((cluster, policy): (&str, &Policy), is_egress: bool, index: usize) -> Rule
     RuleId { document: format!("{cluster}/{}/{}", policy.namespace, policy.name), is_egress, index }
 }
 
-/// A named port is what the server's pod calls so.
 fn is_port(port: &Port, passage: &Passage<'_>) -> bool {
-    let server = if passage.is_egress { &passage.peer } else { &passage.party };
-    port.protocol == passage.protocol
-        && match &port.number {
-            Number::Any => true,
-            Number::Range(first, last) => (*first..=*last).contains(&passage.port),
-            Number::Name(name) => match server {
-                Party::Pod { pod, .. } => {
-                    pod.ports.get(&(name.clone(), passage.protocol)) == Some(&passage.port)
-                }
-                _ => false,
-            },
-        }
+    port.protocol == passage.protocol && port.number.holds(passage)
 }

@@ -1,6 +1,5 @@
 //! Network policies that somebody wrote.
 
-use ipnet::IpNet;
 use k8s_openapi::{
     api::networking::v1::{IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort},
     apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
@@ -12,7 +11,7 @@ use crate::{
         Faults,
         resource::{self, Resource},
     },
-    policy::language::selector::Selector,
+    policy::language::{block::Block, number::Number, selector::Selector},
 };
 
 /// A policy as it is meant; every value is valid.
@@ -42,13 +41,8 @@ pub struct Rule {
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// Whoever has an address of the block and of none of the exceptions.
-    Block {
-        /// The block.
-        block: IpNet,
-        /// The exceptions.
-        except: Vec<IpNet>,
-    },
+    /// Whoever has an address of it.
+    Block(Block),
     /// Pods.
     Pods {
         /// Their namespaces; `None` is the policy's own.
@@ -65,17 +59,6 @@ pub struct Port {
     pub protocol: Protocol,
     /// The number.
     pub number: Number,
-}
-
-/// A port's number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Number {
-    /// All of them.
-    Any,
-    /// From the first to the last.
-    Range(u16, u16),
-    /// What the server's pod calls so.
-    Name(String),
 }
 
 /// Reads the policies of a document; `file` names it in faults.
@@ -167,7 +150,9 @@ impl Reader<'_, '_> {
     fn peer(&mut self, path: &str, peer: NetworkPolicyPeer) -> Option<Peer> {
         let NetworkPolicyPeer { ip_block, namespace_selector, pod_selector } = peer;
         match (ip_block, namespace_selector, pod_selector) {
-            (Some(block), None, None) => self.block(&format!("{path}.ipBlock"), block),
+            (Some(IPBlock { cidr, except }), None, None) => {
+                Block::read(&cidr, except, &format!("{path}.ipBlock"), self.resource).map(Peer::Block)
+            }
             (Some(_), ..) => {
                 self.resource.fault(path, "found ipBlock beside a selector, expected one of them".to_owned());
                 None
@@ -183,27 +168,6 @@ impl Reader<'_, '_> {
                 pods: self.selector(&format!("{path}.podSelector"), pods.unwrap_or_default()),
             }),
         }
-    }
-
-    fn block(&mut self, path: &str, block: IPBlock) -> Option<Peer> {
-        let IPBlock { cidr, except } = block;
-        let mut net = |path: &str, text: &str| {
-            let found = text.parse::<IpNet>().ok();
-            if found.is_none() {
-                self.resource.fault(path, format!("found `{text}`, expected a block such as 192.0.2.0/24"));
-            }
-            found
-        };
-        let block = net(&format!("{path}.cidr"), &cidr);
-        let numbered = except.unwrap_or_default().into_iter().enumerate();
-        let except: Vec<IpNet> =
-            numbered.filter_map(|(index, text)| net(&format!("{path}.except[{index}]"), &text)).collect();
-        let block = block?;
-        for stranger in except.iter().filter(|except| !block.contains(*except) || block == **except) {
-            let message = format!("found the exception {stranger}, expected a part of {block}");
-            self.resource.fault(&format!("{path}.except"), message);
-        }
-        Some(Peer::Block { block, except })
     }
 
     fn port(&mut self, path: &str, port: NetworkPolicyPort) -> Option<Port> {

@@ -1,0 +1,95 @@
+//! What Cilium takes an address for.
+
+use std::net::IpAddr;
+
+use super::{
+    labels::{NAMESPACE, OF_NAMESPACE},
+    model::Entity,
+};
+use crate::{
+    policy::world::{Party, World},
+    workload::{Labels, Pod},
+};
+
+/// What it knows of somebody.
+pub(super) struct Identity {
+    /// Kubernetes' labels by their keys, Cilium's own by `reserved:` and theirs.
+    pub(super) labels: Labels,
+}
+
+const WORLD: &str = "reserved:world";
+const HOST: &str = "reserved:host";
+const REMOTE_NODE: &str = "reserved:remote-node";
+const KUBE_API_SERVER: &str = "reserved:kube-apiserver";
+const UNMANAGED: &str = "reserved:unmanaged";
+
+impl Identity {
+    /// That of a peer, as it is seen where the party is. Clusters that are one mesh are taken to be none: another's pods and
+    /// nodes are the world.
+    pub(super) fn of_peer(world: &World<'_>, cluster: &str, party: &Party<'_>, peer: &Party<'_>) -> Self {
+        let mut labels = match peer {
+            Party::Pod { cluster: of, pod, .. } if *of == cluster => {
+                return Self::of_pod(world, cluster, pod);
+            }
+            Party::Node { cluster: of, node, .. } if *of == cluster => {
+                reserved(if node_of(party) == Some(*node) { HOST } else { REMOTE_NODE })
+            }
+            Party::Guest { cluster: of, .. } if *of == cluster => reserved(UNMANAGED),
+            _ if is_inside(world, cluster, peer.address()) => reserved(UNMANAGED),
+            _ => reserved(WORLD),
+        };
+        let objects = world.clusters.get(cluster);
+        if objects.is_some_and(|objects| objects.api_servers.contains(&peer.address())) {
+            labels.extend(reserved(KUBE_API_SERVER));
+        }
+        Self { labels }
+    }
+
+    /// That of a pod with addresses of its own.
+    pub(super) fn of_pod(world: &World<'_>, cluster: &str, pod: &Pod) -> Self {
+        let namespace = &pod.workload.namespace;
+        let mut labels = pod.labels.clone();
+        let of_namespace = world.clusters.get(cluster).and_then(|objects| objects.namespaces.get(namespace));
+        let of_namespace = of_namespace.into_iter().flatten();
+        labels.extend(of_namespace.map(|(key, value)| (format!("{OF_NAMESPACE}{key}"), value.clone())));
+        labels.insert(NAMESPACE.to_owned(), namespace.clone());
+        Self { labels }
+    }
+
+    /// Whether blocks of addresses are about it: endpoints and nodes are known by something better.
+    pub(super) fn has_address(&self) -> bool {
+        self.labels.contains_key(WORLD)
+    }
+
+    pub(super) fn is(&self, entity: Entity) -> bool {
+        let has = |label: &str| self.labels.contains_key(label);
+        match entity {
+            Entity::All => true,
+            Entity::World => has(WORLD),
+            Entity::Cluster => !has(WORLD),
+            Entity::Host => has(HOST),
+            Entity::RemoteNode => has(REMOTE_NODE),
+            Entity::KubeApiServer => has(KUBE_API_SERVER),
+            Entity::Unmanaged => has(UNMANAGED),
+            Entity::None => false,
+        }
+    }
+}
+
+fn reserved(label: &str) -> Labels {
+    [(label.to_owned(), String::new())].into()
+}
+
+fn node_of<'a>(party: &Party<'a>) -> Option<&'a str> {
+    match party {
+        Party::Pod { pod, .. } => pod.node.as_deref(),
+        Party::Node { node, .. } | Party::Guest { node, .. } => Some(node),
+        Party::Outside(_) => None,
+    }
+}
+
+/// Whether it is an address of a pod that nobody lists.
+pub(super) fn is_inside(world: &World<'_>, cluster: &str, address: IpAddr) -> bool {
+    let own = world.inventory.clusters.get(cluster);
+    own.is_some_and(|own| own.pods.iter().any(|block| block.contains(&address)))
+}
