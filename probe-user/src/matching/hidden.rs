@@ -37,12 +37,16 @@ impl Reach<'_> {
             let is_here = home.is_none_or(|home| home == self.tuple.cluster);
             return is_here && !endpoint.cgroups.is_empty() && self.tuple.cgroup.is_none();
         }
-        let clusters =
-            self.inventory.clusters.iter().filter(|(name, _)| home.is_none_or(|home| home == *name));
-        let mut clusters = clusters;
+        let mut clusters =
+            self.inventory.clusters.keys().filter(|name| home.is_none_or(|home| home == name.as_str()));
         is_concealed(self.inventory, endpoint, Some(self.tuple.cluster))
-            && clusters
-                .any(|(name, cluster)| self.at_home(name, client) || hold(&cluster.egress, client.address))
+            && clusters.any(|name| self.may_come_from(name, client))
+    }
+
+    /// Whether whoever is in a cluster may come from the client's address.
+    pub(super) fn may_come_from(&self, cluster: &str, client: Side) -> bool {
+        let egress = || self.inventory.clusters.get(cluster).map(|cluster| cluster.egress.as_slice());
+        self.at_home(cluster, client) || hold(egress().unwrap_or_default(), client.address)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The compiled rows, and the matcher that looks at each cell in turn.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use super::cell::{self, Cell};
 use super::directory::Directory;
@@ -9,7 +9,7 @@ use super::reach::Reach;
 use super::tuple::Tuple;
 use super::width::Width;
 use crate::matrix::inventory::Inventory;
-use crate::matrix::{Matrix, Row};
+use crate::matrix::{EndpointName, Matrix, Row};
 
 /// A cell that a tuple fits: its index, over which leg, and whether the source is hidden. In one word, for the sets of all that
 /// was ever asked are kept.
@@ -140,6 +140,11 @@ impl Rows {
     #[must_use]
     pub fn inventory(&self) -> &Inventory {
         &self.inventory
+    }
+
+    /// Every endpoint that may be at an address by what the inventory says of it, in the order of the names.
+    pub fn endpoints_at(&self, address: IpAddr) -> impl Iterator<Item = &EndpointName> {
+        self.directory.candidates(address, &[]).map(|entry| &entry.name)
     }
 
     /// How much a cell admits.

@@ -109,7 +109,7 @@ impl Generaliser<'_, '_> {
             IpNet::aggregate(&declared.iter().flat_map(|named| named.blocks().to_vec()).collect());
         let is_allowed = |block: &IpNet| allowed.iter().any(|wide| wide.contains(block));
         let reach = self.reach();
-        let named = reach.every().filter(|named| named.hold(address)).filter_map(|named| {
+        let named = reach.every(self.rows, address).filter(|named| named.hold(address)).filter_map(|named| {
             let is_declared = declared.iter().any(|one| one.label() == named.label());
             let named = if is_declared { named } else { named.without_hosts() };
             let blocks: Vec<IpNet> = named.blocks().iter().copied().filter(is_allowed).collect();

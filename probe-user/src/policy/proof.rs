@@ -30,7 +30,7 @@ pub struct Proof<'p, 'a> {
 #[must_use]
 pub fn prove<'p, 'a>(evaluator: &dyn Evaluator, passages: &'p [Passage<'a>]) -> Proof<'p, 'a> {
     let mut proof = Proof::default();
-    let mut held_by = Vec::new();
+    let mut held_by = BTreeSet::new();
     for passage in passages {
         let is_answered_for = Standing::is_legitimate(passage.standing);
         let list = match (evaluator.decide(passage), is_answered_for) {
@@ -38,7 +38,7 @@ pub fn prove<'p, 'a>(evaluator: &dyn Evaluator, passages: &'p [Passage<'a>]) -> 
             (Decision::BeyondPolicies, true) => &mut proof.allowed,
             (Decision::BeyondPolicies, false) => &mut proof.beyond,
             (Decision::Allowed(by), true) => {
-                held_by.push(by);
+                held_by.insert(by);
                 &mut proof.allowed
             }
             (Decision::Allowed(_), false) => &mut proof.leaked,
@@ -49,6 +49,7 @@ pub fn prove<'p, 'a>(evaluator: &dyn Evaluator, passages: &'p [Passage<'a>]) -> 
     }
     // Where only one rule holds something, it is needed. Of several that hold the same each is superfluous, but not all of
     // them: one of them stays.
+    let mut held_by: Vec<Vec<RuleId>> = held_by.into_iter().collect();
     held_by.sort_by_key(Vec::len);
     let mut needed: BTreeSet<RuleId> = BTreeSet::new();
     for by in held_by {

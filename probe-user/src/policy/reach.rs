@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::rule::Peer;
 use crate::{
-    matching::{Cell, LocalKind, Place, size},
+    matching::{Cell, LocalKind, Place, Rows, size},
     matrix::{
         EndpointName,
         inventory::{Cluster, Endpoint, Inventory},
@@ -27,9 +27,11 @@ pub(super) struct Reach<'a> {
 }
 
 impl<'a> Reach<'a> {
-    /// Every name that means somebody there.
-    pub(super) fn every(self) -> impl Iterator<Item = Named> {
-        let endpoints = self.inventory.endpoints.iter().filter(move |(_, endpoint)| self.means(endpoint));
+    /// Every name that means whoever has the address there.
+    pub(super) fn every(self, rows: &Rows, address: IpAddr) -> impl Iterator<Item = Named> {
+        let endpoints =
+            rows.endpoints_at(address).filter_map(|name| self.inventory.endpoints.get_key_value(name));
+        let endpoints = endpoints.filter(move |(_, endpoint)| self.means(endpoint));
         let endpoints = endpoints.map(|(name, endpoint)| Named::of_endpoint(name, endpoint));
         let clusters = self.inventory.clusters.iter();
         endpoints.chain(clusters.flat_map(move |(name, cluster)| self.of_cluster(name, cluster)))
@@ -82,20 +84,30 @@ impl<'a> Reach<'a> {
         all
     }
 
-    /// A cluster's nodes, its edge, and, where they mean it, its own addresses.
+    /// A cluster's nodes, its edge, and, where they mean it, its own addresses; of whom the address, where it is known, is one.
     fn of_cluster(&self, name: &str, cluster: &Cluster) -> Vec<Named> {
-        let nodes: Vec<IpNet> = cluster.node_blocks().collect();
-        let mut all = vec![Named::other(format!("nodes of {name}"), &nodes)];
+        let mut all = Vec::new();
+        let mut note = |what: &str, blocks: &[IpNet]| {
+            let is_one = |address| blocks.iter().any(|block| block.contains(&address));
+            if self.address.is_none_or(is_one) {
+                all.push(Named::other(format!("{what} of {name}"), blocks));
+            }
+        };
+        // There may be many: they are only listed where one of them is meant.
+        let is_node = |address| cluster.nodes.values().flatten().any(|node| *node == address);
+        if self.address.is_none_or(is_node) {
+            note("nodes", &cluster.node_blocks().collect::<Vec<_>>());
+        }
         match (self.is_egress, &cluster.ingress) {
-            (true, Some(ingress)) => all.push(Named::other(format!("front of {name}"), &ingress.addresses)),
+            (true, Some(ingress)) => note("front", &ingress.addresses),
             (true, None) => {}
-            (false, _) => all.push(Named::other(format!("egress of {name}"), &cluster.egress)),
+            (false, _) => note("egress", &cluster.egress),
         }
         if cluster.routable || self.from == Some(name) {
-            all.push(Named::other(format!("pods of {name}"), &cluster.pods));
+            note("pods", &cluster.pods);
             // On a wire these are their pods'.
             if self.address.is_some() {
-                all.push(Named::other(format!("services of {name}"), &cluster.services));
+                note("services", &cluster.services);
             }
         }
         all

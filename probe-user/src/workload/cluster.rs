@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     net::IpAddr,
+    ops::Range,
 };
 
 use hashbrown::HashMap;
@@ -74,6 +75,8 @@ pub struct Service {
     pub selector: Labels,
     /// Its ports.
     pub ports: Vec<ServicePort>,
+    /// Indices of the pods that it selects.
+    pods: Vec<usize>,
 }
 
 /// A port of a service.
@@ -157,6 +160,7 @@ impl ClusterObjects {
             .services
             .sort_by(|left, right| (&left.namespace, &left.name).cmp(&(&right.namespace, &right.name)));
         objects.services.dedup();
+        objects.select();
         for (index, service) in objects.services.iter().enumerate() {
             for address in &service.addresses {
                 objects.by_virtual_address.entry(*address).or_default().push(index);
@@ -253,9 +257,7 @@ impl ClusterObjects {
 
     /// The pods that a service selects.
     pub fn selected<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Pod> {
-        let is_selected =
-            |pod: &&Pod| !service.selector.is_empty() && labels::carries(&pod.labels, &service.selector);
-        self.pods_in(&service.namespace).iter().filter(is_selected)
+        service.pods.iter().map(|index| &self.pods[*index])
     }
 
     /// The pods of a workload.
@@ -265,9 +267,23 @@ impl ClusterObjects {
 
     /// The pods of a namespace.
     pub(super) fn pods_in(&self, namespace: &str) -> &[Pod] {
+        &self.pods[self.range_of(namespace)]
+    }
+
+    fn range_of(&self, namespace: &str) -> Range<usize> {
         let before = self.pods.partition_point(|pod| pod.workload.namespace.as_str() < namespace);
-        let pods = &self.pods[before..];
-        &pods[..pods.partition_point(|pod| pod.workload.namespace == namespace)]
+        let own = self.pods[before..].partition_point(|pod| pod.workload.namespace == namespace);
+        before..before + own
+    }
+
+    /// Once, for services are asked for each flow.
+    fn select(&mut self) {
+        let mut services = std::mem::take(&mut self.services);
+        for service in services.iter_mut().filter(|service| !service.selector.is_empty()) {
+            let carries = |index: &usize| labels::carries(&self.pods[*index].labels, &service.selector);
+            service.pods = self.range_of(&service.namespace).filter(carries).collect();
+        }
+        self.services = services;
     }
 
     /// The labels by which a workload's pods are selected in their namespace, and the other workloads that have them, too.
@@ -393,6 +409,7 @@ fn read_service(service: core::Service) -> Option<Service> {
         addresses: addresses.filter_map(|one| one.parse().ok()).collect(),
         selector: spec.selector.unwrap_or_default(),
         ports: ports.collect(),
+        pods: Vec::new(),
     })
 }
 

@@ -3,6 +3,8 @@
 //! For each end the places that may hold it, then the cells between two such places. What is left is held against the
 //! rules themselves (`leg.rs`), so too many only cost time.
 
+use std::collections::BTreeMap;
+
 use hashbrown::{HashMap, HashSet};
 
 use super::super::{
@@ -46,10 +48,19 @@ pub(super) struct Index {
     registries: Vec<PlaceId>,
     /// Endpoints that cgroups bind.
     by_cgroup: Vec<PlaceId>,
-    /// Endpoints that a listener may not know by their address.
-    concealed: Vec<PlaceId>,
+    /// Endpoints that a listener may not know by their address, by the cluster that they run in.
+    concealed: BTreeMap<Option<String>, Concealed>,
     /// Every endpoint.
     endpoints: Vec<PlaceId>,
+}
+
+/// Endpoints that a listener may not know by their address.
+#[derive(Debug, Default)]
+struct Concealed {
+    /// Everywhere, for a cgroup is on no wire.
+    by_cgroup: Vec<PlaceId>,
+    /// In other clusters, where their addresses mean nothing.
+    elsewhere: Vec<PlaceId>,
 }
 
 impl Index {
@@ -88,7 +99,7 @@ impl Index {
             general: all(&|place| !matches!(place, Place::Endpoint { .. })),
             registries: all(&|place| is_registry(inventory, place)),
             by_cgroup: all(&|place| has_cgroups(inventory, place)),
-            concealed: all(&|place| may_be_concealed(inventory, place)),
+            concealed: concealed(inventory, &places),
             endpoints: all(&|place| matches!(place, Place::Endpoint { .. })),
             places,
         }
@@ -211,7 +222,20 @@ impl Index {
             };
             note(&class.atoms.iter().filter_map(place).collect::<Vec<_>>());
             note(&self.registries);
-            note(if side.local { &self.by_cgroup } else { &self.concealed });
+            if side.local {
+                note(&self.by_cgroup);
+            } else {
+                for (home, of_home) in &self.concealed {
+                    // Who is not there comes from none of its addresses: there may be thousands to ask otherwise.
+                    if home.as_deref().is_some_and(|home| !reach.may_come_from(home, side)) {
+                        continue;
+                    }
+                    note(&of_home.by_cgroup);
+                    if home.as_deref() != Some(reach.tuple.cluster) {
+                        note(&of_home.elsewhere);
+                    }
+                }
+            }
         }
         let mut found: Vec<PlaceId> = found.into_iter().collect();
         found.sort_unstable();
@@ -314,10 +338,19 @@ fn has_cgroups(inventory: &Inventory, place: &Place) -> bool {
     inventory.endpoints.get(name).is_some_and(|endpoint| !endpoint.cgroups.is_empty())
 }
 
-/// Whether somebody, wherever, cannot know the endpoint by its address.
-fn may_be_concealed(inventory: &Inventory, place: &Place) -> bool {
-    let Place::Endpoint { name, .. } = place else { return false };
-    inventory.endpoints.get(name).is_some_and(|endpoint| is_concealed(inventory, endpoint, None))
+/// Those that somebody, wherever, cannot know by their address.
+fn concealed(inventory: &Inventory, places: &[Place]) -> BTreeMap<Option<String>, Concealed> {
+    let mut by_home: BTreeMap<Option<String>, Concealed> = BTreeMap::new();
+    for (id, place) in (0..).zip(places) {
+        let Place::Endpoint { name, .. } = place else { continue };
+        let Some(endpoint) = inventory.endpoints.get(name) else { continue };
+        if is_concealed(inventory, endpoint, None) {
+            let of_home = by_home.entry(endpoint.cluster.clone()).or_default();
+            let has_cgroups = !endpoint.cgroups.is_empty();
+            if has_cgroups { &mut of_home.by_cgroup } else { &mut of_home.elsewhere }.push(id);
+        }
+    }
+    by_home
 }
 
 /// Whether some rule may put `side` at `place`.

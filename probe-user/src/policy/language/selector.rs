@@ -51,6 +51,14 @@ impl Selector {
         Self { requirements }
     }
 
+    /// A label, with its value, without which it selects nothing.
+    pub(super) fn label(&self) -> Option<(&str, &str)> {
+        self.requirements.iter().find_map(|(key, requirement)| match requirement {
+            Requirement::In(values) if values.len() == 1 => Some((key.as_str(), values[0].as_str())),
+            _ => None,
+        })
+    }
+
     /// Whether it selects what has these labels. One without requirements selects everything.
     #[must_use]
     pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
