@@ -17,7 +17,7 @@ use flowdrift::{
     policy::{
         Include, Passage, Policies, Proof, Rule, Settings, Standing, Subject, SubjectPolicy, Tightness,
         World, gather,
-        language::{Document, Enforced, File, Language, RuleId, Written},
+        language::{Decision, Document, Enforced, Evaluator, File, Language, RuleId, Written},
         papers, passages, prove,
     },
 };
@@ -52,18 +52,28 @@ impl Made<'_> {
     }
 
     /// What the policies, written and read back, do with what was seen.
-    fn proven(&self, written: &Written, check: impl FnOnce(&Proof<'_, '_>)) {
+    fn proven(&self, written: &Written, check: impl FnOnce(&Proven<'_>)) {
         let mut documents = written.documents();
         nft::list(&mut documents);
         self.proven_as(&documents, check);
     }
 
     /// The same for documents as those who enforce them have them.
-    fn proven_as(&self, documents: &[Document], check: impl FnOnce(&Proof<'_, '_>)) {
-        let all = passages(&self.world, &self.judgement);
-        let enforced = Enforced::read(&self.world, documents);
-        check(&prove(&enforced.unwrap_or_else(|faults| panic!("{faults}")), &all));
+    fn proven_as(&self, documents: &[Document], check: impl FnOnce(&Proven<'_>)) {
+        let enforced = Enforced::read(&self.world, documents).unwrap_or_else(|faults| panic!("{faults}"));
+        let proof = prove(&enforced, passages(&self.world, &self.judgement));
+        let is_cut = |passage: &Passage<'_>| enforced.decide(passage) == Decision::Denied;
+        let legitimate = passages(&self.world, &self.judgement)
+            .filter(|passage| passage.standing.is_legitimate() && !is_cut(passage));
+        check(&Proven { proof, passing: legitimate.collect() });
     }
+}
+
+/// What policies do with what was seen.
+struct Proven<'a> {
+    proof: Proof<'a>,
+    /// What somebody answers for, and passes.
+    passing: Vec<Passage<'a>>,
 }
 
 fn golden(at: &Path, files: &[File], wrong: &mut Vec<String>) {
@@ -137,12 +147,9 @@ fn what_somebody_answers_for_passes_and_nothing_else_at_any_tightness() {
         for tightness in [Tightness::Exact, Tightness::Inventory, Tightness::Declared] {
             let made = make(&files, &Settings { tightness, ..Settings::default() });
             for language in readable() {
-                made.proven(&made.written(language), |proof| {
+                made.proven(&made.written(language), |Proven { proof, .. }| {
                     let at = format!("{} {tightness:?} {}", path.display(), language.name());
-                    assert!(
-                        !proof.allowed.is_empty() && !proof.stopped.is_empty(),
-                        "{at}: it proves nothing"
-                    );
+                    assert!(proof.allowed > 0 && proof.stopped > 0, "{at}: it proves nothing");
                     let slack = slack(language, proof).len();
                     assert_eq!((proof.cut.len(), proof.leaked.len(), slack), (0, 0, 0), "{at}: {proof:#?}");
                 });
@@ -190,10 +197,10 @@ fn in_made_up_fleets_no_legitimate_flow_is_cut_and_no_other_passes() {
             for language in Language::ALL.into_iter().filter(|one| *one != Language::Nftables) {
                 let written = made.written(language);
                 let at = || told_of((seed, tightness), &made_up, &written);
-                made.proven(&written, |proof| {
-                    assert_sound(language, proof, at);
-                    passed += proof.allowed.len();
-                    stopped += proof.stopped.len();
+                made.proven(&written, |proven| {
+                    assert_sound(language, proven, at);
+                    passed += proven.proof.allowed;
+                    stopped += proven.proof.stopped;
                 });
             }
             let at = format!("seed {seed} {tightness:?}\n{}\n{}", made_up.matrix, made_up.inventory);
@@ -234,10 +241,10 @@ fn in_made_up_fleets_rulesets_let_pass_what_they_should() {
         let (own, others) = rest.split_at(written.files.len());
         rest = others;
         let at = || told_of((*world as u64, *tightness), &worlds[*world], written);
-        made.proven_as(own, |proof| {
-            assert_sound(Language::Nftables, proof, at);
-            passed += proof.allowed.len();
-            stopped += proof.stopped.len();
+        made.proven_as(own, |proven| {
+            assert_sound(Language::Nftables, proven, at);
+            passed += proven.proof.allowed;
+            stopped += proven.proof.stopped;
         });
     }
     assert!(passed > files.len() && stopped > files.len(), "{passed} passed, {stopped} stopped");
@@ -255,13 +262,13 @@ fn told_of((seed, tightness): (u64, Tightness), made_up: &MadeWorld, written: &W
 
 /// Rules that nothing needs. A ruleset of nftables has each rule for each family, on each node that has one of the pods: not
 /// every one of them was needed there.
-fn slack<'p>(language: Language, proof: &'p Proof<'_, '_>) -> &'p [RuleId] {
+fn slack<'p>(language: Language, proof: &'p Proof<'_>) -> &'p [RuleId] {
     if language == Language::Nftables { &[] } else { &proof.slack }
 }
 
 /// What somebody answers for passes, nothing else does, and each rule is needed.
-fn assert_sound(language: Language, proof: &Proof<'_, '_>, at: impl Fn() -> String) {
-    let told = |passages: &[&Passage<'_>]| passages.iter().map(ToString::to_string).collect::<Vec<_>>();
+fn assert_sound(language: Language, Proven { proof, passing }: &Proven<'_>, at: impl Fn() -> String) {
+    let told = |passages: &[Passage<'_>]| passages.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert!(proof.cut.is_empty(), "cut: {:#?}\n{}", told(&proof.cut), at());
     // What differs by nothing that a policy knows, none can tell apart.
     let is_alike = |leak: &Passage<'_>, one: &Passage<'_>| {
@@ -271,7 +278,7 @@ fn assert_sound(language: Language, proof: &Proof<'_, '_>, at: impl Fn() -> Stri
         ends(leak) == ends(one) && is_peer
     };
     let mut leaked = proof.leaked.clone();
-    leaked.retain(|leak| !proof.allowed.iter().any(|one| is_alike(leak, one)));
+    leaked.retain(|leak| !passing.iter().any(|one| is_alike(leak, one)));
     let leaked = told(&leaked);
     assert!(leaked.is_empty(), "leaked: {leaked:#?}\n{}", at());
     let slack = slack(language, proof);
@@ -344,7 +351,7 @@ fn passages_are_what_the_network_had() {
         let files = CaseFiles::made(&made_up);
         let (case, world) = (files.case(), files.world());
         let judgement = judge(&case);
-        let found = passages(&world, &judgement);
+        let found: Vec<Passage<'_>> = passages(&world, &judgement).collect();
         let packet = |passage: &Passage<'_>| Packet {
             cluster: passage.party.cluster().expect("it is in a cluster").to_owned(),
             is_egress: passage.is_egress,

@@ -4,16 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     generalise::{self, Tightness},
+    grounds::Grounds,
     passage::{Passage, Standing, passages},
-    rule::{Evidence, Flow, RowRef, Rule},
+    rule::{Evidence, Flow, Rule},
     unseen::Unseen,
-    world::{Party, Subject, World},
+    world::{Subject, SubjectRef, World},
 };
-use crate::{
-    judge::{Case, Gap, Judgement},
-    matching::Matcher,
-    workload,
-};
+use crate::judge::{Case, Gap, Judgement};
 
 /// What becomes a rule beside what was declared and observed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,8 +77,6 @@ pub struct Policies<'a> {
     pub withheld: Vec<Withheld>,
     /// What is declared and became no rule, since it would let through what nobody answers for.
     pub left_out: Vec<(Subject, Rule)>,
-    /// What passed, all of it.
-    pub passages: Vec<Passage<'a>>,
 }
 
 /// Makes rules of what a judgement shows.
@@ -92,43 +87,19 @@ pub fn gather<'a>(
     judgement: &Judgement<'a>,
     settings: &Settings,
 ) -> Policies<'a> {
-    let all = passages(world, judgement);
     let withheld = withheld(judgement, settings);
     let is_withheld = |cluster: &str| withheld.iter().any(|one| one.cluster == cluster);
-    let becomes_rule = |standing: Standing| standing.is_legitimate() || settings.include.observed;
-    let mut by_side: BTreeMap<(Subject, bool), Side<'_, '_>> = BTreeMap::new();
-    let mut policies = Policies {
-        subjects: Vec::new(),
-        quarantine: Vec::new(),
-        withheld: withheld.clone(),
-        left_out: Vec::new(),
-        passages: Vec::new(),
-    };
-    for passage in &all {
-        let Some(subject) = passage.party.subject() else { continue };
-        let is_own_node = passage.is_with_own_node();
-        if is_own_node && !becomes_rule(passage.standing) {
-            policies.quarantine.push(passage.clone());
-        }
-        // Nothing cuts what a node sends to its own pods.
-        if is_own_node && !passage.is_egress {
-            continue;
-        }
-        let side = by_side.entry((subject, passage.is_egress)).or_default();
-        match (becomes_rule(passage.standing), is_own_node) {
-            (true, false) => side.rules.push(passage),
-            (true, true) => side.own_nodes.push(passage),
-            (false, false) => side.quarantine.push(passage),
-            (false, true) => side.strangers_on_own_nodes.push(passage),
-        }
-    }
-    for ((subject, is_egress), side) in by_side {
-        policies.quarantine.extend(side.quarantine.iter().map(|passage| (*passage).clone()));
+    let maker = Maker { world, case, judgement, settings };
+    let (mut sides, quarantine) = maker.strangers();
+    maker.gather(&mut sides, is_withheld);
+    let mut policies =
+        Policies { subjects: Vec::new(), quarantine, withheld: withheld.clone(), left_out: Vec::new() };
+    for ((subject, is_egress), side) in sides {
         if is_withheld(subject.cluster()) || !side.is_governed() {
             continue;
         }
-        let Made { rules, own_nodes, left_out } =
-            Maker { world, case, judgement, settings }.rules(&subject, is_egress, &side);
+        let subject = subject.to_subject();
+        let Made { rules, own_nodes, left_out } = maker.rules(&subject, is_egress, side);
         policies.left_out.extend(left_out.into_iter().map(|rule| (subject.clone(), rule)));
         if policies.subjects.last().is_none_or(|last| last.subject != subject) {
             policies.subjects.push(SubjectPolicy {
@@ -144,7 +115,6 @@ pub fn gather<'a>(
             last.own_nodes.extend(own_nodes);
         }
     }
-    policies.passages = all;
     policies
 }
 
@@ -163,18 +133,35 @@ fn withheld(judgement: &Judgement<'_>, settings: &Settings) -> Vec<Withheld> {
 
 /// What passed one subject in one direction; what left for a pod's own node apart.
 #[derive(Default)]
-struct Side<'a, 'b> {
-    rules: Vec<&'b Passage<'a>>,
-    quarantine: Vec<&'b Passage<'a>>,
-    own_nodes: Vec<&'b Passage<'a>>,
-    strangers_on_own_nodes: Vec<&'b Passage<'a>>,
+struct Side<'a> {
+    rules: BTreeMap<Flow, Grounds<'a>>,
+    own_nodes: BTreeMap<Flow, Grounds<'a>>,
+    /// What must not pass.
+    forbidden: BTreeSet<Flow>,
+    /// Whether anything of that is a reason to govern it.
+    has_strangers: bool,
+    /// Of what was asked for, whether it would let through what must not pass.
+    asked: BTreeMap<Flow, bool>,
 }
 
-impl Side<'_, '_> {
+impl Side<'_> {
     fn is_governed(&self) -> bool {
-        !self.rules.is_empty() || !self.quarantine.is_empty()
+        !self.rules.is_empty() || self.has_strangers
+    }
+
+    /// Whether a rule would let through what must not pass.
+    fn is_too_wide(&mut self, flow: &Flow) -> bool {
+        if let Some(known) = self.asked.get(flow) {
+            return *known;
+        }
+        let is_too_wide = self.forbidden.iter().any(|other| admits(flow, other));
+        self.asked.insert(flow.clone(), is_too_wide);
+        is_too_wide
     }
 }
+
+/// By subject, and whether it connects.
+type Sides<'a> = BTreeMap<(SubjectRef<'a>, bool), Side<'a>>;
 
 /// What rules are made of.
 struct Maker<'a, 'b> {
@@ -193,27 +180,58 @@ struct Made {
 }
 
 impl<'a> Maker<'a, '_> {
-    fn rules(&self, subject: &Subject, is_egress: bool, side: &Side<'a, '_>) -> Made {
+    fn becomes_rule(&self, passage: &Passage<'a>) -> bool {
+        passage.standing.is_legitimate() || self.settings.include.observed
+    }
+
+    /// What becomes no rule, which has to be known of a side before its first rule is made.
+    fn strangers(&self) -> (Sides<'a>, Vec<Passage<'a>>) {
+        let (mut sides, mut quarantine) = (Sides::new(), Vec::new());
+        let rows = self.case.rows();
+        for passage in passages(self.world, self.judgement).filter(|one| !self.becomes_rule(one)) {
+            let Some(subject) = passage.party.subject_ref() else { continue };
+            let is_own_node = passage.is_with_own_node();
+            // Nothing cuts what a node sends to its own pods.
+            if !is_own_node || passage.is_egress {
+                let side: &mut Side<'a> = sides.entry((subject, passage.is_egress)).or_default();
+                side.forbidden.insert(generalise::exact(self.world, rows, &passage));
+                side.has_strangers |= !is_own_node;
+            }
+            quarantine.push(passage);
+        }
+        quarantine
+            .sort_by_key(|passage| (passage.party.subject_ref(), passage.is_egress, passage.observation));
+        (sides, quarantine)
+    }
+
+    /// What becomes a rule.
+    fn gather(&self, sides: &mut Sides<'a>, is_withheld: impl Fn(&str) -> bool) {
         let Self { world, case, judgement, settings } = *self;
         let rows = case.rows();
-        let exact = |passage: &Passage<'a>| generalise::exact(world, rows, passage);
-        let strangers = side.quarantine.iter().chain(&side.strangers_on_own_nodes);
-        let forbidden: BTreeSet<Flow> = strangers.map(|passage| exact(passage)).collect();
-        let is_too_wide = |flow: &Flow| forbidden.iter().any(|other| admits(flow, other));
-        let of = |passages: &[&Passage<'a>]| {
-            let mut rules: BTreeMap<Flow, Evidence> = BTreeMap::new();
-            for passage in passages {
-                let wide = generalise::flow(world, rows, passage, settings.tightness);
-                // A wider one would let through what became no rule.
-                let flow = if is_too_wide(&wide) { exact(passage) } else { wide };
-                rules.entry(flow).or_default().add(evidence(case, judgement, passage));
+        for passage in passages(world, judgement).filter(|one| self.becomes_rule(one)) {
+            let Some(subject) = passage.party.subject_ref() else { continue };
+            let is_own_node = passage.is_with_own_node();
+            if (is_own_node && !passage.is_egress) || is_withheld(subject.cluster()) {
+                continue;
             }
-            rules
+            let side = sides.entry((subject, passage.is_egress)).or_default();
+            let wide = generalise::flow(world, rows, &passage, settings.tightness);
+            // A wider one would let through what became no rule.
+            let flow = if side.is_too_wide(&wide) { generalise::exact(world, rows, &passage) } else { wide };
+            let rules = if is_own_node { &mut side.own_nodes } else { &mut side.rules };
+            rules.entry(flow).or_default().add(judgement, &passage);
+        }
+    }
+
+    fn rules(&self, subject: &Subject, is_egress: bool, mut side: Side<'a>) -> Made {
+        let of = |rules: BTreeMap<Flow, Grounds<'a>>| -> BTreeMap<Flow, Evidence> {
+            rules.into_iter().map(|(flow, grounds)| (flow, grounds.evidence(self.case))).collect()
         };
-        let (mut rules, own_nodes) = (of(&side.rules), of(&side.own_nodes));
+        let mut rules = of(std::mem::take(&mut side.rules));
+        let own_nodes = of(std::mem::take(&mut side.own_nodes));
         let mut left_out = Vec::new();
         for rule in self.unseen(subject, is_egress) {
-            if is_too_wide(&rule.flow) {
+            if side.is_too_wide(&rule.flow) {
                 left_out.push(rule);
             } else {
                 rules.entry(rule.flow).or_default().add(rule.evidence);
@@ -268,33 +286,5 @@ fn absorb(rules: &mut Vec<Rule>) {
             }
             None => index += 1,
         }
-    }
-}
-
-fn evidence(case: &Case<'_>, judgement: &Judgement<'_>, passage: &Passage<'_>) -> Evidence {
-    let observation = &judgement.observations[passage.observation];
-    let rows = case.rows();
-    let cells = passage.cells.iter().map(|cell| RowRef::new(rows, rows.cells()[*cell].row));
-    let excuse = |standing| passage.excuse.filter(|_| passage.standing == standing);
-    let baseline = excuse(Standing::Baseline).map(|row| RowRef::new(case.baseline.rows(), row));
-    let exception = excuse(Standing::Exempt)
-        .and_then(|index| case.exceptions?.exceptions.get(index))
-        .map(|exception| exception.id.clone());
-    let clients = || observation.clients.iter().map(|end| end.flow);
-    // A pod's group says no more than the pod.
-    let client = if passage.is_egress { &passage.party } else { &passage.peer };
-    let groups = clients().filter(|_| !matches!(client, Party::Pod { .. }));
-    let groups = groups.filter_map(|flow| flow.key.workload.cgroup.as_deref()).map(workload::stable_name);
-    let processes = clients().flat_map(|flow| &flow.processes).map(|process| process.command.clone());
-    Evidence {
-        standings: [passage.standing].into(),
-        rows: cells.chain(baseline).collect(),
-        exceptions: exception.into_iter().collect(),
-        connections: passage.connections,
-        addresses: [passage.peer.address()].into(),
-        dialled: passage.dialled.into_iter().collect(),
-        groups: groups.collect(),
-        processes: processes.collect(),
-        seen: Some(observation.seen()),
     }
 }

@@ -7,6 +7,7 @@
 mod explain;
 mod gather;
 mod generalise;
+mod grounds;
 pub mod language;
 pub mod papers;
 mod passage;
@@ -21,4 +22,4 @@ pub use generalise::Tightness;
 pub use passage::{Passage, Standing, passages};
 pub use proof::{Proof, prove};
 pub use rule::{Evidence, Flow as PolicyFlow, Peer, PortRange, RowRef, Rule};
-pub use world::{Party, Subject, World};
+pub use world::{Party, Subject, SubjectRef, World};

@@ -109,16 +109,20 @@ impl Passage<'_> {
     }
 }
 
-/// What passed. What failed, what never left its node, and whose ends nobody knows is no passage.
-#[must_use]
-pub fn passages<'a>(world: &World<'a>, judgement: &Judgement<'a>) -> Vec<Passage<'a>> {
-    let mut found = Vec::new();
-    for (index, (observation, verdict)) in judgement.observations.iter().zip(&judgement.flows).enumerate() {
-        if observation.passed() > 0 {
+/// What passed, one after the other: of a million flows nobody keeps them all. What failed, what never left its node, and whose
+/// ends nobody knows is no passage.
+pub fn passages<'a, 'b>(
+    world: &'b World<'a>,
+    judgement: &'b Judgement<'a>,
+) -> impl Iterator<Item = Passage<'a>> + use<'a, 'b> {
+    let judged = judgement.observations.iter().zip(&judgement.flows).enumerate();
+    judged.filter(|(_, (observation, _))| observation.passed() > 0).flat_map(
+        |(index, (observation, verdict))| {
+            let mut found = Vec::new();
             Passing { world, index, observation, verdict }.tell(&mut found);
-        }
-    }
-    found
+            found
+        },
+    )
 }
 
 struct Passing<'a, 'b> {
@@ -134,16 +138,13 @@ impl<'a> Passing<'a, '_> {
         if self.observation.ends().any(|end| is_loopback(&end.tuple())) {
             return;
         }
-        let here = found.len();
         match client {
             Some(client) => self.seen_by_client(client, servers, found),
             None => servers.iter().for_each(|server| self.seen_by_server(server, found)),
         }
         // Of a datagram that nobody answered, nobody may know where it came from.
         let is_known = |passage: &Passage<'_>| !passage.peer.address().is_unspecified();
-        let mut told = found.split_off(here);
-        told.retain(|passage| is_known(passage) && !passage.is_within_node());
-        found.append(&mut told);
+        found.retain(|passage| is_known(passage) && !passage.is_within_node());
     }
 
     /// The client's end was seen: what it leaves for, and whom in its own cluster it reaches.

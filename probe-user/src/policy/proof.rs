@@ -4,48 +4,46 @@ use std::collections::BTreeSet;
 
 use super::{
     language::{Decision, Evaluator, RuleId},
-    passage::{Passage, Standing},
+    passage::Passage,
 };
 
-/// What becomes of what passed.
+/// What becomes of what passed, by end. Of a million flows those are kept of which somebody must know.
 #[derive(Clone, Debug, Default)]
-pub struct Proof<'p, 'a> {
+pub struct Proof<'a> {
     /// Somebody answers for it, and it passes.
-    pub allowed: Vec<&'p Passage<'a>>,
+    pub allowed: usize,
     /// Somebody answers for it, and it would be cut.
-    pub cut: Vec<&'p Passage<'a>>,
+    pub cut: Vec<Passage<'a>>,
     /// Nobody answers for it, and it would be cut.
-    pub stopped: Vec<&'p Passage<'a>>,
+    pub stopped: usize,
     /// Nobody answers for it, and it passes.
-    pub leaked: Vec<&'p Passage<'a>>,
+    pub leaked: Vec<Passage<'a>>,
     /// Nobody answers for it, and it passes whatever policies say: the language cannot cut it.
-    pub beyond: Vec<&'p Passage<'a>>,
+    pub beyond: Vec<Passage<'a>>,
     /// No policy is for its end.
-    pub ungoverned: Vec<&'p Passage<'a>>,
+    pub ungoverned: usize,
     /// Rules without which everything would pass that passes now.
     pub slack: Vec<RuleId>,
 }
 
 /// Replays every passage. What the matrix does not speak of counts as what nobody answers for.
 #[must_use]
-pub fn prove<'p, 'a>(evaluator: &dyn Evaluator, passages: &'p [Passage<'a>]) -> Proof<'p, 'a> {
+pub fn prove<'a>(evaluator: &dyn Evaluator, passages: impl IntoIterator<Item = Passage<'a>>) -> Proof<'a> {
     let mut proof = Proof::default();
     let mut held_by = BTreeSet::new();
     for passage in passages {
-        let is_answered_for = Standing::is_legitimate(passage.standing);
-        let list = match (evaluator.decide(passage), is_answered_for) {
-            (Decision::NotGoverned, _) => &mut proof.ungoverned,
-            (Decision::BeyondPolicies, true) => &mut proof.allowed,
-            (Decision::BeyondPolicies, false) => &mut proof.beyond,
+        match (evaluator.decide(&passage), passage.standing.is_legitimate()) {
+            (Decision::NotGoverned, _) => proof.ungoverned += 1,
+            (Decision::BeyondPolicies, true) => proof.allowed += 1,
+            (Decision::BeyondPolicies, false) => proof.beyond.push(passage),
             (Decision::Allowed(by), true) => {
                 held_by.insert(by);
-                &mut proof.allowed
+                proof.allowed += 1;
             }
-            (Decision::Allowed(_), false) => &mut proof.leaked,
-            (Decision::Denied, true) => &mut proof.cut,
-            (Decision::Denied, false) => &mut proof.stopped,
-        };
-        list.push(passage);
+            (Decision::Allowed(_), false) => proof.leaked.push(passage),
+            (Decision::Denied, true) => proof.cut.push(passage),
+            (Decision::Denied, false) => proof.stopped += 1,
+        }
     }
     // Where only one rule holds something, it is needed. Of several that hold the same each is superfluous, but not all of
     // them: one of them stays.

@@ -89,6 +89,41 @@ pub enum Subject {
     },
 }
 
+/// The same while it is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SubjectRef<'a> {
+    /// Cluster, and what was deployed.
+    Workload(&'a str, &'a Workload),
+    /// Cluster and node.
+    Node(&'a str, &'a str),
+    /// Cluster, node and address.
+    Guest(&'a str, &'a str, IpAddr),
+}
+
+impl SubjectRef<'_> {
+    /// The cluster that it is in.
+    #[must_use]
+    pub fn cluster(&self) -> &str {
+        match self {
+            Self::Workload(cluster, _) | Self::Node(cluster, _) | Self::Guest(cluster, ..) => cluster,
+        }
+    }
+
+    /// To be kept.
+    #[must_use]
+    pub fn to_subject(self) -> Subject {
+        match self {
+            Self::Workload(cluster, workload) => {
+                Subject::Workload { cluster: cluster.to_owned(), workload: workload.clone() }
+            }
+            Self::Node(cluster, node) => Subject::Node { cluster: cluster.to_owned(), node: node.to_owned() },
+            Self::Guest(cluster, node, address) => {
+                Subject::Guest { cluster: cluster.to_owned(), node: node.to_owned(), address }
+            }
+        }
+    }
+}
+
 impl Subject {
     /// The cluster that it is in.
     #[must_use]
@@ -136,15 +171,18 @@ impl<'a> Party<'a> {
     /// Whom a policy would be for.
     #[must_use]
     pub fn subject(&self) -> Option<Subject> {
-        let cluster = self.cluster()?.to_owned();
-        Some(match self {
-            Self::Pod { pod, .. } => Subject::Workload { cluster, workload: pod.workload.clone() },
-            Self::Node { node, .. } => Subject::Node { cluster, node: (*node).to_owned() },
-            Self::Guest { node, address, .. } => {
-                Subject::Guest { cluster, node: (*node).to_owned(), address: *address }
-            }
-            Self::Outside(_) => return None,
-        })
+        self.subject_ref().map(SubjectRef::to_subject)
+    }
+
+    /// The same while it is looked for.
+    #[must_use]
+    pub fn subject_ref(&self) -> Option<SubjectRef<'a>> {
+        match *self {
+            Self::Pod { cluster, pod, .. } => Some(SubjectRef::Workload(cluster, &pod.workload)),
+            Self::Node { cluster, node, .. } => Some(SubjectRef::Node(cluster, node)),
+            Self::Guest { cluster, node, address } => Some(SubjectRef::Guest(cluster, node, address)),
+            Self::Outside(_) => None,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Evidence, Exit, documents::Documents};
 use crate::{
     escape::text,
     judge::judge,
-    policy::{Proof, passages, prove},
+    policy::{Passage, Proof, passages, prove},
     wording::plural,
 };
 
@@ -33,27 +33,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let (case, world) = (read.case(), read.world());
     let policies = Documents { paths: policies, cluster: cluster.as_deref() }.read(&world)?;
     let judgement = judge(&case);
-    let all = passages(&world, &judgement);
-    let proof = prove(&policies, &all);
+    let proof = prove(&policies, passages(&world, &judgement));
     say(&proof);
     Ok(if proof.cut.is_empty() && proof.leaked.is_empty() { Exit::Conforms } else { Exit::Drift })
 }
 
-fn say(proof: &Proof<'_, '_>) {
+fn say(proof: &Proof<'_>) {
     let Proof { allowed, cut, stopped, leaked, beyond, ungoverned, slack } = proof;
-    let lists = [
-        ("pass, and somebody answers for them", allowed, false),
-        ("would be CUT, though somebody answers for them", cut, true),
-        ("would be cut, and nobody answers for them", stopped, false),
-        ("PASS, though nobody answers for them", leaked, true),
-        ("pass, though nobody answers for them: no policy of this kind can cut them", beyond, true),
-        ("are at ends that no policy governs", ungoverned, false),
+    let lists: [(&str, usize, &[Passage<'_>]); 6] = [
+        ("pass, and somebody answers for them", *allowed, &[]),
+        ("would be CUT, though somebody answers for them", cut.len(), cut),
+        ("would be cut, and nobody answers for them", *stopped, &[]),
+        ("PASS, though nobody answers for them", leaked.len(), leaked),
+        ("pass, though nobody answers for them: no policy of this kind can cut them", beyond.len(), beyond),
+        ("are at ends that no policy governs", *ungoverned, &[]),
     ];
-    for (words, passages, is_listed) in lists {
-        println!("{} {words}", plural(passages.len() as u64, "flow end"));
-        if is_listed {
-            passages.iter().for_each(|passage| println!("  {}", text(&passage.to_string())));
-        }
+    for (words, count, listed) in lists {
+        println!("{} {words}", plural(count as u64, "flow end"));
+        listed.iter().for_each(|passage| println!("  {}", text(&passage.to_string())));
     }
     println!("{} without which as much would pass", plural(slack.len() as u64, "rule"));
     for rule in slack {

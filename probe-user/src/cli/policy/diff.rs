@@ -41,20 +41,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     };
     let (old, new) = (generation(old)?, generation(new)?);
     let judgement = judge(&case);
-    let all = passages(&world, &judgement);
     let passes =
         |policies: &Enforced<'_>, passage: &Passage<'_>| policies.decide(passage) != Decision::Denied;
-    let changed: Vec<(&Passage<'_>, bool)> = all
-        .iter()
-        .map(|passage| (passage, passes(&old, passage)))
-        .filter(|(passage, passed)| passes(&new, passage) != *passed)
-        .collect();
+    let (mut all, mut changed) = (0, Vec::new());
+    for passage in passages(&world, &judgement) {
+        all += 1;
+        let passed = passes(&old, &passage);
+        if passes(&new, &passage) != passed {
+            changed.push((passage, passed));
+        }
+    }
     let lists = [("passed, and will be cut", true), ("was cut, and will pass", false)];
     for (words, passed) in lists {
         for (passage, _) in changed.iter().filter(|(_, did)| *did == passed) {
             println!("{words}: {}", text(&passage.to_string()));
         }
     }
-    println!("{} of {} change", plural(changed.len() as u64, "flow end"), all.len());
+    println!("{} of {} change", plural(changed.len() as u64, "flow end"), all);
     Ok(if changed.is_empty() { Exit::Conforms } else { Exit::Drift })
 }

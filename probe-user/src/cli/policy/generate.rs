@@ -8,12 +8,12 @@ use clap::ValueEnum;
 use super::{Dial, Evidence, Exit, documents::enforced, folder::Folder, format};
 use crate::{
     escape::text,
-    judge::judge,
+    judge::{Judgement, judge},
     matrix,
     policy::{
         Include, Passage, Policies, PolicyFlow as Flow, Proof, Rule, Settings, World, gather,
         language::{Document, File, Language, component},
-        papers, prove,
+        papers, passages, prove,
     },
     wording::plural,
 };
@@ -92,15 +92,15 @@ pub(super) fn run(arguments: &Generate) -> Result<Exit> {
     }
     println!("{} in {}", plural(files.len() as u64, "file"), output.display());
     let exit = say(&policies);
-    let is_proven = settings.include.observed || prove_own(&world, &policies, documents)?;
+    let is_proven = settings.include.observed || prove_own(&world, &judgement, documents)?;
     Ok(if is_proven { exit } else { Exit::Drift })
 }
 
 /// Reads back what was written, and replays what was seen: whether it passes, and nothing else does. Labels and addresses may
 /// be those of others, too, which nobody sees in a rule alone.
-fn prove_own(world: &World<'_>, policies: &Policies<'_>, documents: Vec<Document>) -> Result<bool> {
+fn prove_own(world: &World<'_>, judgement: &Judgement<'_>, documents: Vec<Document>) -> Result<bool> {
     let enforced = enforced(world, documents).context("reading back what was written")?;
-    let Proof { cut, leaked, .. } = prove(&enforced, &policies.passages);
+    let Proof { cut, leaked, .. } = prove(&enforced, passages(world, judgement));
     for passage in &cut {
         println!("{} would be CUT, though somebody answers for it", text(&passage.to_string()));
     }

@@ -46,13 +46,7 @@ fn egress(subject: Subject, rules: Vec<Rule>) -> SubjectPolicy {
 }
 
 fn written(site: &Site, subjects: Vec<SubjectPolicy>, is_staged: bool) -> Written {
-    let policies = Policies {
-        subjects,
-        quarantine: Vec::new(),
-        withheld: Vec::new(),
-        left_out: Vec::new(),
-        passages: Vec::new(),
-    };
+    let policies = Policies { subjects, quarantine: Vec::new(), withheld: Vec::new(), left_out: Vec::new() };
     write(&site.world(), &policies, is_staged).expect("it is YAML")
 }
 

@@ -100,7 +100,6 @@ impl Case {
             quarantine: self.quarantine.iter().map(passage).collect(),
             withheld: Vec::new(),
             left_out: Vec::new(),
-            passages: Vec::new(),
         };
         write(&world, &policies).expect("it is YAML")
     }
