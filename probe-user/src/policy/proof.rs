@@ -41,7 +41,11 @@ pub fn prove<'p, 'a>(evaluator: &dyn Evaluator, passages: &'p [Passage<'a>]) -> 
                 held_by.push(by);
                 &mut proof.allowed
             }
-            (Decision::Allowed(_), false) => &mut proof.leaked,
+            (Decision::AllowedInTurn(turns), true) => {
+                held_by.extend(turns);
+                &mut proof.allowed
+            }
+            (Decision::Allowed(_) | Decision::AllowedInTurn(_), false) => &mut proof.leaked,
             (Decision::Denied, true) => &mut proof.cut,
             (Decision::Denied, false) => &mut proof.stopped,
         };
