@@ -1,6 +1,7 @@
 //! What the API's types and proposals say, in cases.
 
 mod evaluating;
+mod limits;
 mod reading;
 mod tiers;
 mod writing;

@@ -9,7 +9,7 @@ use crate::{
     policy::{
         gather::{Policies, SubjectPolicy},
         language::{Written, number::Number},
-        rule::{Evidence, Flow, Peer, PortRange, RowRef, Rule},
+        rule::{Evidence, Flow, Peer, PortRange, Rule},
         world::Subject,
     },
     workload::Workload,
@@ -23,11 +23,11 @@ fn workload(namespace: &str, name: &str) -> Peer {
     })
 }
 
-fn address(text: &str) -> Peer {
+pub(super) fn address(text: &str) -> Peer {
     Peer::Address(text.parse().expect("an address"))
 }
 
-fn blocks(blocks: &[&str]) -> Peer {
+pub(super) fn blocks(blocks: &[&str]) -> Peer {
     let blocks = blocks.iter().map(|block| block.parse().expect("a block")).collect();
     Peer::Blocks { name: "some".to_owned(), blocks }
 }
@@ -37,29 +37,49 @@ fn git(block: &str) -> Peer {
     Peer::Endpoint { name: EndpointName::new("git"), hosts: vec!["git.example.com".to_owned()], blocks }
 }
 
-fn rule(peer: Peer, protocol: Protocol, (first, last): (u16, u16)) -> Rule {
+pub(super) fn rule(peer: Peer, protocol: Protocol, (first, last): (u16, u16)) -> Rule {
     Rule { flow: Flow { peer, ports: PortRange { protocol, first, last } }, evidence: Evidence::default() }
 }
 
-fn to_443(peer: Peer) -> Rule {
+pub(super) fn to_443(peer: Peer) -> Rule {
     rule(peer, Protocol::Tcp, (443, 443))
 }
 
 /// For `db`.
-fn written(ingress: Option<Vec<Rule>>, egress: Option<Vec<Rule>>) -> Written {
+pub(super) fn written(ingress: Option<Vec<Rule>>, egress: Option<Vec<Rule>>) -> Written {
+    written_with(ingress, egress, Vec::new(), None)
+}
+
+fn written_with(
+    ingress: Option<Vec<Rule>>,
+    egress: Option<Vec<Rule>>,
+    own_nodes: Vec<Rule>,
+    stranger: Option<&str>,
+) -> Written {
+    written_in(&Site::new(), (ingress, egress), own_nodes, stranger)
+}
+
+fn written_in(
+    site: &Site,
+    (ingress, egress): (Option<Vec<Rule>>, Option<Vec<Rule>>),
+    own_nodes: Vec<Rule>,
+    stranger: Option<&str>,
+) -> Written {
+    let world = site.world();
     let workload = Workload { namespace: "shop".to_owned(), kind: "Pod".to_owned(), name: "db".to_owned() };
     let subject = Subject::Workload { cluster: "run".to_owned(), workload };
+    let strangers = stranger.into_iter();
     let policies = Policies {
-        subjects: vec![SubjectPolicy { subject, ingress, egress, own_nodes: Vec::new() }],
-        quarantine: Vec::new(),
+        subjects: vec![SubjectPolicy { subject, ingress, egress, own_nodes }],
+        quarantine: strangers.map(|peer| passage(&world, (DB, peer), false, 80, Protocol::Tcp)).collect(),
         withheld: Vec::new(),
         left_out: Vec::new(),
         passages: Vec::new(),
     };
-    write(&Site::new().world(), &policies).expect("it is YAML")
+    write(&world, &policies).expect("it is YAML")
 }
 
-fn read_back(written: &Written) -> Vec<Policy> {
+pub(super) fn read_back(written: &Written) -> Vec<Policy> {
     let [file] = written.files.as_slice() else { panic!("{written:#?}") };
     assert_eq!(file.name, "run/shop/pod-db.yaml");
     let read = read(&file.text, &file.name).unwrap_or_else(|faults| panic!("{faults}\n{}", file.text));
@@ -70,7 +90,7 @@ fn read_back(written: &Written) -> Vec<Policy> {
     read.into_iter().map(policy).collect()
 }
 
-fn networks(blocks: &[&str]) -> ReadPeer {
+pub(super) fn networks(blocks: &[&str]) -> ReadPeer {
     ReadPeer::Networks(blocks.iter().map(|block| block.parse().expect("a block")).collect())
 }
 
@@ -196,77 +216,45 @@ fn names_are_names_only_where_they_mean_no_more_and_somebody_asks_for_them() {
     assert_eq!(first(vec![to_443(git("192.0.2.0/28"))]), (Action::Pass, false, 0));
 }
 
-/// A rule that rests on a row.
-fn of_row(row: &str, peer: Peer, port: u16) -> Rule {
-    let row = RowRef { id: row.to_owned(), file: "m.yaml".to_owned(), line: 1 };
-    let evidence = Evidence { rows: [row].into(), ..Evidence::default() };
-    Rule { evidence, ..rule(peer, Protocol::Tcp, (port, port)) }
-}
-
-fn hosts(count: u8) -> impl Iterator<Item = Peer> {
-    (1..=count).map(|last| address(&format!("203.0.113.{last}")))
+#[test]
+fn what_goes_to_a_pods_own_node_has_a_rule_too() {
+    let own_node = to_443(address("172.16.0.1"));
+    let policies = read_back(&written_with(None, Some(Vec::new()), vec![own_node], None));
+    assert_eq!(policies[0].egress[0].peers, [networks(&["172.16.0.1/32"])]);
 }
 
 #[test]
-fn rules_go_together_only_where_they_are_too_many() {
-    let egress = |count: u8| {
-        let rules = hosts(count).map(|host| of_row("r", host, 443)).collect();
-        read_back(&written(None, Some(rules)))
+fn a_stranger_from_beyond_is_told_and_one_of_the_pods_is_denied() {
+    let warnings = |stranger| written_with(Some(Vec::new()), None, Vec::new(), Some(stranger)).warnings.len();
+    assert_eq!(warnings("192.0.2.7"), 1);
+    assert_eq!(warnings("172.16.0.2"), 1);
+    assert_eq!((warnings("10.0.0.3"), warnings("10.9.9.9")), (0, 0));
+}
+
+#[test]
+fn a_name_that_the_api_does_not_have_is_written_as_addresses() {
+    let blocks = vec!["203.0.113.0/28".parse().expect("a block")];
+    let peer = |host: &str| Peer::Endpoint {
+        name: EndpointName::new("x"),
+        hosts: vec![host.to_owned()],
+        blocks: blocks.clone(),
     };
-    let apart = egress(24);
-    assert_eq!((apart.len(), apart[0].egress.len()), (1, 25));
-    let together = egress(200);
-    // 200 blocks are eight peers of one rule.
-    assert_eq!((together.len(), together[0].egress.len()), (1, 2));
-    let sizes: Vec<usize> = together[0].egress[0]
-        .peers
-        .iter()
-        .map(|peer| match peer {
-            ReadPeer::Networks(blocks) => blocks.len(),
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert_eq!(sizes, [25; 8]);
+    let actions = |host: &str| -> Vec<Action> {
+        let rules = vec![to_443(peer(host)), rule(workload("lab", "web"), Protocol::Udp, (53, 53))];
+        read_back(&written(None, Some(rules)))[0].egress.iter().map(|rule| rule.action).collect()
+    };
+    assert_eq!(actions("localhost"), [Action::Pass, Action::Pass, Action::Deny]);
+    assert_eq!(actions("a.example.net"), [Action::Pass, Action::Accept, Action::Deny]);
 }
 
 #[test]
-fn what_is_longer_goes_on_in_further_policies_and_the_deny_is_last() {
-    let rules: Vec<Rule> = (1..=60).map(|port| of_row("r", address("203.0.113.1"), port)).collect();
-    let made = written(Some(Vec::new()), Some(rules));
-    let policies = read_back(&made);
-    let told: Vec<(&str, u16, usize, usize)> = policies
-        .iter()
-        .map(|one| (one.name.as_str(), one.priority, one.ingress.len(), one.egress.len()))
-        .collect();
-    assert_eq!(
-        told,
-        [("shop.pod-db", 900, 1, 25), ("shop.2.pod-db", 901, 0, 25), ("shop.3.pod-db", 902, 0, 11)]
-    );
-    let document = [made.files[0].text.clone()];
-    let decide = |port| decide_port(&document, (DB, "203.0.113.1"), true, (port, Protocol::Tcp));
-    assert_eq!(allowed_by(&decide(1)), ["run/shop.pod-db[0]"]);
-    assert_eq!(allowed_by(&decide(60)), ["run/shop.3.pod-db[9]"]);
-    assert_eq!(decide(61), Decision::Denied);
-}
-
-#[test]
-fn a_wide_endpoint_is_spread_over_several_rules() {
-    // One more block than 25 peers of 25 blocks hold.
-    let all: Vec<String> =
-        (0..626).map(|index| format!("203.{}.{}.0/24", index / 250, index % 250)).collect();
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    let policies = read_back(&written(None, Some(vec![to_443(blocks(&all))])));
-    let peers: Vec<usize> = policies[0].egress.iter().map(|rule| rule.peers.len()).collect();
-    assert_eq!(peers, [25, 1, 1]);
-}
-
-#[test]
-fn what_has_no_priority_left_is_left_out_and_told() {
-    let rules = |count: u16| (1..=count).map(|port| of_row("r", address("203.0.113.1"), port)).collect();
-    // 101 priorities of 25 rules, of which one is the Deny.
-    assert_eq!(read_back(&written(None, Some(rules(2524)))).len(), 101);
-    let made = written(None, Some(rules(2525)));
-    assert!(made.files.is_empty());
-    assert_eq!(made.warnings.len(), 1, "{:?}", made.warnings);
-    assert!(made.warnings[0].contains("no policy is written"), "{:?}", made.warnings);
+fn blocks_that_hold_only_some_of_the_pods_are_not_all_of_them() {
+    let mut site = Site::new();
+    let cluster = site.inventory.clusters.get_mut("run").expect("it is there");
+    cluster.pods.push("fd00::/8".parse().expect("a block"));
+    let files = |of: &[&str]| {
+        let rules = Some(vec![to_443(blocks(of))]);
+        written_in(&site, (rules, None), Vec::new(), None).files.len()
+    };
+    assert_eq!((files(&["10.0.0.0/8"]), files(&["10.0.0.0/8", "::/0"])), (0, 1));
 }
