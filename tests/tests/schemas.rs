@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use flowdrift_tests::{case, schemas::Schemas};
 
 /// Languages whose resources are custom ones.
-const LANGUAGES: [&str; 3] = ["cilium", "calico", "calico-staged"];
+const LANGUAGES: [&str; 4] = ["clusternetworkpolicy", "cilium", "calico", "calico-staged"];
 
 /// Every document of the cases, by its path.
 fn documents(at: &Path, found: &mut Vec<(String, String)>) {

@@ -27,7 +27,9 @@ pub(super) fn would_deny(
     for passage in passages(&world, judgement) {
         match policies.decide(&passage) {
             Decision::NotGoverned => found.not_governed += 1,
-            Decision::Allowed(_) | Decision::BeyondPolicies => found.allowed += 1,
+            Decision::Allowed(_) | Decision::AllowedInTurn(_) | Decision::BeyondPolicies => {
+                found.allowed += 1
+            }
             Decision::Denied => found.denied.push(denied(&passage)),
         }
     }

@@ -40,7 +40,11 @@ pub fn prove<'a>(evaluator: &dyn Evaluator, passages: impl IntoIterator<Item = P
                 held_by.insert(by);
                 proof.allowed += 1;
             }
-            (Decision::Allowed(_), false) => proof.leaked.push(passage),
+            (Decision::AllowedInTurn(turns), true) => {
+                held_by.extend(turns);
+                proof.allowed += 1;
+            }
+            (Decision::Allowed(_) | Decision::AllowedInTurn(_), false) => proof.leaked.push(passage),
             (Decision::Denied, true) => proof.cut.push(passage),
             (Decision::Denied, false) => proof.stopped += 1,
         }

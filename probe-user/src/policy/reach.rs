@@ -199,6 +199,7 @@ fn sorted(blocks: &[IpNet]) -> Vec<IpNet> {
     blocks
 }
 
-fn everywhere() -> [IpNet; 2] {
+/// Every address of both families.
+pub(super) fn everywhere() -> [IpNet; 2] {
     [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()].map(|one| IpNet::new_assert(one, 0))
 }

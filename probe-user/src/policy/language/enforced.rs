@@ -10,6 +10,7 @@ use super::{
     Decision, Evaluator, Language, RuleId,
     calico::{self, Calico},
     cilium::{self, Cilium},
+    cluster_network_policy::{self, ClusterNetworkPolicies},
     component,
     network_policy::{self, NetworkPolicies},
     nftables::{self, Ruleset, Rulesets},
@@ -60,7 +61,7 @@ impl<'a> Enforced<'a> {
     ///
     /// # Errors
     /// What is wrong with them, or that they speak different languages in one cluster: what comes of both depends on the
-    /// enforcer.
+    /// enforcer. Only policies of namespaces and of clusters are one to Kubernetes' own API.
     pub fn read(world: &'a World<'a>, documents: &[Document]) -> Result<Self, Unreadable> {
         let (mut clusters, mut faults) = (BTreeMap::new(), Vec::new());
         for (cluster, documents) in by_cluster(documents) {
@@ -124,6 +125,10 @@ impl<'a> Reader<'a, '_> {
             Some(Language::NetworkPolicy) => {
                 Box::new(NetworkPolicies::new(world, cluster, self.all(network_policy::read)?))
             }
+            Some(Language::ClusterNetworkPolicy) => {
+                let resources = self.all(cluster_network_policy::read)?;
+                Box::new(ClusterNetworkPolicies::new(world, cluster, resources)?)
+            }
             Some(Language::Calico | Language::CalicoStaged) => {
                 Box::new(Calico::new(world, cluster, self.all(calico::read)?)?)
             }
@@ -153,6 +158,10 @@ impl<'a> Reader<'a, '_> {
                 }
             });
             faults.extend(read.err().map(|fault| fault.to_string()));
+        }
+        // NetworkPolicies have a tier of their own among those of a cluster, and who enforces these enforces them, too.
+        if spoken.contains_key(&Language::ClusterNetworkPolicy) {
+            spoken.remove(&Language::NetworkPolicy);
         }
         if spoken.len() > 1 {
             let spoken: Vec<String> =

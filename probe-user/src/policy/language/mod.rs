@@ -6,6 +6,7 @@
 mod block;
 pub mod calico;
 pub mod cilium;
+pub mod cluster_network_policy;
 mod enforced;
 pub mod network_policy;
 pub mod nftables;
@@ -27,6 +28,8 @@ use super::{gather::Policies, passage::Passage, world::World};
 pub enum Language {
     /// `NetworkPolicy` of `networking.k8s.io/v1`.
     NetworkPolicy,
+    /// `ClusterNetworkPolicy` of `policy.networking.k8s.io/v1alpha2`.
+    ClusterNetworkPolicy,
     /// `CiliumNetworkPolicy` and `CiliumClusterwideNetworkPolicy` of `cilium.io/v2`.
     Cilium,
     /// `projectcalico.org/v3`.
@@ -39,14 +42,21 @@ pub enum Language {
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::NetworkPolicy, Self::Cilium, Self::Calico, Self::CalicoStaged, Self::Nftables];
+    pub const ALL: [Self; 6] = [
+        Self::NetworkPolicy,
+        Self::ClusterNetworkPolicy,
+        Self::Cilium,
+        Self::Calico,
+        Self::CalicoStaged,
+        Self::Nftables,
+    ];
 
     /// As the command line calls it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "networkpolicy",
+            Self::ClusterNetworkPolicy => "clusternetworkpolicy",
             Self::Cilium => "cilium",
             Self::Calico => "calico",
             Self::CalicoStaged => "calico-staged",
@@ -59,6 +69,7 @@ impl Language {
     pub fn title(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "NetworkPolicy of networking.k8s.io/v1",
+            Self::ClusterNetworkPolicy => "ClusterNetworkPolicy of policy.networking.k8s.io/v1alpha2",
             Self::Cilium => "CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy of cilium.io/v2",
             Self::Calico => "policies of projectcalico.org/v3",
             Self::CalicoStaged => "staged policies of projectcalico.org/v3",
@@ -71,6 +82,7 @@ impl Language {
     pub fn kinds(self) -> &'static [&'static str] {
         match self {
             Self::NetworkPolicy => network_policy::KINDS,
+            Self::ClusterNetworkPolicy => cluster_network_policy::KINDS,
             Self::Cilium => cilium::KINDS,
             Self::Nftables => &[],
             Self::Calico => calico::ENFORCED,
@@ -83,6 +95,7 @@ impl Language {
     pub fn enforcer(self) -> Self {
         match self {
             Self::NetworkPolicy => Self::NetworkPolicy,
+            Self::ClusterNetworkPolicy => Self::ClusterNetworkPolicy,
             Self::Nftables => Self::Nftables,
             Self::Cilium => Self::Cilium,
             Self::Calico | Self::CalicoStaged => Self::Calico,
@@ -96,6 +109,7 @@ impl Language {
     pub fn write(self, world: &World<'_>, policies: &Policies<'_>) -> Result<Written, SerializeError> {
         match self {
             Self::NetworkPolicy => network_policy::write(world, policies),
+            Self::ClusterNetworkPolicy => cluster_network_policy::write(world, policies),
             Self::Cilium => cilium::write(world, policies),
             Self::Calico => calico::write(world, policies, false),
             Self::CalicoStaged => calico::write(world, policies, true),
@@ -152,6 +166,8 @@ pub enum Decision {
     NotGoverned,
     /// It passes, by these rules.
     Allowed(Vec<RuleId>),
+    /// It passes, by one rule of each of these: without any one of them it would not.
+    AllowedInTurn(Vec<Vec<RuleId>>),
     /// It passes, whatever any policy says.
     BeyondPolicies,
     /// Policies are for this end, and none of their rules holds it.

@@ -75,6 +75,11 @@ pub(super) fn head(
     yaml.entry(0, "metadata", &Metadata { name, namespace, labels })
 }
 
+/// The label by which every namespace has its name.
+pub(super) fn of_namespace(name: &str) -> Labels {
+    [("kubernetes.io/metadata.name".to_owned(), name.to_owned())].into()
+}
+
 /// What a reviewer must know of the labels by which a rule selects a workload at its other end.
 pub(super) fn remark(objects: &ClusterObjects, workload: &Workload) -> Option<String> {
     let (labels, also) = objects.selector(workload);

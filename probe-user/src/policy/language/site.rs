@@ -14,7 +14,7 @@ use crate::{
     workload::ClusterObjects,
 };
 
-const INVENTORY: &str = "apiVersion: flowdrift/v1\nkind: Inventory\nclusters: {run: {nodes: {n1: 172.16.0.1, n2: 172.16.0.2}, pods: [10.0.0.0/8]}}\n";
+const INVENTORY: &str = "apiVersion: flowdrift/v1\nkind: Inventory\nclusters: {run: {nodes: {n1: 172.16.0.1, n2: 172.16.0.2}, pods: [10.0.0.0/8]}}\nendpoints:\n  git: {hosts: [git.example.com], cidrs: [192.0.2.0/28]}\n  partner: {hosts: ['*.example.org'], cidrs: [198.51.100.0/28]}\n";
 
 /// `shop/web`.
 pub(super) const WEB: &str = "10.0.0.1";
@@ -26,7 +26,9 @@ pub(super) const LAB: &str = "10.0.0.3";
 pub(super) const NODE: &str = "172.16.0.1";
 /// Another one.
 pub(super) const OTHER_NODE: &str = "172.16.0.2";
-/// Nobody of the cluster.
+/// An address of its pods that no pod has.
+pub(super) const STRANGER: &str = "10.9.9.9";
+/// Nobody of the cluster; its name is git.example.com.
 pub(super) const OUTSIDE: &str = "192.0.2.7";
 
 fn objects() -> ClusterObjects {

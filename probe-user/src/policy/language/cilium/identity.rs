@@ -1,7 +1,5 @@
 //! What Cilium takes an address for.
 
-use std::net::IpAddr;
-
 use super::{
     labels::{NAMESPACE, OF_NAMESPACE},
     model::Entity,
@@ -35,7 +33,7 @@ impl Identity {
                 reserved(if node_of(party) == Some(*node) { HOST } else { REMOTE_NODE })
             }
             Party::Guest { cluster: of, .. } if *of == cluster => reserved(UNMANAGED),
-            _ if is_inside(world, cluster, peer.address()) => reserved(UNMANAGED),
+            _ if world.is_inside(cluster, peer.address()) => reserved(UNMANAGED),
             _ => reserved(WORLD),
         };
         let objects = world.clusters.get(cluster);
@@ -86,10 +84,4 @@ fn node_of<'a>(party: &Party<'a>) -> Option<&'a str> {
         Party::Node { node, .. } | Party::Guest { node, .. } => Some(node),
         Party::Outside(_) => None,
     }
-}
-
-/// Whether it is an address of a pod that nobody lists.
-pub(super) fn is_inside(world: &World<'_>, cluster: &str, address: IpAddr) -> bool {
-    let own = world.inventory.clusters.get(cluster);
-    own.is_some_and(|own| own.pods.iter().any(|block| block.contains(&address)))
 }

@@ -117,7 +117,7 @@ impl Site {
         let passes = |peer: &&&str| match self.of_db(&spec, is_egress, peer) {
             Decision::NotGoverned => panic!("{spec} closes nothing"),
             Decision::Denied => false,
-            Decision::Allowed(_) | Decision::BeyondPolicies => true,
+            Decision::Allowed(_) | Decision::AllowedInTurn(_) | Decision::BeyondPolicies => true,
         };
         peers.iter().filter(passes).copied().collect()
     }

@@ -9,6 +9,7 @@ mod read;
 mod write;
 
 pub use evaluate::NetworkPolicies;
+pub(super) use read::read_one;
 pub use read::{Policy, read};
 pub use write::write;
 

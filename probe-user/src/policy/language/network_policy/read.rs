@@ -67,18 +67,21 @@ pub struct Port {
 /// What is wrong with it: keys that the API does not have, and values that the API server would refuse.
 pub fn read(text: &str, file: &str) -> Result<Vec<Policy>, Faults> {
     let mut policies = Vec::new();
-    resource::each(text, file, |mut resource| match resource.kind().as_str() {
-        "networking.k8s.io/v1/NetworkPolicy" => {
-            if let Some(written) = resource.read::<NetworkPolicy>() {
-                policies.push(Reader { resource: &mut resource }.policy(written));
-            }
-        }
-        other => {
-            let message = format!("found `{other}`, expected networking.k8s.io/v1/NetworkPolicy");
-            resource.fault("kind", message);
+    resource::each(text, file, |mut resource| {
+        let kind = resource.kind();
+        if super::KINDS.contains(&kind.as_str()) {
+            policies.extend(read_one(&mut resource));
+        } else {
+            resource.fault("kind", format!("found `{kind}`, expected {}", super::KINDS.join(" or ")));
         }
     })?;
     Ok(policies)
+}
+
+/// Reads one; what is wrong with it is noted.
+pub(in crate::policy::language) fn read_one(resource: &mut Resource<'_>) -> Option<Policy> {
+    let written = resource.read::<NetworkPolicy>()?;
+    Some(Reader { resource }.policy(written))
 }
 
 /// Peers and ports of a rule in either direction.

@@ -17,7 +17,7 @@ use crate::{
         gather::Policies,
         language::{
             File, Written,
-            pods::{Pods, remark, workloads},
+            pods::{Pods, of_namespace, remark, workloads},
             yaml::Yaml,
         },
         rule::{Peer, PortRange, Rule},
@@ -132,10 +132,9 @@ impl Writer<'_> {
             return rule.evidence.addresses.iter().map(|address| block(&IpNet::from(*address))).collect();
         }
         let is_neighbour = workload.namespace == self.pods.workload.namespace;
-        let namespace = [("kubernetes.io/metadata.name".to_owned(), workload.namespace.clone())].into();
         vec![NetworkPolicyPeer {
             pod_selector: Some(selector(&labels)),
-            namespace_selector: (!is_neighbour).then(|| selector(&namespace)),
+            namespace_selector: (!is_neighbour).then(|| selector(&of_namespace(&workload.namespace))),
             ..NetworkPolicyPeer::default()
         }]
     }
