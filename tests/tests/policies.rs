@@ -184,11 +184,16 @@ fn what_nobody_declared_becomes_a_marked_rule_only_when_asked_for() {
     }
 }
 
+/// How many fleets are made up: the acceptance asks for more.
+fn worlds(usual: usize) -> usize {
+    std::env::var("FLOWDRIFT_WORLDS").ok().and_then(|count| count.parse().ok()).unwrap_or(usual)
+}
+
 #[test]
 fn in_made_up_fleets_no_legitimate_flow_is_cut_and_no_other_passes() {
-    const WORLDS: usize = 1_000;
+    let worlds = worlds(300);
     let (mut passed, mut stopped) = (0, 0);
-    for seed in 0..WORLDS as u64 {
+    for seed in 0..worlds as u64 {
         let made_up = made_world(&mut Rng::with_seed(seed));
         let files = CaseFiles::made(&made_up);
         for tightness in [Tightness::Exact, Tightness::Inventory, Tightness::Declared] {
@@ -216,7 +221,7 @@ fn in_made_up_fleets_no_legitimate_flow_is_cut_and_no_other_passes() {
         }
     }
     // Worlds in which nothing happens prove nothing.
-    assert!(passed > WORLDS && stopped > WORLDS, "{passed} passed, {stopped} stopped");
+    assert!(passed > worlds && stopped > worlds, "{passed} passed, {stopped} stopped");
 }
 
 #[test]

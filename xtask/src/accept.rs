@@ -37,6 +37,8 @@ enum Programme {
     Capture,
     /// Line rate: matcher, drain, connections, recordings, memory and changes, beside others
     Rate,
+    /// Policies: written, enforced, proven, in a large fleet
+    Policy,
 }
 
 impl Programme {
@@ -46,6 +48,7 @@ impl Programme {
             Self::Declared => "declared",
             Self::Capture => "capture",
             Self::Rate => "rate",
+            Self::Policy => "policy",
         }
     }
 }
@@ -55,6 +58,12 @@ impl Options {
     fn makes_up_records(&self) -> bool {
         let does = |line: &String| matches!(line.as_str(), "5" | "8");
         matches!(self.programme, Programme::Rate) && (self.rest.is_empty() || self.rest.iter().any(does))
+    }
+
+    /// Line 2 of the policies' is the lab's.
+    fn enforces(&self) -> bool {
+        matches!(self.programme, Programme::Policy)
+            && (self.rest.is_empty() || self.rest.iter().any(|line| line == "2"))
     }
 
     /// Line 6 of the live programme judges what the demo has left.
@@ -69,6 +78,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let name = options.programme.name();
     if options.replays() && !demo::has_run(root) {
         demo::run(root, &demo::Options::default())?;
+    }
+    if options.enforces() {
+        demo::run(root, &demo::Options::enforcing(options.build.clone()))?;
     }
     if options.makes_up_records() {
         ebpf::synthetic(root)?;

@@ -12,7 +12,7 @@ pub(crate) fn cargo() -> Command {
 }
 
 /// Which build of the project a task runs.
-#[derive(Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 pub(crate) struct Build {
     /// Run what `cargo build` builds: it is there after the tests, and slow
     #[arg(long)]

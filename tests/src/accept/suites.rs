@@ -12,13 +12,20 @@ use super::Line;
 /// Runs test files of this crate; all that is in them must pass.
 #[must_use]
 pub fn line(what: &'static str, root: &Path, suites: &[&str]) -> Line {
+    line_with(what, root, suites, &[])
+}
+
+/// The same with variables of the environment, which some tests take their counts from.
+#[must_use]
+pub fn line_with(what: &'static str, root: &Path, suites: &[&str], variables: &[(&str, String)]) -> Line {
     let cargo = || Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // The tests run the binaries beside them: not older ones.
     if !cargo().current_dir(root).arg("build").status().is_ok_and(|status| status.success()) {
         return Line::tried(what, false, json!({ "error": "cargo build failed" }));
     }
     let mut command = cargo();
-    command.current_dir(root).env("CI", "true").env("RUST_BACKTRACE", "0").args([
+    command.current_dir(root).env("CI", "true").env("RUST_BACKTRACE", "0");
+    command.envs(variables.iter().map(|(name, value)| (name, value))).args([
         "test",
         "-p",
         "flowdrift-tests",

@@ -55,6 +55,13 @@ pub(crate) struct Options {
     build: Build,
 }
 
+impl Options {
+    /// Those of a run that enforces its policies.
+    pub(crate) fn enforcing(build: Build) -> Self {
+        Self { enforce: true, build, ..Self::default() }
+    }
+}
+
 /// Whether a run has left its recordings and its report.
 pub(crate) fn has_run(root: &Path) -> bool {
     root.join(OUTPUT).join("report.json").exists()

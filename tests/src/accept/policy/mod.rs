@@ -1,3 +1,4 @@
 //! Policies' acceptance.
 
+pub mod enforced;
 pub mod large;
