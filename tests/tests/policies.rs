@@ -22,6 +22,7 @@ use flowdrift::{
     },
 };
 use flowdrift_tests::{
+    alike::is_alike,
     case::{self, CaseFiles},
     nft,
     worlds::{MadeWorld, Packet, made_world},
@@ -124,10 +125,15 @@ fn every_case_gives_its_policies_and_its_papers() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Those that can be read back here: rulesets are for root.
+/// Those that somebody enforces and that can be read back here: rulesets are for root.
 fn readable() -> impl Iterator<Item = Language> {
     let rulesets = nft::is_there("rulesets");
-    Language::ALL.into_iter().filter(move |language| rulesets || *language != Language::Nftables)
+    enforced().filter(move |language| rulesets || *language != Language::Nftables)
+}
+
+/// What is declared and enforced by nobody is proven by `declarations.rs`.
+fn enforced() -> impl Iterator<Item = Language> {
+    Language::ALL.into_iter().filter(|language| language.is_enforced())
 }
 
 #[test]
@@ -187,7 +193,7 @@ fn in_made_up_fleets_no_legitimate_flow_is_cut_and_no_other_passes() {
         for tightness in [Tightness::Exact, Tightness::Inventory, Tightness::Declared] {
             let made = make(&files, &Settings { tightness, ..Settings::default() });
             // Rulesets are asked all at once: a network namespace takes its time.
-            for language in Language::ALL.into_iter().filter(|one| *one != Language::Nftables) {
+            for language in enforced().filter(|one| *one != Language::Nftables) {
                 let written = made.written(language);
                 let at = || told_of((seed, tightness), &made_up, &written);
                 made.proven(&written, |proof| {
@@ -264,12 +270,6 @@ fn assert_sound(language: Language, proof: &Proof<'_, '_>, at: impl Fn() -> Stri
     let told = |passages: &[&Passage<'_>]| passages.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert!(proof.cut.is_empty(), "cut: {:#?}\n{}", told(&proof.cut), at());
     // What differs by nothing that a policy knows, none can tell apart.
-    let is_alike = |leak: &Passage<'_>, one: &Passage<'_>| {
-        let ends = |passage: &Passage<'_>| (passage.party.subject(), passage.is_egress, passage.port);
-        let is_peer = leak.peer.address() == one.peer.address()
-            || matches!((leak.peer.subject(), one.peer.subject()), (Some(leak), Some(one)) if leak == one);
-        ends(leak) == ends(one) && is_peer
-    };
     let mut leaked = proof.leaked.clone();
     leaked.retain(|leak| !proof.allowed.iter().any(|one| is_alike(leak, one)));
     let leaked = told(&leaked);

@@ -66,18 +66,18 @@ impl<'a> Reach<'a> {
             }
             Place::Ingress { name, .. } => cluster_of(place)
                 .and_then(|(_, cluster)| cluster.ingress.as_ref())
-                .map(|ingress| Named::other(name.to_string(), &ingress.pods))
+                .map(|ingress| Named::other(name.as_str(), &ingress.pods))
                 .into_iter()
                 .collect(),
             Place::Local(kind) => self.of_local(*kind),
-            Place::Any => vec![Named::other("any".to_owned(), &everywhere())],
+            Place::Any => vec![Named::other("any", &everywhere())],
         };
         // A proxy stands between, and is whom a listener sees.
         if let (false, Some((name, cluster))) = (self.is_egress, cluster_of(&cell.destination))
             && let Some(ingress) = &cluster.ingress
         {
-            all.push(Named::other(format!("ingress proxies of {name}"), &ingress.proxies));
-            all.push(Named::other(format!("ingress of {name}"), &ingress.pods));
+            all.push(Named::of_part("ingress proxies", name, &ingress.proxies));
+            all.push(Named::of_part("ingress", name, &ingress.pods));
         }
         all
     }
@@ -85,17 +85,17 @@ impl<'a> Reach<'a> {
     /// A cluster's nodes, its edge, and, where they mean it, its own addresses.
     fn of_cluster(&self, name: &str, cluster: &Cluster) -> Vec<Named> {
         let nodes: Vec<IpNet> = cluster.node_blocks().collect();
-        let mut all = vec![Named::other(format!("nodes of {name}"), &nodes)];
+        let mut all = vec![Named::of_part("nodes", name, &nodes)];
         match (self.is_egress, &cluster.ingress) {
-            (true, Some(ingress)) => all.push(Named::other(format!("front of {name}"), &ingress.addresses)),
+            (true, Some(ingress)) => all.push(Named::of_part("front", name, &ingress.addresses)),
             (true, None) => {}
-            (false, _) => all.push(Named::other(format!("egress of {name}"), &cluster.egress)),
+            (false, _) => all.push(Named::of_part("egress", name, &cluster.egress)),
         }
         if cluster.routable || self.from == Some(name) {
-            all.push(Named::other(format!("pods of {name}"), &cluster.pods));
+            all.push(Named::of_part("pods", name, &cluster.pods));
             // On a wire these are their pods'.
             if self.address.is_some() {
-                all.push(Named::other(format!("services of {name}"), &cluster.services));
+                all.push(Named::of_part("services", name, &cluster.services));
             }
         }
         all
@@ -104,7 +104,7 @@ impl<'a> Reach<'a> {
     fn of_local(&self, kind: LocalKind) -> Vec<Named> {
         let inventory = self.inventory;
         let own = self.from.and_then(|name| inventory.clusters.get(name));
-        vec![Named::other(kind.name().to_owned(), &kind.blocks(own.into_iter(), inventory))]
+        vec![Named::other(kind.name(), &kind.blocks(own.into_iter(), inventory))]
     }
 }
 
@@ -120,6 +120,8 @@ pub(super) struct Named {
 enum Name {
     /// An endpoint's, with its host names.
     Endpoint(EndpointName, Vec<String>),
+    /// A part of a cluster, and the cluster.
+    Part(String, String),
     /// What else the inventory has.
     Other(String),
 }
@@ -130,8 +132,12 @@ impl Named {
         Self { name, blocks: sorted(&endpoint.cidrs) }
     }
 
-    fn other(name: String, blocks: &[IpNet]) -> Self {
-        Self { name: Name::Other(name), blocks: sorted(blocks) }
+    fn of_part(part: &str, cluster: &str, blocks: &[IpNet]) -> Self {
+        Self { name: Name::Part(format!("{part} of {cluster}"), cluster.to_owned()), blocks: sorted(blocks) }
+    }
+
+    fn other(name: &str, blocks: &[IpNet]) -> Self {
+        Self { name: Name::Other(name.to_owned()), blocks: sorted(blocks) }
     }
 
     /// The same name for these blocks.
@@ -162,7 +168,7 @@ impl Named {
     pub(super) fn label(&self) -> &str {
         match &self.name {
             Name::Endpoint(name, _) => name.as_str(),
-            Name::Other(name) => name,
+            Name::Part(name, _) | Name::Other(name) => name,
         }
     }
 
@@ -175,7 +181,8 @@ impl Named {
         let blocks = self.blocks.clone();
         match self.name.clone() {
             Name::Endpoint(name, hosts) => Peer::Endpoint { name, hosts, blocks },
-            Name::Other(name) => Peer::Blocks { name, blocks },
+            Name::Part(name, cluster) => Peer::Blocks { name, cluster: Some(cluster), blocks },
+            Name::Other(name) => Peer::Blocks { name, cluster: None, blocks },
         }
     }
 }

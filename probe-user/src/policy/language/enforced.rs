@@ -114,7 +114,7 @@ impl<'a> Reader<'a, '_> {
     fn evaluator(&self) -> Result<Option<Box<dyn Evaluator + 'a>>, Vec<String>> {
         let Self { world, cluster, .. } = *self;
         Ok(Some(match self.language()? {
-            None => return Ok(None),
+            None | Some(Language::Matrix | Language::Markdown) => return Ok(None),
             Some(Language::Nftables) => Box::new(Rulesets::new(cluster, self.nodes()?)),
             Some(_) if !world.clusters.contains_key(cluster) => {
                 return Err(vec![format!(
@@ -141,9 +141,11 @@ impl<'a> Reader<'a, '_> {
             }
             let read = resource::each(&document.text, &document.name, |mut resource| {
                 let kind = resource.kind();
-                match Language::ALL.into_iter().find(|language| language.kinds().contains(&kind.as_str())) {
-                    Some(language) => {
-                        spoken.entry(language.enforcer()).or_insert_with(|| document.name.clone());
+                let spoken_here =
+                    Language::ALL.into_iter().find(|language| language.kinds().contains(&kind.as_str()));
+                match spoken_here.and_then(Language::enforcer) {
+                    Some(enforcer) => {
+                        spoken.entry(enforcer).or_insert_with(|| document.name.clone());
                     }
                     None => {
                         let known: Vec<&str> =
