@@ -7,6 +7,7 @@ use std::{
 };
 
 use hashbrown::HashMap;
+use ipnet::IpNet;
 
 use crate::{
     flow::{Direction, Flow, Window},
@@ -214,6 +215,28 @@ impl<'a> World<'a> {
             routable.into_iter().find_map(|(name, _)| pod(name))
         };
         pod(cluster).or_else(node).or_else(elsewhere).unwrap_or(Party::Outside(address))
+    }
+
+    /// Whether an address is of a cluster's pods or services, whoever lists it.
+    #[must_use]
+    pub fn is_within(&self, cluster: &str, address: IpAddr) -> bool {
+        let own = self.inventory.clusters.get(cluster);
+        own.is_some_and(|own| own.pods.iter().chain(&own.services).any(|block| block.contains(&address)))
+    }
+
+    /// The host names that the inventory gives to an address.
+    pub fn hosts_at(&self, address: IpAddr) -> impl Iterator<Item = &'a str> {
+        let endpoints = self.inventory.endpoints.values();
+        let there = endpoints.filter(move |one| one.cidrs.iter().any(|block| block.contains(&address)));
+        there.flat_map(|endpoint| endpoint.hosts.iter().map(String::as_str))
+    }
+
+    /// Whether the inventory gives these names no address beyond the blocks.
+    #[must_use]
+    pub fn are_whole(&self, hosts: &[String], blocks: &[IpNet]) -> bool {
+        let endpoints = self.inventory.endpoints.values();
+        let named = endpoints.filter(|endpoint| endpoint.hosts.iter().any(|host| hosts.contains(host)));
+        named.flat_map(|endpoint| &endpoint.cidrs).all(|cidr| blocks.iter().any(|block| block.contains(cidr)))
     }
 
     /// The pods behind an address of a service, and their port for it; nobody where it is no service's.

@@ -11,6 +11,7 @@ use super::{
     calico::{self, Calico},
     cilium::{self, Cilium},
     component,
+    egress_point::{self, EgressPoints},
     network_policy::{self, NetworkPolicies},
     nftables::{self, Ruleset, Rulesets},
 };
@@ -126,6 +127,9 @@ impl<'a> Reader<'a, '_> {
             }
             Some(Language::Calico | Language::CalicoStaged) => {
                 Box::new(Calico::new(world, cluster, self.all(calico::read)?)?)
+            }
+            Some(Language::EgressPoint) => {
+                Box::new(EgressPoints::new(world, cluster, self.all(egress_point::read)?)?)
             }
             Some(Language::Cilium) => Box::new(Cilium::new(world, cluster, self.all(cilium::read)?)?),
         }))

@@ -8,10 +8,12 @@ mod block;
 pub mod calico;
 pub mod cilium;
 pub mod declaration;
+pub mod egress_point;
 mod enforced;
 pub mod network_policy;
 pub mod nftables;
 mod number;
+mod outside;
 mod pods;
 mod selector;
 #[cfg(test)]
@@ -37,6 +39,8 @@ pub enum Language {
     CalicoStaged,
     /// A ruleset of nftables for each node.
     Nftables,
+    /// `EgressPoint` of `networking.tanzu.vmware.com/v1alpha1`.
+    EgressPoint,
     /// The canonical flow matrix.
     Matrix,
     /// The same as a table in Markdown.
@@ -45,12 +49,13 @@ pub enum Language {
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NetworkPolicy,
         Self::Cilium,
         Self::Calico,
         Self::CalicoStaged,
         Self::Nftables,
+        Self::EgressPoint,
         Self::Matrix,
         Self::Markdown,
     ];
@@ -64,6 +69,7 @@ impl Language {
             Self::Calico => "calico",
             Self::CalicoStaged => "calico-staged",
             Self::Nftables => "nftables",
+            Self::EgressPoint => "egresspoint",
             Self::Matrix => "matrix",
             Self::Markdown => "markdown",
         }
@@ -78,6 +84,7 @@ impl Language {
             Self::Calico => "policies of projectcalico.org/v3",
             Self::CalicoStaged => "staged policies of projectcalico.org/v3",
             Self::Nftables => "A ruleset of nftables for each node",
+            Self::EgressPoint => "EgressPoint of networking.tanzu.vmware.com/v1alpha1",
             Self::Matrix => "The canonical flow matrix, as a first draft of a declaration",
             Self::Markdown => "The same as a table in Markdown, for a firewall team",
         }
@@ -89,6 +96,7 @@ impl Language {
         match self {
             Self::NetworkPolicy => network_policy::KINDS,
             Self::Cilium => cilium::KINDS,
+            Self::EgressPoint => egress_point::KINDS,
             Self::Nftables | Self::Matrix | Self::Markdown => &[],
             Self::Calico => calico::ENFORCED,
             Self::CalicoStaged => calico::STAGED,
@@ -103,6 +111,7 @@ impl Language {
             Self::NetworkPolicy => Some(Self::NetworkPolicy),
             Self::Nftables => Some(Self::Nftables),
             Self::Cilium => Some(Self::Cilium),
+            Self::EgressPoint => Some(Self::EgressPoint),
             Self::Calico | Self::CalicoStaged => Some(Self::Calico),
             Self::Matrix | Self::Markdown => None,
         }
@@ -125,6 +134,7 @@ impl Language {
             Self::Calico => calico::write(world, policies, false),
             Self::CalicoStaged => calico::write(world, policies, true),
             Self::Nftables => Ok(nftables::write(world, policies)),
+            Self::EgressPoint => egress_point::write(world, policies),
             Self::Matrix => declaration::write(world, policies, declaration::Form::Yaml),
             Self::Markdown => declaration::write(world, policies, declaration::Form::Markdown),
         }
@@ -137,9 +147,12 @@ impl Language {
         match self {
             Self::Matrix => declaration::lost(world, policies, declaration::Form::Yaml, written),
             Self::Markdown => declaration::lost(world, policies, declaration::Form::Markdown, written),
-            Self::NetworkPolicy | Self::Cilium | Self::Calico | Self::CalicoStaged | Self::Nftables => {
-                Vec::new()
-            }
+            Self::NetworkPolicy
+            | Self::Cilium
+            | Self::Calico
+            | Self::CalicoStaged
+            | Self::Nftables
+            | Self::EgressPoint => Vec::new(),
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use ipnet::IpNet;
-
 use super::{
     identity::is_inside,
     labels::{NAMESPACE, is_left_out},
@@ -110,7 +108,7 @@ impl<'a> Entries<'a> {
             Some(
                 "the host firewall's rules for names are not used: a node's own names go through the agent then",
             )
-        } else if !self.are_whole(hosts, &blocks) {
+        } else if !self.world.are_whole(hosts, &blocks) {
             Some("the names stand for more than the rows declare")
         } else {
             None
@@ -124,13 +122,6 @@ impl<'a> Entries<'a> {
         );
         self.warn_of(rule, &words);
         self.entry(rule, Peers::Names(hosts.clone()), [words])
-    }
-
-    /// Whether the inventory gives these names no address beyond the blocks.
-    fn are_whole(&self, hosts: &[String], blocks: &[IpNet]) -> bool {
-        let endpoints = self.world.inventory.endpoints.values();
-        let named = endpoints.filter(|endpoint| endpoint.hosts.iter().any(|host| hosts.contains(host)));
-        named.flat_map(|endpoint| &endpoint.cidrs).all(|cidr| blocks.iter().any(|block| block.contains(cidr)))
     }
 
     pub(super) fn entry(&self, rule: &Rule, peers: Peers, words: impl IntoIterator<Item = String>) -> Entry {

@@ -102,17 +102,10 @@ impl Packet<'_, '_> {
             Peer::Block(block) => self.peer.has_address() && block.holds(self.passage.peer.address()),
             Peer::Entity(entity) => self.peer.is(*entity),
             // A name that nobody may ask for has no addresses.
-            Peer::Named(name) => self.hosts().any(|host| {
+            Peer::Named(name) => self.world.hosts_at(self.passage.peer.address()).any(|host| {
                 self.peer.has_address() && name.holds(host) && self.asks.iter().any(|asked| asked.holds(host))
             }),
         }
-    }
-
-    fn hosts(&self) -> impl Iterator<Item = &str> {
-        let address = self.passage.peer.address();
-        let endpoints = self.world.inventory.endpoints.values();
-        let there = endpoints.filter(move |one| one.cidrs.iter().any(|block| block.contains(&address)));
-        there.flat_map(|endpoint| endpoint.hosts.iter().map(String::as_str))
     }
 
     fn is_within(&self, reach: &Reach) -> bool {
