@@ -89,6 +89,23 @@ impl CaseFiles {
         Self { declared: compiled(matrix), baseline: compiled(baseline), exceptions, windows, clusters }
     }
 
+    /// The same, with other rows declared.
+    ///
+    /// # Panics
+    /// When the rows tell more classes of addresses apart than can be.
+    #[must_use]
+    pub fn declaring(&self, matrices: &[Matrix]) -> Self {
+        let inventory = self.declared.rows().inventory().clone().with_addresses_of(matrices);
+        let rows = Rows::new(matrices, &inventory);
+        Self {
+            declared: Arc::new(Compiled::new(rows).expect("few classes")),
+            baseline: Arc::clone(&self.baseline),
+            exceptions: self.exceptions.clone(),
+            windows: self.windows.clone(),
+            clusters: self.clusters.clone(),
+        }
+    }
+
     /// What is to be judged.
     #[must_use]
     pub fn case(&self) -> Case<'_> {

@@ -4,6 +4,7 @@
 //! All traffic goes to loopback or between namespaces that the test made.
 
 pub mod accept;
+pub mod alike;
 pub mod case;
 pub mod dial;
 pub mod documents;

@@ -98,7 +98,7 @@ fn what_is_made_lets_through_what_it_should_and_is_never_written_over() {
 #[test]
 fn what_is_made_in_any_language_passes_its_own_check() {
     let shop = Shop::new();
-    for language in Language::ALL {
+    for language in Language::ALL.into_iter().filter(|language| language.is_enforced()) {
         let made = shop.folder.at(language.name());
         let output = shop.run(&["--format", language.name()], &["-o", &made]);
         assert_eq!(output.status.code(), Some(0), "{}: {}", language.name(), told(&output));
@@ -113,6 +113,22 @@ fn what_is_made_in_any_language_passes_its_own_check() {
     let mixed = shop.run(&["check", &shop.folder.at(Language::NetworkPolicy.name()), &proposed], &[]);
     assert_eq!(mixed.status.code(), Some(2), "{}", told(&mixed));
     assert!(told(&mixed).contains("expected one language"), "{}", told(&mixed));
+}
+
+#[test]
+fn what_nobody_enforces_is_no_policy() {
+    let shop = Shop::new();
+    for (language, file) in [(Language::Matrix, "matrix.yaml"), (Language::Markdown, "matrix.md")] {
+        let made = shop.folder.at(language.name());
+        let output = shop.run(&["--format", language.name()], &["-o", &made]);
+        assert_eq!(output.status.code(), Some(0), "{}: {}", language.name(), told(&output));
+        let path = Path::new(&made).join("run").join(file).display().to_string();
+        let read = Command::new(binary()).args(["matrix", "show", &path]).output().expect("flowdrift runs");
+        assert_eq!(read.status.code(), Some(0), "{}", told(&read));
+        assert!(told(&read).contains("web-to-git"), "{}", told(&read));
+        let check = shop.run(&["check", &path], &[]);
+        assert_eq!(check.status.code(), Some(2), "{}", told(&check));
+    }
 }
 
 #[test]

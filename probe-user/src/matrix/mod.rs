@@ -8,6 +8,7 @@ mod check;
 mod convert;
 pub mod diff;
 mod document;
+pub mod egress_point;
 pub mod endpoints;
 pub mod exceptions;
 mod faults;

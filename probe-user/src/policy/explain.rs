@@ -16,6 +16,12 @@ pub(super) fn rule(rule: &Rule) -> impl Iterator<Item = String> {
     std::iter::once(format!("{peer} {ports}: {}", grounds(evidence))).chain(seen)
 }
 
+/// On what it rests, in one line.
+pub(super) fn evidence(evidence: &Evidence) -> String {
+    let seen = (evidence.connections > 0).then(|| sightings(evidence));
+    [grounds(evidence)].into_iter().chain(seen).collect::<Vec<_>>().join("; ")
+}
+
 /// By what right.
 fn grounds(evidence: &Evidence) -> String {
     let Evidence { standings, rows, exceptions, .. } = evidence;

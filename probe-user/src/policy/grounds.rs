@@ -23,6 +23,7 @@ pub(super) struct Grounds<'a> {
     excuses: BTreeSet<(Standing, usize)>,
     connections: u64,
     addresses: BTreeSet<IpAddr>,
+    ports: BTreeSet<u16>,
     dialled: BTreeSet<(IpAddr, u16)>,
     groups: BTreeSet<&'a str>,
     processes: BTreeSet<&'a str>,
@@ -38,6 +39,7 @@ impl<'a> Grounds<'a> {
         self.excuses.extend(passage.excuse.map(|excuse| (passage.standing, excuse)));
         self.connections = self.connections.saturating_add(passage.connections);
         self.addresses.insert(passage.peer.address());
+        self.ports.insert(passage.port);
         self.dialled.extend(passage.dialled);
         let clients = || observation.clients.iter().map(|end| end.flow);
         // A pod's group says no more than the pod.
@@ -69,6 +71,7 @@ impl<'a> Grounds<'a> {
             standings: self.standings,
             connections: self.connections,
             addresses: self.addresses,
+            ports: self.ports,
             dialled: self.dialled,
             groups: self.groups.into_iter().map(workload::stable_name).collect(),
             processes: self.processes.into_iter().map(str::to_owned).collect(),

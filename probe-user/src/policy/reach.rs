@@ -27,7 +27,15 @@ pub(super) struct Reach<'a> {
 }
 
 impl<'a> Reach<'a> {
-    /// Every name that means whoever has the address there.
+    /// Every name that means somebody there.
+    pub(super) fn all(self) -> impl Iterator<Item = Named> {
+        let endpoints = self.inventory.endpoints.iter().filter(move |(_, endpoint)| self.means(endpoint));
+        let endpoints = endpoints.map(|(name, endpoint)| Named::of_endpoint(name, endpoint));
+        let clusters = self.inventory.clusters.iter();
+        endpoints.chain(clusters.flat_map(move |(name, cluster)| self.of_cluster(name, cluster)))
+    }
+
+    /// Every name that means whoever has the address there, without looking at each.
     pub(super) fn every(self, rows: &Rows, address: IpAddr) -> impl Iterator<Item = Named> {
         let endpoints =
             rows.endpoints_at(address).filter_map(|name| self.inventory.endpoints.get_key_value(name));
@@ -68,18 +76,18 @@ impl<'a> Reach<'a> {
             }
             Place::Ingress { name, .. } => cluster_of(place)
                 .and_then(|(_, cluster)| cluster.ingress.as_ref())
-                .map(|ingress| Named::other(name.to_string(), &ingress.pods))
+                .map(|ingress| Named::other(name.as_str(), &ingress.pods))
                 .into_iter()
                 .collect(),
             Place::Local(kind) => self.of_local(*kind),
-            Place::Any => vec![Named::other("any".to_owned(), &everywhere())],
+            Place::Any => vec![Named::other("any", &everywhere())],
         };
         // A proxy stands between, and is whom a listener sees.
         if let (false, Some((name, cluster))) = (self.is_egress, cluster_of(&cell.destination))
             && let Some(ingress) = &cluster.ingress
         {
-            all.push(Named::other(format!("ingress proxies of {name}"), &ingress.proxies));
-            all.push(Named::other(format!("ingress of {name}"), &ingress.pods));
+            all.push(Named::of_part("ingress proxies", name, &ingress.proxies));
+            all.push(Named::of_part("ingress", name, &ingress.pods));
         }
         all
     }
@@ -90,7 +98,7 @@ impl<'a> Reach<'a> {
         let mut note = |what: &str, blocks: &[IpNet]| {
             let is_one = |address| blocks.iter().any(|block| block.contains(&address));
             if self.address.is_none_or(is_one) {
-                all.push(Named::other(format!("{what} of {name}"), blocks));
+                all.push(Named::of_part(what, name, blocks));
             }
         };
         // There may be many: they are only listed where one of them is meant.
@@ -116,7 +124,7 @@ impl<'a> Reach<'a> {
     fn of_local(&self, kind: LocalKind) -> Vec<Named> {
         let inventory = self.inventory;
         let own = self.from.and_then(|name| inventory.clusters.get(name));
-        vec![Named::other(kind.name().to_owned(), &kind.blocks(own.into_iter(), inventory))]
+        vec![Named::other(kind.name(), &kind.blocks(own.into_iter(), inventory))]
     }
 }
 
@@ -132,6 +140,8 @@ pub(super) struct Named {
 enum Name {
     /// An endpoint's, with its host names.
     Endpoint(EndpointName, Vec<String>),
+    /// A part of a cluster, and the cluster.
+    Part(String, String),
     /// What else the inventory has.
     Other(String),
 }
@@ -142,8 +152,12 @@ impl Named {
         Self { name, blocks: sorted(&endpoint.cidrs) }
     }
 
-    fn other(name: String, blocks: &[IpNet]) -> Self {
-        Self { name: Name::Other(name), blocks: sorted(blocks) }
+    fn of_part(part: &str, cluster: &str, blocks: &[IpNet]) -> Self {
+        Self { name: Name::Part(format!("{part} of {cluster}"), cluster.to_owned()), blocks: sorted(blocks) }
+    }
+
+    fn other(name: &str, blocks: &[IpNet]) -> Self {
+        Self { name: Name::Other(name.to_owned()), blocks: sorted(blocks) }
     }
 
     /// The same name for these blocks.
@@ -174,7 +188,7 @@ impl Named {
     pub(super) fn label(&self) -> &str {
         match &self.name {
             Name::Endpoint(name, _) => name.as_str(),
-            Name::Other(name) => name,
+            Name::Part(name, _) | Name::Other(name) => name,
         }
     }
 
@@ -187,7 +201,8 @@ impl Named {
         let blocks = self.blocks.clone();
         match self.name.clone() {
             Name::Endpoint(name, hosts) => Peer::Endpoint { name, hosts, blocks },
-            Name::Other(name) => Peer::Blocks { name, blocks },
+            Name::Part(name, cluster) => Peer::Blocks { name, cluster: Some(cluster), blocks },
+            Name::Other(name) => Peer::Blocks { name, cluster: None, blocks },
         }
     }
 }

@@ -25,6 +25,8 @@ pub enum Peer {
     Blocks {
         /// What they are.
         name: String,
+        /// The cluster that they are a part of, where they are one.
+        cluster: Option<String>,
         /// The blocks.
         blocks: Vec<IpNet>,
     },
@@ -104,6 +106,8 @@ pub struct RowRef {
     pub file: String,
     /// The line.
     pub line: u32,
+    /// The application protocol that it names.
+    pub app: Option<String>,
 }
 
 impl RowRef {
@@ -115,6 +119,7 @@ impl RowRef {
             id: written.id.clone(),
             file: source.map_or_else(|| matrix.file.clone(), |source| source.file.to_string()),
             line: source.map_or(written.line, |source| source.line),
+            app: written.app.clone(),
         }
     }
 }
@@ -122,7 +127,7 @@ impl RowRef {
 /// `id (file:line)`.
 impl fmt::Display for RowRef {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, file, line } = self;
+        let Self { id, file, line, app: _ } = self;
         write!(formatter, "{id} ({file}:{line})")
     }
 }
@@ -140,6 +145,8 @@ pub struct Evidence {
     pub connections: u64,
     /// Addresses at the other end.
     pub addresses: BTreeSet<IpAddr>,
+    /// The server's ports that were seen, host byte order.
+    pub ports: BTreeSet<u16>,
     /// What the clients asked for, where a service translates it.
     pub dialled: BTreeSet<(IpAddr, u16)>,
     /// Stable names of the cgroups that connected.
@@ -153,13 +160,24 @@ pub struct Evidence {
 impl Evidence {
     /// Adds another's.
     pub fn add(&mut self, other: Self) {
-        let Self { standings, rows, exceptions, connections, addresses, dialled, groups, processes, seen } =
-            other;
+        let Self {
+            standings,
+            rows,
+            exceptions,
+            connections,
+            addresses,
+            ports,
+            dialled,
+            groups,
+            processes,
+            seen,
+        } = other;
         self.standings.extend(standings);
         self.rows.extend(rows);
         self.exceptions.extend(exceptions);
         self.connections = self.connections.saturating_add(connections);
         self.addresses.extend(addresses);
+        self.ports.extend(ports);
         self.dialled.extend(dialled);
         self.groups.extend(groups);
         self.processes.extend(processes);
@@ -167,6 +185,16 @@ impl Evidence {
             (Some(own), Some(other)) => Some((own.0.min(other.0), own.1.max(other.1))),
             (own, other) => own.or(other),
         };
+    }
+
+    /// The application protocol, where everything that it rests on is a row that names the same one.
+    #[must_use]
+    pub fn app(&self) -> Option<&str> {
+        let is_of_rows = self.exceptions.is_empty()
+            && self.standings.iter().all(|one| matches!(one, Standing::Declared | Standing::Baseline));
+        let mut apps = self.rows.iter().map(|row| row.app.as_deref());
+        let first = apps.next().flatten().filter(|_| is_of_rows)?;
+        apps.all(|app| app.is_some_and(|app| app.eq_ignore_ascii_case(first))).then_some(first)
     }
 }
 

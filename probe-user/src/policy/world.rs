@@ -262,7 +262,14 @@ impl<'a> World<'a> {
         own.is_some_and(|own| own.pods.iter().any(|block| block.contains(&address)))
     }
 
-    /// Host names of whoever has an address, as the inventory tells them.
+    /// Whether an address is of a cluster's pods or services, whoever lists it.
+    #[must_use]
+    pub fn is_within(&self, cluster: &str, address: IpAddr) -> bool {
+        let own = self.inventory.clusters.get(cluster);
+        own.is_some_and(|own| own.pods.iter().chain(&own.services).any(|block| block.contains(&address)))
+    }
+
+    /// The host names that the inventory gives to an address.
     pub fn hosts_at(&self, address: IpAddr) -> impl Iterator<Item = &'a str> {
         let endpoints = self.inventory.endpoints.values();
         let there = endpoints.filter(move |one| one.cidrs.iter().any(|block| block.contains(&address)));

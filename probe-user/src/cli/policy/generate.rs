@@ -66,6 +66,7 @@ pub(super) fn run(arguments: &Generate) -> Result<Exit> {
     let policies = gather(&world, &case, &judgement, &settings);
     let written = format.write(&world, &policies).context("writing the policies")?;
     let documents = written.documents();
+    let lost = format.lost(&world, &policies, &written);
     let papers = [
         ("quarantine.yaml", papers::quarantine(&world, &case, &judgement, &policies)),
         ("removal-candidates.yaml", papers::removal_candidates(&case, &judgement)),
@@ -92,7 +93,11 @@ pub(super) fn run(arguments: &Generate) -> Result<Exit> {
     }
     println!("{} in {}", plural(files.len() as u64, "file"), output.display());
     let exit = say(&policies);
-    let is_proven = settings.include.observed || prove_own(&world, &judgement, documents)?;
+    for words in &lost {
+        println!("{}", text(&format!("does NOT read back: {words}")));
+    }
+    let is_proven =
+        lost.is_empty() && (settings.include.observed || prove_own(&world, &judgement, documents)?);
     Ok(if is_proven { exit } else { Exit::Drift })
 }
 

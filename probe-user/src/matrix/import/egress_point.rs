@@ -1,25 +1,16 @@
 //! EgressPoint resources (`networking.tanzu.vmware.com/v1alpha1`): what a Space may reach outside of its cluster.
 //!
-//! The rules are those of the resource's reference: four protocols, no host and port under two of them, addresses under TCP
-//! only, two kinds of workload as the source.
+//! The rules are those of the resource's reference, which `matrix::egress_point` holds; no host and port may stand under two
+//! protocols.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Import, Problem, kubernetes};
 use crate::event::Protocol;
+use crate::matrix::egress_point::{PROTOCOLS, SOURCES, checked_host, server_first};
 use crate::matrix::model::{Expect, PortSpec, Ports, Row, SourceLine};
 use crate::matrix::node::Node;
-
-/// Who may be named as the source.
-const SOURCES: [&str; 2] = ["ContainerApp.apps.tanzu.vmware.com", "Deployment.apps"];
-const PROTOCOLS: [&str; 4] = ["HTTP", "HTTPS", "TCP", "TLS"];
-
-/// Protocols in which the server speaks first, unencrypted, by their ports: a proxy that waits for the client's TLS
-/// handshake waits for ever.
-const SERVER_FIRST: [(u16, &str); 7] =
-    [(21, "FTP"), (22, "SSH"), (25, "SMTP"), (110, "POP3"), (143, "IMAP"), (587, "SMTP"), (3306, "MySQL")];
 
 /// Reads one resource after the other, since one host and port may not stand under two protocols in two of them.
 #[derive(Default)]
@@ -76,7 +67,10 @@ impl Reader {
         let mut to = Vec::new();
         for host in hosts.items() {
             let name = host.text().ok_or((host.line, "found no host name, expected text".to_owned()))?;
-            let name = checked_host(&name, &protocol).map_err(|message| (host.line, message))?;
+            let name = match checked_host(&name, &protocol).map_err(|message| (host.line, message))? {
+                "*" => "any".to_owned(),
+                name => name.to_owned(),
+            };
             let key = (from.to_owned(), name.to_lowercase(), number);
             if let Some((other, line)) = self.exposed.get(&key).filter(|(other, _)| *other != protocol) {
                 let message = format!(
@@ -94,8 +88,7 @@ impl Reader {
         if to.is_empty() {
             return Err((hosts.line, "found no host, expected a name or an address".to_owned()));
         }
-        if let Some((_, speaker)) = SERVER_FIRST.iter().find(|(port, _)| *port == number && protocol == "TLS")
-        {
+        if let Some(speaker) = server_first(number).filter(|_| protocol == "TLS") {
             let message = format!(
                 "port {number} is {speaker}'s, in which the server speaks first and unencrypted: under TLS the connection is \
                  blocked, expected TCP"
@@ -146,33 +139,4 @@ fn protocol(port: &Node) -> Result<String, (u32, String)> {
         return Ok(found);
     }
     Err((port.line, format!("found the protocol `{found}`, expected one of {}", PROTOCOLS.join(", "))))
-}
-
-fn checked_host(host: &str, protocol: &str) -> Result<String, String> {
-    let host = host.trim();
-    match host {
-        "" => return Err("found an empty host".to_owned()),
-        "*" => return Ok("any".to_owned()),
-        _ => {}
-    }
-    if host.parse::<IpAddr>().is_ok() {
-        return match protocol {
-            "TCP" => Ok(host.to_owned()),
-            _ => Err(format!(
-                "{host} is an address, which is possible under TCP only, and the protocol is {protocol}"
-            )),
-        };
-    }
-    let labels = host.strip_prefix("*.").unwrap_or(host);
-    let is_name = labels.split('.').all(|label| {
-        !label.is_empty()
-            && label.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_')
-    });
-    if is_name {
-        Ok(host.to_owned())
-    } else {
-        Err(format!(
-            "found the host `{host}`, expected a name such as www.example.com or *.example.com, or an address"
-        ))
-    }
 }

@@ -12,6 +12,7 @@ use super::{
     cilium::{self, Cilium},
     cluster_network_policy::{self, ClusterNetworkPolicies},
     component,
+    egress_point::{self, EgressPoints},
     network_policy::{self, NetworkPolicies},
     nftables::{self, Ruleset, Rulesets},
 };
@@ -115,7 +116,7 @@ impl<'a> Reader<'a, '_> {
     fn evaluator(&self) -> Result<Option<Box<dyn Evaluator + 'a>>, Vec<String>> {
         let Self { world, cluster, .. } = *self;
         Ok(Some(match self.language()? {
-            None => return Ok(None),
+            None | Some(Language::Matrix | Language::Markdown) => return Ok(None),
             Some(Language::Nftables) => Box::new(Rulesets::new(cluster, self.nodes()?)),
             Some(_) if !world.clusters.contains_key(cluster) => {
                 return Err(vec![format!(
@@ -132,6 +133,9 @@ impl<'a> Reader<'a, '_> {
             Some(Language::Calico | Language::CalicoStaged) => {
                 Box::new(Calico::new(world, cluster, self.all(calico::read)?)?)
             }
+            Some(Language::EgressPoint) => {
+                Box::new(EgressPoints::new(world, cluster, self.all(egress_point::read)?)?)
+            }
             Some(Language::Cilium) => Box::new(Cilium::new(world, cluster, self.all(cilium::read)?)?),
         }))
     }
@@ -146,9 +150,11 @@ impl<'a> Reader<'a, '_> {
             }
             let read = resource::each(&document.text, &document.name, |mut resource| {
                 let kind = resource.kind();
-                match Language::ALL.into_iter().find(|language| language.kinds().contains(&kind.as_str())) {
-                    Some(language) => {
-                        spoken.entry(language.enforcer()).or_insert_with(|| document.name.clone());
+                let spoken_here =
+                    Language::ALL.into_iter().find(|language| language.kinds().contains(&kind.as_str()));
+                match spoken_here.and_then(Language::enforcer) {
+                    Some(enforcer) => {
+                        spoken.entry(enforcer).or_insert_with(|| document.name.clone());
                     }
                     None => {
                         let known: Vec<&str> =

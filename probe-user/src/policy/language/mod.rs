@@ -1,4 +1,5 @@
-//! The languages in which clusters enforce policies: each with its writer, its reader, and its own semantics.
+//! The languages in which clusters enforce policies, each with its writer, its reader, and its own semantics; and those in
+//! which people declare and request flows, which nobody enforces.
 //!
 //! A language's evaluator knows its specification and nothing of the rules that its writer was given: what it says of a
 //! packet is what the cluster would do with the documents alone.
@@ -7,10 +8,13 @@ mod block;
 pub mod calico;
 pub mod cilium;
 pub mod cluster_network_policy;
+pub mod declaration;
+pub mod egress_point;
 mod enforced;
 pub mod network_policy;
 pub mod nftables;
 mod number;
+mod outside;
 mod pods;
 mod selector;
 #[cfg(test)]
@@ -38,17 +42,26 @@ pub enum Language {
     CalicoStaged,
     /// A ruleset of nftables for each node.
     Nftables,
+    /// `EgressPoint` of `networking.tanzu.vmware.com/v1alpha1`.
+    EgressPoint,
+    /// The canonical flow matrix.
+    Matrix,
+    /// The same as a table in Markdown.
+    Markdown,
 }
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::NetworkPolicy,
         Self::ClusterNetworkPolicy,
         Self::Cilium,
         Self::Calico,
         Self::CalicoStaged,
         Self::Nftables,
+        Self::EgressPoint,
+        Self::Matrix,
+        Self::Markdown,
     ];
 
     /// As the command line calls it.
@@ -61,6 +74,9 @@ impl Language {
             Self::Calico => "calico",
             Self::CalicoStaged => "calico-staged",
             Self::Nftables => "nftables",
+            Self::EgressPoint => "egresspoint",
+            Self::Matrix => "matrix",
+            Self::Markdown => "markdown",
         }
     }
 
@@ -74,6 +90,9 @@ impl Language {
             Self::Calico => "policies of projectcalico.org/v3",
             Self::CalicoStaged => "staged policies of projectcalico.org/v3",
             Self::Nftables => "A ruleset of nftables for each node",
+            Self::EgressPoint => "EgressPoint of networking.tanzu.vmware.com/v1alpha1",
+            Self::Matrix => "The canonical flow matrix, as a first draft of a declaration",
+            Self::Markdown => "The same as a table in Markdown, for a firewall team",
         }
     }
 
@@ -84,22 +103,32 @@ impl Language {
             Self::NetworkPolicy => network_policy::KINDS,
             Self::ClusterNetworkPolicy => cluster_network_policy::KINDS,
             Self::Cilium => cilium::KINDS,
-            Self::Nftables => &[],
+            Self::EgressPoint => egress_point::KINDS,
+            Self::Nftables | Self::Matrix | Self::Markdown => &[],
             Self::Calico => calico::ENFORCED,
             Self::CalicoStaged => calico::STAGED,
         }
     }
 
-    /// The language whose enforcer reads it: a proposal is one to whoever enforces what is proposed.
+    /// The language whose enforcer reads it: a proposal is one to whoever enforces what is proposed. None of one that is for
+    /// people.
     #[must_use]
-    pub fn enforcer(self) -> Self {
+    pub fn enforcer(self) -> Option<Self> {
         match self {
-            Self::NetworkPolicy => Self::NetworkPolicy,
-            Self::ClusterNetworkPolicy => Self::ClusterNetworkPolicy,
-            Self::Nftables => Self::Nftables,
-            Self::Cilium => Self::Cilium,
-            Self::Calico | Self::CalicoStaged => Self::Calico,
+            Self::NetworkPolicy => Some(Self::NetworkPolicy),
+            Self::ClusterNetworkPolicy => Some(Self::ClusterNetworkPolicy),
+            Self::Nftables => Some(Self::Nftables),
+            Self::Cilium => Some(Self::Cilium),
+            Self::EgressPoint => Some(Self::EgressPoint),
+            Self::Calico | Self::CalicoStaged => Some(Self::Calico),
+            Self::Matrix | Self::Markdown => None,
         }
+    }
+
+    /// Whether anybody enforces it. What nobody does is proven by [`Self::lost`].
+    #[must_use]
+    pub fn is_enforced(self) -> bool {
+        self.enforcer().is_some()
     }
 
     /// Writes rules in it.
@@ -114,6 +143,26 @@ impl Language {
             Self::Calico => calico::write(world, policies, false),
             Self::CalicoStaged => calico::write(world, policies, true),
             Self::Nftables => Ok(nftables::write(world, policies)),
+            Self::EgressPoint => egress_point::write(world, policies),
+            Self::Matrix => declaration::write(world, policies, declaration::Form::Yaml),
+            Self::Markdown => declaration::write(world, policies, declaration::Form::Markdown),
+        }
+    }
+
+    /// What of the rules does not come back when what was written is read again, in words. Of a language that is enforced its
+    /// evaluator says more.
+    #[must_use]
+    pub fn lost(self, world: &World<'_>, policies: &Policies<'_>, written: &Written) -> Vec<String> {
+        match self {
+            Self::Matrix => declaration::lost(world, policies, declaration::Form::Yaml, written),
+            Self::Markdown => declaration::lost(world, policies, declaration::Form::Markdown, written),
+            Self::NetworkPolicy
+            | Self::ClusterNetworkPolicy
+            | Self::Cilium
+            | Self::Calico
+            | Self::CalicoStaged
+            | Self::Nftables
+            | Self::EgressPoint => Vec::new(),
         }
     }
 }

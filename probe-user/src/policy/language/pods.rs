@@ -23,7 +23,7 @@ pub(super) struct Pods<'a> {
     pub(super) cluster: &'a str,
     /// What they are.
     pub(super) workload: &'a Workload,
-    /// Labels that select them, and nobody else.
+    /// Labels that select them, and nobody else; none where they are called by their name.
     pub(super) labels: Labels,
     /// What they may do.
     pub(super) policy: &'a SubjectPolicy,
@@ -91,20 +91,11 @@ pub(super) fn remark(objects: &ClusterObjects, workload: &Workload) -> Option<St
 }
 
 impl<'a> Pods<'a> {
-    /// Those of a subject, or why no document can be for them.
+    /// Those of a subject, or why no document can be for them: of a language that selects them by labels.
     pub(super) fn of(world: &'a World<'_>, policy: &'a SubjectPolicy, nodes: &str) -> Result<Self, String> {
+        let pods = Self::called(world, policy, nodes)?;
+        let Self { objects, workload, .. } = pods;
         let subject = &policy.subject;
-        let Subject::Workload { cluster, workload } = subject else {
-            let why = match subject {
-                Subject::Guest { .. } => "no cluster's objects tell whose address it is",
-                _ => nodes,
-            };
-            let rules = plural(policy.ingress.iter().chain(&policy.egress).flatten().count() as u64, "rule");
-            return Err(format!("{subject}: {why}; {rules} of it in no file here"));
-        };
-        let Some(objects) = world.clusters.get(cluster) else {
-            return Err(format!("{subject}: nothing tells which pods its cluster has"));
-        };
         let (labels, also) = objects.selector(workload);
         if labels.is_empty() {
             return Err(format!(
@@ -118,7 +109,28 @@ impl<'a> Pods<'a> {
                 others.join(", ")
             ));
         }
-        Ok(Self { objects, cluster, workload, labels, policy })
+        Ok(Self { labels, ..pods })
+    }
+
+    /// The same of a language that calls a workload by its name; there are no labels.
+    pub(super) fn called(
+        world: &'a World<'_>,
+        policy: &'a SubjectPolicy,
+        nodes: &str,
+    ) -> Result<Self, String> {
+        let subject = &policy.subject;
+        let Subject::Workload { cluster, workload } = subject else {
+            let why = match subject {
+                Subject::Guest { .. } => "no cluster's objects tell whose address it is",
+                _ => nodes,
+            };
+            let rules = plural(policy.ingress.iter().chain(&policy.egress).flatten().count() as u64, "rule");
+            return Err(format!("{subject}: {why}; {rules} of it in no file here"));
+        };
+        let Some(objects) = world.clusters.get(cluster) else {
+            return Err(format!("{subject}: nothing tells which pods its cluster has"));
+        };
+        Ok(Self { objects, cluster, workload, labels: Labels::new(), policy })
     }
 
     /// Name of the resource: what it is for, as the API lets it be called.

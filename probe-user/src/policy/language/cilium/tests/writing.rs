@@ -29,7 +29,7 @@ fn tcp(peer: Peer, port: u16, seen: &[&str]) -> Rule {
 
 fn blocks(name: &str, blocks: &[&str]) -> Peer {
     let blocks = blocks.iter().map(|block| block.parse().expect("a block")).collect();
-    Peer::Blocks { name: name.to_owned(), blocks }
+    Peer::Blocks { name: name.to_owned(), cluster: None, blocks }
 }
 
 fn at(text: &str) -> Peer {

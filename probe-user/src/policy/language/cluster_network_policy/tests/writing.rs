@@ -29,7 +29,7 @@ pub(super) fn address(text: &str) -> Peer {
 
 pub(super) fn blocks(blocks: &[&str]) -> Peer {
     let blocks = blocks.iter().map(|block| block.parse().expect("a block")).collect();
-    Peer::Blocks { name: "some".to_owned(), blocks }
+    Peer::Blocks { name: "some".to_owned(), cluster: None, blocks }
 }
 
 fn git(block: &str) -> Peer {

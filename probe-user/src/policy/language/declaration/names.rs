@@ -1,0 +1,164 @@
+//! Whom a matrix would name: an endpoint of the inventory, a cluster by its role, a workload, or an address.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use ipnet::IpNet;
+
+use crate::{
+    matching::size,
+    matrix::{EndpointName, inventory::Endpoint},
+    policy::{
+        reach::Reach,
+        rule::Peer,
+        world::{Party, Subject, World},
+    },
+    workload::Workload,
+};
+
+/// A name, and what a reader must know of it.
+pub(super) struct Called {
+    pub(super) name: EndpointName,
+    pub(super) remark: Option<String>,
+}
+
+impl Called {
+    fn plainly(name: EndpointName) -> Self {
+        Self { name, remark: None }
+    }
+}
+
+/// Names as one cluster uses them.
+pub(super) struct Names<'a> {
+    world: &'a World<'a>,
+    cluster: &'a str,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(world: &'a World<'_>, cluster: &'a str) -> Self {
+        Self { world, cluster }
+    }
+
+    pub(super) fn subject(&self, subject: &Subject) -> Called {
+        match subject {
+            Subject::Workload { workload, .. } => self.workload(workload),
+            Subject::Node { node, .. } => self.node(node, &self.world.addresses(subject)),
+            Subject::Guest { address, .. } => Called::plainly(EndpointName::new(&address.to_string())),
+        }
+    }
+
+    /// What a rule has at its other end. The user's dial has shaped what is declared, and its names must be no wider; what
+    /// nobody declared awaits somebody who thinks in names, and is told the addresses.
+    pub(super) fn peers(&self, peer: &Peer, is_egress: bool, is_declared: bool) -> Vec<Called> {
+        match peer {
+            Peer::Workload(workload) => vec![self.workload(workload)],
+            Peer::Endpoint { name, blocks, .. } if self.is_whole(name, blocks) => {
+                vec![Called::plainly(name.clone())]
+            }
+            Peer::Blocks { name, cluster: Some(cluster), .. } => {
+                vec![Called { name: self.role(cluster), remark: Some(format!("seen: {name}")) }]
+            }
+            Peer::Blocks { name, cluster: None, blocks }
+                if blocks.iter().any(|one| one.prefix_len() == 0) =>
+            {
+                vec![Called::plainly(EndpointName::new(name))]
+            }
+            Peer::Endpoint { name, blocks, .. } => parts(name.as_str(), blocks),
+            Peer::Blocks { name, cluster: None, blocks } => parts(name, blocks),
+            Peer::Address(address) => vec![self.address(*address, is_egress, is_declared)],
+        }
+    }
+
+    /// Whether an endpoint's blocks are all of it: a rule may have of it only what the rows declare.
+    fn is_whole(&self, name: &EndpointName, blocks: &[IpNet]) -> bool {
+        let endpoint = self.world.inventory.endpoints.get(name);
+        endpoint.is_some_and(|endpoint| {
+            endpoint.cidrs.iter().all(|cidr| blocks.iter().any(|block| block.contains(cidr)))
+        })
+    }
+
+    /// The endpoint that is this workload and nobody else; its own name where there is none.
+    fn workload(&self, workload: &Workload) -> Called {
+        let objects = self.world.clusters.get(self.cluster);
+        let pods = || objects.into_iter().flat_map(|objects| &objects.pods);
+        let is_it = |endpoint: &Endpoint| {
+            let holds = |address: &IpAddr| endpoint.cidrs.iter().any(|block| block.contains(address));
+            let mut found = pods().filter(|pod| pod.addresses.iter().any(holds)).peekable();
+            let is_whole = || {
+                let mut own = pods().filter(|pod| pod.workload == *workload).flat_map(|pod| &pod.addresses);
+                own.all(holds)
+            };
+            found.peek().is_some() && found.all(|pod| pod.workload == *workload) && is_whole()
+        };
+        self.endpoint(is_it).unwrap_or_else(|| Called {
+            name: EndpointName::new(&workload.to_string()),
+            remark: Some(format!("{workload} is no endpoint of the inventory")),
+        })
+    }
+
+    fn node(&self, node: &str, addresses: &BTreeSet<IpAddr>) -> Called {
+        let is_it = |endpoint: &Endpoint| {
+            let own: BTreeSet<IpNet> = addresses.iter().copied().map(IpNet::from).collect();
+            endpoint.cidrs.iter().copied().collect::<BTreeSet<_>>() == own
+        };
+        let role = || Called { name: self.role(self.cluster), remark: Some(format!("seen: node {node}")) };
+        self.endpoint(is_it).unwrap_or_else(role)
+    }
+
+    /// The first that fits, of those that can be meant here.
+    fn endpoint(&self, fits: impl Fn(&Endpoint) -> bool) -> Option<Called> {
+        let is_here =
+            |endpoint: &Endpoint| endpoint.cluster.as_deref().is_none_or(|home| home == self.cluster);
+        let mut endpoints = self.world.inventory.endpoints.iter();
+        let found = endpoints.find(|(_, endpoint)| is_here(endpoint) && fits(endpoint));
+        found.map(|(name, _)| Called::plainly(name.clone()))
+    }
+
+    fn address(&self, address: IpAddr, is_egress: bool, is_declared: bool) -> Called {
+        // One connection between two nodes has one name for each of them, whoever tells of it.
+        if let Party::Node { cluster, node, .. } = self.world.at(self.cluster, address)
+            && cluster == self.cluster
+        {
+            return self.node(node, &[address].into());
+        }
+        let inventory = self.world.inventory;
+        let reach = Reach { inventory, from: Some(self.cluster), is_egress, address: Some(address) };
+        let named = reach.all().filter(|named| named.hold(address) && !named.is_everything());
+        let narrowest = named.min_by_key(|named| (named.width(), named.label().to_owned()));
+        let is_exact = |blocks: &[IpNet]| size(blocks) == 1;
+        let name = match narrowest
+            .filter(|named| !is_declared || is_exact(named.blocks()))
+            .map(|named| named.peer())
+        {
+            Some(Peer::Endpoint { name, .. }) => Some(name),
+            Some(Peer::Blocks { cluster: Some(cluster), .. }) => Some(self.role(&cluster)),
+            _ => None,
+        };
+        match name {
+            Some(name) => Called { name, remark: Some(format!("seen: {address}")) },
+            None => Called::plainly(EndpointName::new(&address.to_string())),
+        }
+    }
+
+    /// Whether a server's port is what the inventory says of another one, which clients ask for.
+    pub(super) fn is_led_to(&self, server: &EndpointName, port: u16, asked: u16) -> bool {
+        let endpoint = self.world.inventory.endpoints.get(server);
+        let actual = endpoint.and_then(|endpoint| endpoint.ports.get(&asked));
+        port != asked && actual.is_some_and(|actual| actual.contains(&port))
+    }
+
+    /// As matrices know a cluster.
+    fn role(&self, cluster: &str) -> EndpointName {
+        let role = self.world.inventory.clusters.get(cluster).and_then(|entry| entry.role.as_deref());
+        EndpointName::new(role.unwrap_or(cluster))
+    }
+}
+
+/// Blocks that no name is for. A row names a single address without its length.
+fn parts(of: &str, blocks: &[IpNet]) -> Vec<Called> {
+    let name = |block: &IpNet| {
+        let is_single = block.prefix_len() == block.max_prefix_len();
+        if is_single { block.addr().to_string() } else { block.to_string() }
+    };
+    let called = |block| Called { name: EndpointName::new(&name(block)), remark: Some(format!("of {of}")) };
+    blocks.iter().map(called).collect()
+}

@@ -1,0 +1,165 @@
+//! From rules to rows: one for each source and destination, and a second one for what nobody declared between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::names::{Called, Names};
+use crate::{
+    event::Protocol,
+    matrix::{EndpointName, Expect, Matrix, PortSpec, Ports, Row, ids},
+    policy::{
+        explain,
+        gather::SubjectPolicy,
+        passage::Standing,
+        rule::{Evidence, PortRange, Rule},
+    },
+};
+
+/// Source, destination, and whether somebody must still declare it.
+type Key = (EndpointName, EndpointName, bool);
+
+/// A cluster's rows as they grow, rule by rule.
+pub(super) struct Draft<'a> {
+    names: Names<'a>,
+    rows: BTreeMap<Key, Told>,
+}
+
+/// What the rules tell of a row.
+#[derive(Default)]
+struct Told {
+    /// The servers' own.
+    ports: BTreeSet<PortRange>,
+    /// What clients ask for where that is another one.
+    dialled: BTreeSet<PortRange>,
+    /// By the client's rules and by the server's: both tell of the same connections.
+    sides: [Evidence; 2],
+    remarks: BTreeSet<String>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(names: Names<'a>) -> Self {
+        Self { names, rows: BTreeMap::new() }
+    }
+
+    pub(super) fn add(&mut self, policy: &SubjectPolicy) {
+        for rule in policy.ingress.iter().flatten() {
+            self.add_rule(policy, rule, false);
+        }
+        for rule in policy.egress.iter().flatten().chain(&policy.own_nodes) {
+            self.add_rule(policy, rule, true);
+        }
+    }
+
+    fn add_rule(&mut self, policy: &SubjectPolicy, rule: &Rule, is_egress: bool) {
+        let is_declared = is_declared(&rule.evidence);
+        for other in self.names.peers(&rule.flow.peer, is_egress, is_declared) {
+            let own = self.names.subject(&policy.subject);
+            let (from, to) = if is_egress { (own, other) } else { (other, own) };
+            self.add_between((from, to), rule, is_egress);
+        }
+    }
+
+    fn add_between(&mut self, (from, to): (Called, Called), Rule { flow, evidence }: &Rule, is_egress: bool) {
+        let remark = |end: &str, called: &Called| {
+            called.remark.as_ref().map(|remark| format!("{end} {}, {remark}", called.name))
+        };
+        let remarks = [remark("from", &from), remark("to", &to)];
+        let dialled = evidence.dialled.iter().map(|(_, port)| single(flow.ports.protocol, *port));
+        let dialled: Vec<PortRange> = dialled.collect();
+        let told = self.rows.entry((from.name, to.name, !is_declared(evidence))).or_default();
+        told.dialled.extend(dialled);
+        told.ports.insert(flow.ports);
+        told.sides[usize::from(is_egress)].add(evidence.clone());
+        told.remarks.extend(remarks.into_iter().flatten());
+    }
+
+    pub(super) fn matrix(self, cluster: &str) -> Matrix {
+        let Self { names, rows } = self;
+        let mut rows: Vec<Row> = rows.into_iter().map(|(key, told)| told.row(&names, key)).collect();
+        ids::give(&mut rows);
+        Matrix { name: cluster.to_owned(), file: String::new(), digest: String::new(), rows }
+    }
+}
+
+/// An exception ends one day: what only it covers is declared by nobody.
+fn is_declared(evidence: &Evidence) -> bool {
+    evidence.standings.iter().all(|standing| matches!(standing, Standing::Declared | Standing::Baseline))
+}
+
+impl Told {
+    fn row(self, names: &Names<'_>, (from, to, is_undeclared): Key) -> Row {
+        let (evidence, ports) = (self.evidence(), self.ports(names, &to));
+        let (from, to) = (vec![from], vec![to]);
+        let doubt = is_undeclared.then(|| "observed and not yet declared by anybody".to_owned());
+        let notes = [explain::evidence(&evidence)].into_iter().chain(self.remarks);
+        Row {
+            id: ids::between(&from, &to),
+            component: None,
+            components: Vec::new(),
+            from,
+            to,
+            ports: merged(&ports).map(spec).collect(),
+            each_port: false,
+            app: evidence.app().map(str::to_owned),
+            expect: Expect::Optional,
+            purpose: None,
+            source: None,
+            review: is_undeclared,
+            doubts: doubt.into_iter().collect(),
+            notes: Some(notes.collect::<Vec<_>>().join("; ")),
+            line: 0,
+        }
+    }
+
+    /// As a row has them: what clients ask for, and a server's own port where the inventory does not say that the other leads
+    /// to it.
+    fn ports(&self, names: &Names<'_>, to: &EndpointName) -> BTreeSet<PortRange> {
+        let is_said = |own: &PortRange| {
+            let mut of_it = self.dialled.iter().filter(|asked| asked.protocol == own.protocol);
+            own.first == own.last && of_it.any(|asked| names.is_led_to(to, own.first, asked.first))
+        };
+        let own = self.ports.iter().filter(|own| !is_said(own));
+        own.chain(&self.dialled).copied().collect()
+    }
+
+    /// Of both sides; who saw more of the connections counts them, and the addresses are those of the client's other end.
+    fn evidence(&self) -> Evidence {
+        let [mut server, client] = self.sides.clone();
+        let connections = server.connections.max(client.connections);
+        if client.connections > 0 {
+            server.addresses.clear();
+        }
+        let mut both = client;
+        both.add(server);
+        Evidence { connections, ..both }
+    }
+}
+
+fn single(protocol: Protocol, port: u16) -> PortRange {
+    PortRange { protocol, first: port, last: port }
+}
+
+/// Ranges that overlap or follow each other are one.
+fn merged(ports: &BTreeSet<PortRange>) -> impl Iterator<Item = PortRange> {
+    let mut merged: Vec<PortRange> = Vec::new();
+    for range in ports {
+        match merged.last_mut() {
+            Some(last)
+                if last.protocol == range.protocol && u32::from(range.first) <= u32::from(last.last) + 1 =>
+            {
+                last.last = last.last.max(range.last);
+            }
+            _ => merged.push(*range),
+        }
+    }
+    merged.into_iter()
+}
+
+/// Port 0 is no port: a range that begins there begins at the first one.
+fn spec(PortRange { protocol, first, last }: PortRange) -> PortSpec {
+    let ports = match (protocol, first, last) {
+        (Protocol::Icmp, ..) => Ports::None,
+        (_, 0, u16::MAX) => Ports::Any,
+        (..) => Ports::Range { first: first.max(1), last: last.max(1) },
+    };
+    PortSpec { ports, protocol: Some(protocol) }
+}
