@@ -201,6 +201,7 @@ impl<'a> Maker<'a, '_> {
         }
         quarantine
             .sort_by_key(|passage| (passage.party.subject_ref(), passage.is_egress, passage.observation));
+        quarantine.shrink_to_fit();
         (sides, quarantine)
     }
 

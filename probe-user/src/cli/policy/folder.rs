@@ -12,8 +12,17 @@ use sha2::{Digest, Sha256};
 use super::super::output::Output;
 use crate::policy::language::File;
 
-/// Begins each file; the digest is of all that follows the line.
-const MARK: &str = "# Written by flowdrift, which writes over it only while it is unchanged: sha256 ";
+/// Stands in the first line of each file, as a comment of its language; the digest is of all that follows the line.
+const MARK: &str = "Written by flowdrift, which writes over it only while it is unchanged: sha256 ";
+
+/// The first line of a file. What is a comment elsewhere is a heading in Markdown.
+fn mark(path: &Path, digest: &str) -> String {
+    if path.extension().is_some_and(|ending| ending == "md") {
+        format!("<!-- {MARK}{digest} -->")
+    } else {
+        format!("# {MARK}{digest}")
+    }
+}
 
 /// The folder.
 pub(super) struct Folder<'a> {
@@ -81,8 +90,12 @@ impl<'a> Folder<'a> {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
             }
-            let text = format!("{MARK}{}\n{}", digest(&file.text), file.text);
-            Output::open(path)?.write(|out| out.write_all(text.as_bytes()))?;
+            let mark = mark(path, &digest(&file.text)) + "\n";
+            // A quarantine may be large: it is not put together once more.
+            Output::open(path)?.write(|out| {
+                out.write_all(mark.as_bytes())?;
+                out.write_all(file.text.as_bytes())
+            })?;
         }
         for path in stale {
             fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
@@ -120,7 +133,7 @@ fn hand(path: &Path) -> Result<Hand> {
     let ours = str::from_utf8(&bytes)
         .ok()
         .and_then(|text| text.split_once('\n'))
-        .is_some_and(|(first, rest)| first.strip_prefix(MARK).is_some_and(|written| written == digest(rest)));
+        .is_some_and(|(first, rest)| first == mark(path, &digest(rest)));
     Ok(if ours { Hand::Ours } else { Hand::Theirs })
 }
 
@@ -153,6 +166,11 @@ mod tests {
         assert!(!at.join("run/b.yaml").exists());
         assert!(at.join("view/c.yaml").exists());
         assert!(fs::read_to_string(at.join("run/a.yaml"))?.ends_with("\nthree\n"));
+        let table = [file("run/a.yaml", "three\n"), file("run/t.md", "| a |\n")];
+        folder.write(&table, &clusters(&["run"]))?;
+        assert!(fs::read_to_string(at.join("run/t.md"))?.starts_with("<!-- Written by flowdrift, "));
+        // It is known again as what nobody has changed.
+        folder.write(&table, &clusters(&["run"]))?;
         let changed = fs::read_to_string(at.join("run/a.yaml"))?.replace("three", "four");
         fs::write(at.join("run/a.yaml"), &changed)?;
         let refused = folder.write(&[file("run/a.yaml", "five\n"), file("run/c.yaml", "six\n")], &both);

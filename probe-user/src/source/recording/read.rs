@@ -60,6 +60,8 @@ fn of_flows<R: Read>(frames: &mut Frames<R>, header: Header) -> Result<Window, T
                 let End { end, flows: expected, facts: _ } = decode(payload)?;
                 counted("flows", flows.len() as u64, expected)?;
                 frames.end()?;
+                // A fleet has hundreds of recordings, and they are kept.
+                flows.shrink_to_fit();
                 return Ok(Window { cluster, node, start, end, coverage, flows });
             }
             found => return Err(Fault::Kind { found, expected: "flows or the end" }.into()),
