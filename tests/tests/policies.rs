@@ -231,6 +231,33 @@ fn in_made_up_fleets_no_legitimate_flow_is_cut_and_no_other_passes() {
 }
 
 #[test]
+fn in_made_up_fleets_what_is_declared_and_unseen_is_no_wider_than_its_rows() {
+    let (mut unseen, mut seen) = (0, 0);
+    for seed in 0..worlds(150) as u64 {
+        let made_up = made_world(&mut Rng::with_seed(seed));
+        let files = CaseFiles::made(&made_up);
+        let include = Include { declared: true, observed: false };
+        let made = make(&files, &Settings { include, ..Settings::default() });
+        let written = made.written(Language::NetworkPolicy);
+        let at = told_of((seed, Tightness::Inventory), &made_up, &written);
+        made.proven(&written, |Proven { proof, passing }| {
+            assert!(proof.cut.is_empty(), "{:?}\n{at}", proof.cut);
+            let leaked = proof.leaked.iter().filter(|leak| !passing.iter().any(|one| is_alike(leak, one)));
+            assert_eq!(leaked.count(), 0, "{:#?}\n{at}", proof.leaked);
+        });
+        for policy in &made.policies.subjects {
+            for (is_egress, rule) in rules_of(policy) {
+                assert!(!rule.evidence.rows.is_empty(), "{rule:?}\n{at}");
+                let is_seen = rule.evidence.connections > 0;
+                *if is_seen { &mut seen } else { &mut unseen } += 1;
+                is_no_wider_than_the_rows(&files, policy, is_egress, rule, &at);
+            }
+        }
+    }
+    assert!(unseen > 50 && seen > 50, "{unseen} unseen, {seen} seen");
+}
+
+#[test]
 fn in_made_up_fleets_rulesets_let_pass_what_they_should() {
     const WORLDS: u64 = 40;
     if !nft::is_there("rulesets") {

@@ -9,7 +9,7 @@ use crate::{
     matching::{Cell, LocalKind, Place, Rows, size},
     matrix::{
         EndpointName,
-        inventory::{Cluster, Endpoint, Inventory},
+        inventory::{Cluster, Endpoint, Ingress, Inventory},
     },
 };
 
@@ -52,6 +52,15 @@ impl<'a> Reach<'a> {
         self.from == Some(home) || is_routable() || !self.is_inner(home)
     }
 
+    /// Whether a block of an endpoint means it there, whoever is asked for: pods' addresses mean nothing in another cluster.
+    fn means_there(&self, endpoint: &Endpoint, block: &IpNet) -> bool {
+        let home = endpoint.cluster.as_deref().filter(|home| self.from != Some(*home));
+        let home = home.and_then(|home| self.inventory.clusters.get(home)).filter(|home| !home.routable);
+        let is_inner =
+            |home: &Cluster| home.pods.iter().chain(&home.services).any(|inner| inner.contains(block));
+        self.address.is_some() || !home.is_some_and(is_inner)
+    }
+
     /// Whether the address is one that other clusters may have, too.
     fn is_inner(&self, cluster: &str) -> bool {
         let cluster = self.inventory.clusters.get(cluster);
@@ -62,17 +71,29 @@ impl<'a> Reach<'a> {
 
     /// What a cell lets be at the peer's end.
     pub(super) fn of_cell(&self, cell: &Cell) -> Vec<Named> {
+        let between = self.between(cell).into_iter().flat_map(|between| [between.proxies, between.ingress]);
+        self.of_place(cell).into_iter().chain(between).collect()
+    }
+
+    /// Who a cell itself lets be there.
+    pub(super) fn of_place(&self, cell: &Cell) -> Vec<Named> {
         let inventory = self.inventory;
         let cluster_of =
             |place: &Place| place.cluster().and_then(|name| inventory.clusters.get_key_value(name));
         let place = if self.is_egress { &cell.destination } else { &cell.source };
-        let mut all = match place {
+        match place {
             Place::Cluster(name) => {
                 inventory.clusters.get(name).map(|cluster| self.of_cluster(name, cluster)).unwrap_or_default()
             }
             Place::Endpoint { name, .. } => {
                 let endpoint = inventory.endpoints.get(name).filter(|endpoint| self.means(endpoint));
-                endpoint.map(|endpoint| Named::of_endpoint(name, endpoint)).into_iter().collect()
+                let named = endpoint.map(|endpoint| {
+                    let named = Named::of_endpoint(name, endpoint);
+                    let meaning = named.blocks().iter().filter(|block| self.means_there(endpoint, block));
+                    let meaning = meaning.copied().collect();
+                    named.with(meaning)
+                });
+                named.into_iter().collect()
             }
             Place::Ingress { name, .. } => cluster_of(place)
                 .and_then(|(_, cluster)| cluster.ingress.as_ref())
@@ -81,15 +102,18 @@ impl<'a> Reach<'a> {
                 .collect(),
             Place::Local(kind) => self.of_local(*kind),
             Place::Any => vec![Named::other("any", &everywhere())],
-        };
-        // A proxy stands between, and is whom a listener sees.
-        if let (false, Some((name, cluster))) = (self.is_egress, cluster_of(&cell.destination))
-            && let Some(ingress) = &cluster.ingress
-        {
-            all.push(Named::of_part("ingress proxies", name, &ingress.proxies));
-            all.push(Named::of_part("ingress", name, &ingress.pods));
         }
-        all
+    }
+
+    /// Who stands between a cell's client and whom it reaches here, and is whom a server sees.
+    pub(super) fn between(&self, cell: &Cell) -> Option<Between<'a>> {
+        let name = cell.destination.cluster().filter(|_| !self.is_egress)?;
+        let settings = self.inventory.clusters.get(name)?.ingress.as_ref()?;
+        Some(Between {
+            proxies: Named::of_part("ingress proxies", name, &settings.proxies),
+            ingress: Named::of_part("ingress", name, &settings.pods),
+            settings,
+        })
     }
 
     /// A cluster's nodes, its edge, and, where they mean it, its own addresses; of whom the address, where it is known, is one.
@@ -126,6 +150,15 @@ impl<'a> Reach<'a> {
         let own = self.from.and_then(|name| inventory.clusters.get(name));
         vec![Named::other(kind.name(), &kind.blocks(own.into_iter(), inventory))]
     }
+}
+
+/// How traffic enters a cluster, as its servers see it.
+pub(super) struct Between<'a> {
+    /// Clients of the listeners.
+    pub(super) proxies: Named,
+    /// Client of the pods.
+    pub(super) ingress: Named,
+    pub(super) settings: &'a Ingress,
 }
 
 /// Blocks that somebody calls by one name.
