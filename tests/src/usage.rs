@@ -3,7 +3,8 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    process::{Command, ExitStatus},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -95,4 +96,35 @@ pub fn memory(process: u32) -> Result<Memory> {
         kib.map(|kib| kib << 10).context("no such field")
     };
     Ok(Memory { now: field("VmRSS:")?, most: field("VmHWM:")? })
+}
+
+/// A process that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// How.
+    pub status: ExitStatus,
+    /// How long it took, seconds.
+    pub seconds: f64,
+    /// What it had of memory at most, bytes, as far as it was looked at.
+    pub memory: u64,
+}
+
+/// Runs a command to its end, and looks at its memory meanwhile.
+///
+/// # Errors
+///
+/// When it cannot be started.
+pub fn of_command(command: &mut Command) -> Result<Ended> {
+    const LOOK: Duration = Duration::from_millis(10);
+    let began = Instant::now();
+    let mut child = command.spawn()?;
+    let mut most = 0;
+    let status = loop {
+        most = memory(child.id()).map_or(most, |now| now.most.max(most));
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        std::thread::sleep(LOOK);
+    };
+    Ok(Ended { status, seconds: began.elapsed().as_secs_f64(), memory: most })
 }

@@ -8,7 +8,7 @@ use super::{declared::Declared, policy::Documents};
 use crate::{
     judge::Judgement,
     policy::{
-        Party, Passage, World,
+        Passage, World,
         language::{Decision, Evaluator},
         passages,
     },
@@ -39,13 +39,10 @@ pub(super) fn would_deny(
 
 fn denied(passage: &Passage<'_>) -> DeniedFlow {
     let Passage { party, peer, is_egress, port, protocol, standing, connections, .. } = passage;
-    let name = |party: &Party<'_>| {
-        party.subject().map_or_else(|| party.address().to_string(), |subject| subject.to_string())
-    };
     DeniedFlow {
-        subject: name(party),
+        subject: party.to_string(),
         direction: if *is_egress { "egress" } else { "ingress" }.to_owned(),
-        peer: name(peer),
+        peer: peer.to_string(),
         address: peer.address(),
         port: format!("{port}/{protocol}"),
         standing: standing.word().to_owned(),

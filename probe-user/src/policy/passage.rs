@@ -76,18 +76,16 @@ pub struct Passage<'a> {
 impl fmt::Display for Passage<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { party, peer, is_egress, port, protocol, standing, connections, .. } = self;
-        let name = |party: &Party<'_>| {
-            party.subject().map_or_else(|| party.address().to_string(), |subject| subject.to_string())
-        };
         let arrow = if *is_egress { "→" } else { "←" };
         let (standing, count) = (standing.word(), plural(*connections, "connection"));
-        write!(formatter, "{} {arrow} {} {port}/{protocol}, {standing}, {count}", name(party), name(peer))
+        write!(formatter, "{party} {arrow} {peer} {port}/{protocol}, {standing}, {count}")
     }
 }
 
 impl Passage<'_> {
     /// Whether both ends are one node's own sockets: whatever addresses they have, it never leaves the node's namespace.
-    fn is_within_node(&self) -> bool {
+    #[must_use]
+    pub fn is_within_node(&self) -> bool {
         match (&self.party, &self.peer) {
             (Party::Node { cluster, node, .. }, Party::Node { cluster: of, node: other, .. }) => {
                 (cluster, node) == (of, other)
@@ -96,8 +94,8 @@ impl Passage<'_> {
         }
     }
 
-    /// Whether it is between a pod and the node that it runs on, such as the kubelet's probes: no language cuts these, and
-    /// they are no reason to govern a pod.
+    /// Whether it is between a pod and the node that it runs on, such as the kubelet's probes: no language cuts what comes
+    /// from there, some cut what goes there, and neither is a reason to govern a pod.
     #[must_use]
     pub fn is_with_own_node(&self) -> bool {
         match (&self.party, &self.peer) {

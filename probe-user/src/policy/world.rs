@@ -148,6 +148,16 @@ impl fmt::Display for Subject {
     }
 }
 
+/// As its subject, or its address.
+impl fmt::Display for Party<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.subject() {
+            Some(subject) => subject.fmt(formatter),
+            None => self.address().fmt(formatter),
+        }
+    }
+}
+
 impl<'a> Party<'a> {
     /// The address that was used.
     #[must_use]

@@ -7,7 +7,6 @@ use std::{
     io::{BufWriter, Write},
     net::{IpAddr, Ipv4Addr},
     process::{Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
@@ -19,7 +18,12 @@ use flowdrift::{
 };
 use serde_json::{Value, json};
 
-use crate::{accept::Line, folder::Folder, live::binary, usage};
+use crate::{
+    accept::Line,
+    folder::Folder,
+    live::binary,
+    usage::{self, Ended},
+};
 
 /// What is asked for: seconds, and bytes of memory.
 const SECONDS: f64 = 30.0;
@@ -314,37 +318,22 @@ fn matrix(rows: &[Row]) -> String {
     text
 }
 
-/// How long it took, and at most how much memory, bytes.
-struct Made {
-    seconds: f64,
-    memory: u64,
-}
-
-fn run(folder: &Folder, recordings: &[String]) -> Result<Made> {
-    const LOOK: Duration = Duration::from_millis(10);
-    let began = Instant::now();
-    let mut child = Command::new(binary())
+fn run(folder: &Folder, recordings: &[String]) -> Result<Ended> {
+    let mut command = Command::new(binary());
+    command
         .args(["policy", "--matrix", &folder.at("matrix.yaml"), "--inventory", &folder.at("inventory.yaml")])
         .args(["--kubernetes", &format!("run={}", folder.at("kubernetes.json")), "-o", &folder.at("made")])
         .arg("--from")
         .args(recordings)
         .stdin(Stdio::null())
-        .stdout(File::create(folder.at("said"))?)
-        .spawn()?;
-    let mut memory = 0;
-    let status = loop {
-        memory = usage::memory(child.id()).map_or(memory, |now| now.most.max(memory));
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        std::thread::sleep(LOOK);
-    };
-    if !status.success() {
+        .stdout(File::create(folder.at("said"))?);
+    let ended = usage::of_command(&mut command)?;
+    if !ended.status.success() {
         let said = fs::read_to_string(folder.at("said"))?;
         let first = said.lines().take(3).collect::<Vec<_>>().join("\n");
-        bail!("flowdrift policy ended with {status}: {first}");
+        bail!("flowdrift policy ended with {}: {first}", ended.status);
     }
-    Ok(Made { seconds: began.elapsed().as_secs_f64(), memory })
+    Ok(ended)
 }
 
 /// Documents, and the rules in them.

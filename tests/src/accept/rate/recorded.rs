@@ -6,7 +6,6 @@ use std::{
     io::{BufWriter, Write},
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -31,7 +30,7 @@ use crate::{
         shaped::{Shape, Site},
         traffic::Packet,
     },
-    usage,
+    usage::{self, Ended},
 };
 
 /// Rows of the matrix.
@@ -189,25 +188,15 @@ struct Judged {
 }
 
 fn audit(matrix: &str, inventory: &str, recordings: &[String]) -> Result<Judged> {
-    const LOOK: Duration = Duration::from_millis(10);
     let report = Path::new(inventory).with_extension("json");
-    let began = Instant::now();
-    let mut child = Command::new(binary())
+    let mut command = Command::new(binary());
+    command
         .args(["audit", "--format", "json", "--matrix", matrix, "--inventory", inventory, "-o"])
         .arg(&report)
         .arg("--from")
         .args(recordings)
-        .stdin(Stdio::null())
-        .spawn()?;
-    let mut memory = 0;
-    let status = loop {
-        memory = usage::memory(child.id()).map_or(memory, |now| now.most.max(memory));
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        std::thread::sleep(LOOK);
-    };
-    let seconds = began.elapsed().as_secs_f64();
+        .stdin(Stdio::null());
+    let Ended { status, seconds, memory } = usage::of_command(&mut command)?;
     ensure!(matches!(status.code(), Some(0 | 1 | 3)), "the audit ended with {status}");
     let report = serde_json::from_slice(&fs::read(&report)?)?;
     Ok(Judged { report, seconds, memory })

@@ -126,7 +126,7 @@ impl Packet<'_, '_> {
 impl Evaluator for Cilium<'_> {
     fn decide(&self, passage: &Passage<'_>) -> Decision {
         let selecting = self.selecting(&passage.party);
-        if selecting.is_empty() || is_with_itself(passage) {
+        if selecting.is_empty() || passage.is_within_node() {
             return Decision::NotGoverned;
         }
         let directions = || selecting.iter().map(|policy| (*policy, direction(policy, passage.is_egress)));
@@ -182,16 +182,6 @@ impl Evaluator for Cilium<'_> {
 
 fn direction(policy: &Policy, is_egress: bool) -> &Direction {
     if is_egress { &policy.egress } else { &policy.ingress }
-}
-
-/// What a node sends to another of its own addresses leaves its network nowhere.
-fn is_with_itself(passage: &Passage<'_>) -> bool {
-    match (&passage.party, &passage.peer) {
-        (Party::Node { cluster, node, .. }, Party::Node { cluster: of, node: peer, .. }) => {
-            cluster == of && node == peer
-        }
-        _ => false,
-    }
 }
 
 fn speaks_of_api_server(policy: &Policy) -> bool {

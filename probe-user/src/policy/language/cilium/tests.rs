@@ -9,8 +9,7 @@ use crate::{
     event::Protocol,
     matrix::{Inventory, read_inventory},
     policy::{
-        language::{Decision, Evaluator},
-        passage::{Passage, Standing},
+        language::{Decision, Evaluator, site::passage},
         world::{Party, World},
     },
     workload::ClusterObjects,
@@ -86,20 +85,7 @@ impl Site {
     ) -> Decision {
         let policies = read(policies, "p.yaml").unwrap_or_else(|faults| panic!("{faults}"));
         let world = self.world();
-        let party = |text: &str| world.at("run", address(text));
-        let passage = Passage {
-            observation: 0,
-            party: party(own),
-            peer: party(peer),
-            is_egress,
-            port,
-            protocol,
-            dialled: None,
-            standing: Standing::Declared,
-            cells: Vec::new(),
-            excuse: None,
-            connections: 1,
-        };
+        let passage = passage(&world, (own, peer), is_egress, port, protocol);
         assert!(matches!(passage.party, Party::Pod { .. } | Party::Node { .. }));
         let cilium = Cilium::new(&world, "run", policies).unwrap_or_else(|faults| panic!("{faults:?}"));
         cilium.decide(&passage)

@@ -11,6 +11,7 @@ use crate::{
     policy::{
         gather::{Policies, SubjectPolicy},
         language::{Written, number::Number, selector::Selector},
+        passage::{Passage, Standing},
         rule::{Evidence, Flow, Peer, PortRange, Rule},
         world::Subject,
     },
@@ -82,22 +83,13 @@ impl Case {
 
     fn written(&self) -> Written {
         let world = self.site.world();
-        let passage = |(peer, port, is_egress): &(&str, u16, bool)| Passage {
-            observation: 0,
-            party: world.at("run", address(DB)),
-            peer: world.at("run", address(peer)),
-            is_egress: *is_egress,
-            port: *port,
-            protocol: Protocol::Tcp,
-            dialled: None,
+        let stranger = |(peer, port, is_egress): &(&str, u16, bool)| Passage {
             standing: Standing::Undeclared,
-            cells: Vec::new(),
-            excuse: None,
-            connections: 1,
+            ..passage(&world, (DB, peer), *is_egress, *port, Protocol::Tcp)
         };
         let policies = Policies {
             subjects: vec![self.policy.clone()],
-            quarantine: self.quarantine.iter().map(passage).collect(),
+            quarantine: self.quarantine.iter().map(stranger).collect(),
             withheld: Vec::new(),
             left_out: Vec::new(),
         };
