@@ -3,7 +3,10 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
     time::Duration,
 };
 
@@ -369,8 +372,8 @@ impl Site {
     }
 
     /// A single watched namespace counts as the node's own.
-    fn name_of(&self, namespace: &TestNamespace) -> Option<String> {
-        self.far.as_ref().map(|_| namespace.name().to_owned())
+    fn name_of(&self, namespace: &TestNamespace) -> Option<Arc<str>> {
+        self.far.as_ref().map(|_| namespace.name().into())
     }
 
     /// Bind mounts of both namespaces, for the recorder's arguments.

@@ -87,8 +87,9 @@ fn equal_addresses_in_two_namespaces_stay_apart(site: &Site) {
     let window = recorder.finish();
     for (one, count) in [(site, 3), (&twin, 5)] {
         let mut part = window.clone();
-        let names = [one.client(), one.server()].map(|namespace| namespace.name().to_owned());
-        part.flows.retain(|flow| flow.key.workload.netns.as_ref().is_some_and(|name| names.contains(name)));
+        let names = [one.client(), one.server()].map(|namespace| namespace.name());
+        part.flows
+            .retain(|flow| flow.key.workload.netns.as_deref().is_some_and(|name| names.contains(&name)));
         one.check_window(&part, PORT, &Expected::standing(count));
     }
 }

@@ -1,6 +1,6 @@
 //! The key over which connections are folded into a flow.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,16 +19,16 @@ pub enum Direction {
     Unknown,
 }
 
-/// Who owns the socket, as the node's kernel can say it.
+/// Who owns the socket, as the node's kernel can say it. Many flows of one owner share his names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Workload {
     /// Path of the socket's cgroup below the cgroup-v2 root, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cgroup: Option<String>,
+    pub cgroup: Option<Arc<str>>,
     /// Name of the network namespace (a bind mount's name), or its cookie where it has none; `None` for the
     /// node's own namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub netns: Option<String>,
+    pub netns: Option<Arc<str>>,
 }
 
 /// Who talked to whom. The ephemeral port is folded away.

@@ -3,6 +3,7 @@
 use std::{
     hash::{Hash, Hasher},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
 };
 
 use hashbrown::DefaultHashBuilder;
@@ -27,9 +28,9 @@ pub(super) struct RawKey {
 /// Names for the kernel's ids, and the clock.
 pub trait Naming {
     /// Path of a cgroup below the root.
-    fn cgroup(&self, id: u64) -> Option<String>;
+    fn cgroup(&self, id: u64) -> Option<Arc<str>>;
     /// Name of a network namespace; `None` for the node's own.
-    fn netns(&self, cookie: u64) -> Option<String>;
+    fn netns(&self, cookie: u64) -> Option<Arc<str>>;
     /// Wall-clock time of a moment on `CLOCK_BOOTTIME`, nanoseconds since the Unix epoch.
     fn wall(&self, boot: u64) -> i64;
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::located::Located;
 use super::model::{EndpointName, Expect, Matrix, PortSpec, Row, SourceLine};
@@ -16,15 +16,30 @@ use super::wire;
 ///
 /// None that a valid matrix gives; what the writer says otherwise.
 pub fn yaml(matrix: &Matrix) -> Result<String, serde_saphyr::SerializeError> {
-    serde_saphyr::to_string(&to_wire(matrix))
+    let Matrix { name, rows, .. } = matrix;
+    serde_saphyr::to_string(&Document {
+        api_version: wire::ApiVersion::V1,
+        kind: wire::MatrixKind::FlowMatrix,
+        metadata: wire::Metadata { name: name.clone().into() },
+        rows: Rows(rows),
+    })
 }
 
-fn to_wire(matrix: &Matrix) -> wire::Matrix {
-    wire::Matrix {
-        api_version: wire::ApiVersion::V1.into(),
-        kind: wire::MatrixKind::FlowMatrix.into(),
-        metadata: wire::Metadata { name: matrix.name.clone().into() }.into(),
-        rows: matrix.rows.iter().map(|row| row_to_wire(row).into()).collect::<Vec<_>>().into(),
+/// A [`wire::Matrix`] whose rows are made as they are written: a quarantine may have a million.
+#[derive(Serialize)]
+struct Document<'m> {
+    #[serde(rename = "apiVersion")]
+    api_version: wire::ApiVersion,
+    kind: wire::MatrixKind,
+    metadata: wire::Metadata,
+    rows: Rows<'m>,
+}
+
+struct Rows<'m>(&'m [Row]);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(row_to_wire))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Names for the ids that the kernel reports, looked up while what they name still exists.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use hashbrown::{HashMap, HashSet};
 
@@ -13,9 +13,9 @@ use crate::{
 /// Names of cgroups and namespaces, the clock's anchor, and the user's limit to some cgroups.
 pub(super) struct NameBook {
     tree: Option<CgroupTree>,
-    cgroups: HashMap<u64, Option<String>>,
+    cgroups: HashMap<u64, Option<Arc<str>>>,
     new_cgroups: HashSet<u64>,
-    namespaces: HashMap<u64, Option<String>>,
+    namespaces: HashMap<u64, Option<Arc<str>>>,
     new_namespaces: bool,
     seen_namespaces: HashSet<u64>,
     /// Inodes of the namespaces whose cookie is known.
@@ -77,7 +77,7 @@ impl NameBook {
             && self.seen_namespaces.insert(cookie)
             && !self.namespaces.contains_key(&cookie)
         {
-            self.namespaces.insert(cookie, Some(format!("netns:{cookie}")));
+            self.namespaces.insert(cookie, Some(format!("netns:{cookie}").into()));
             self.new_namespaces = true;
         }
         if let Some(id) = event.cgroup
@@ -101,7 +101,7 @@ impl NameBook {
 
     fn name_group(&mut self, id: u64) {
         let Self { tree, cgroups, .. } = self;
-        cgroups.entry(id).or_insert_with(|| tree.as_mut().and_then(|tree| tree.name(id)));
+        cgroups.entry(id).or_insert_with(|| tree.as_mut().and_then(|tree| tree.name(id)).map(Arc::from));
     }
 
     /// Cookies of the namespaces in which something was seen, or that are watched.
@@ -115,7 +115,8 @@ impl NameBook {
             return "others".to_owned();
         }
         self.name_group(id);
-        self.cgroups.get(&id).cloned().flatten().unwrap_or_else(|| format!("cgroup {id}, gone"))
+        let name = self.cgroups.get(&id).and_then(Option::as_deref);
+        name.map_or_else(|| format!("cgroup {id}, gone"), str::to_owned)
     }
 
     /// Looks up what has come up since the last time.
@@ -154,9 +155,9 @@ impl NameBook {
         let Ok(cookie) = namespace.cookie() else { return };
         // Without it, sockets without an address keep none.
         let _ = self.sources.open(namespace, cookie);
-        let name = self.namespaces.entry(cookie).or_insert_with(|| Some(namespace.label()));
+        let name = self.namespaces.entry(cookie).or_insert_with(|| Some(namespace.label().into()));
         if name.as_ref().is_some_and(|name| name.starts_with("netns:")) {
-            *name = Some(namespace.label());
+            *name = Some(namespace.label().into());
         }
     }
 }
@@ -174,11 +175,11 @@ fn is_below(rest: &str) -> bool {
 }
 
 impl Naming for NameBook {
-    fn cgroup(&self, id: u64) -> Option<String> {
+    fn cgroup(&self, id: u64) -> Option<Arc<str>> {
         self.cgroups.get(&id).cloned().flatten()
     }
 
-    fn netns(&self, cookie: u64) -> Option<String> {
+    fn netns(&self, cookie: u64) -> Option<Arc<str>> {
         self.namespaces.get(&cookie).cloned().flatten()
     }
 

@@ -1,6 +1,6 @@
 //! Which end an exchange is of, how it went, and that it counts once.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use super::*;
 use crate::{
@@ -16,10 +16,10 @@ const SERVER: u64 = 7;
 struct Plain;
 
 impl Naming for Plain {
-    fn cgroup(&self, _: u64) -> Option<String> {
+    fn cgroup(&self, _: u64) -> Option<Arc<str>> {
         None
     }
-    fn netns(&self, _: u64) -> Option<String> {
+    fn netns(&self, _: u64) -> Option<Arc<str>> {
         None
     }
     fn wall(&self, boot: u64) -> i64 {

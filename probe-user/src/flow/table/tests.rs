@@ -1,6 +1,6 @@
 //! What becomes of facts: counts, joins, repetitions, older sockets.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use super::*;
 use crate::{
@@ -11,11 +11,11 @@ use crate::{
 struct Plain;
 
 impl Naming for Plain {
-    fn cgroup(&self, id: u64) -> Option<String> {
-        Some(format!("/group-{id}"))
+    fn cgroup(&self, id: u64) -> Option<Arc<str>> {
+        Some(format!("/group-{id}").into())
     }
-    fn netns(&self, cookie: u64) -> Option<String> {
-        Some(format!("ns-{cookie}"))
+    fn netns(&self, cookie: u64) -> Option<Arc<str>> {
+        Some(format!("ns-{cookie}").into())
     }
     fn wall(&self, boot: u64) -> i64 {
         i64::try_from(boot).expect("small")

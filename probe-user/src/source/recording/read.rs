@@ -1,13 +1,15 @@
 //! Reading recordings: whatever the bytes are, and in no more memory than the flows need.
 
-use std::io::Read;
+use std::{io::Read, sync::Arc};
+
+use hashbrown::HashSet;
 
 use super::{
     COVERAGE, END, End, EndOfFacts, FACTS, FLOWS, Fault, HEADER, Header, KEYS, MAGIC, OF_FACTS, OF_FLOWS,
     Recording, RecordingError,
     frame::{Frames, Trouble, decode},
 };
-use crate::flow::{Coverage, Flow, FlowKey, Outcomes, Window, read_page, tally, tally::Tally};
+use crate::flow::{Coverage, Flow, FlowKey, Outcomes, Window, Workload, read_page, tally, tally::Tally};
 
 /// Reads a recording; `file` names it in errors and reports.
 ///
@@ -51,11 +53,15 @@ fn version<R: Read>(frames: &mut Frames<R>) -> Result<u16, Trouble> {
 fn of_flows<R: Read>(frames: &mut Frames<R>, header: Header) -> Result<Window, Trouble> {
     let Header { cluster, node, start, .. } = header;
     let coverage: Coverage = frames.expect(COVERAGE, "the coverage")?;
-    let mut flows: Vec<Flow> = Vec::new();
+    let (mut flows, mut names): (Vec<Flow>, Names) = (Vec::new(), Names::default());
     loop {
         let (kind, payload) = frames.next("no end frame")?;
         match kind {
-            FLOWS => flows.extend(decode::<Vec<Flow>>(payload)?),
+            FLOWS => {
+                let mut page: Vec<Flow> = decode(payload)?;
+                page.iter_mut().for_each(|flow| names.share(&mut flow.key.workload));
+                flows.append(&mut page);
+            }
             END => {
                 let End { end, flows: expected, facts: _ } = decode(payload)?;
                 counted("flows", flows.len() as u64, expected)?;
@@ -81,13 +87,15 @@ fn of_facts<R: Read>(frames: &mut Frames<R>, header: Header) -> Result<Window, T
             found => return Err(Fault::Kind { found, expected: "facts or the coverage" }.into()),
         }
     };
-    let mut keys: Vec<FlowKey> = Vec::new();
+    let (mut keys, mut names): (Vec<FlowKey>, Names) = (Vec::new(), Names::default());
     loop {
         let (kind, payload) = frames.next("no end frame")?;
         match kind {
             KEYS => {
                 keys.reserve_exact(tallies.len().saturating_sub(keys.len()));
-                keys.extend(decode::<Vec<FlowKey>>(payload)?);
+                let mut page: Vec<FlowKey> = decode(payload)?;
+                page.iter_mut().for_each(|key| names.share(&mut key.workload));
+                keys.append(&mut page);
             }
             END => {
                 let End { end, flows, facts } = decode(payload)?;
@@ -105,6 +113,22 @@ fn of_facts<R: Read>(frames: &mut Frames<R>, header: Header) -> Result<Window, T
                 return Ok(Window { cluster, node, start, end, coverage, flows });
             }
             found => return Err(Fault::Kind { found, expected: "keys of flows or the end" }.into()),
+        }
+    }
+}
+
+/// Names of a node's groups and namespaces, each kept once: a hundred thousand flows have a hundred of them.
+#[derive(Default)]
+struct Names(HashSet<Arc<str>>);
+
+impl Names {
+    fn share(&mut self, workload: &mut Workload) {
+        for name in [&mut workload.cgroup, &mut workload.netns].into_iter().flatten() {
+            if let Some(known) = self.0.get(name) {
+                *name = known.clone();
+            } else {
+                self.0.insert(name.clone());
+            }
         }
     }
 }

@@ -272,8 +272,10 @@ impl Fleet {
     ) -> usize {
         let uid = Self::uid(pod).replace('-', "_");
         let workload = Workload {
-            cgroup: Some(format!("/kubepods.slice/kubepods-pod{uid}.slice/cri-containerd-{pod:064x}.scope")),
-            netns: Some(format!("pod-{pod}")),
+            cgroup: Some(
+                format!("/kubepods.slice/kubepods-pod{uid}.slice/cri-containerd-{pod:064x}.scope").into(),
+            ),
+            netns: Some(format!("pod-{pod}").into()),
         };
         let local = Self::pod_address(pod);
         let key =

@@ -129,7 +129,7 @@ fn inventory_of(site: &Site) -> String {
 fn flows(site: &Site) -> Vec<FlowKey> {
     let mut keys: BTreeMap<FlowKey, ()> = BTreeMap::new();
     for Packet { client: local, server: remote, port, protocol } in site.traffic(FLOWS, FLOWS) {
-        let workload = Workload { cgroup: Some(format!("/kubepods/pod-{local}")), netns: None };
+        let workload = Workload { cgroup: Some(format!("/kubepods/pod-{local}").into()), netns: None };
         let direction = Direction::Outbound;
         keys.insert(FlowKey { workload, direction, local, remote, port, protocol, translated: None }, ());
     }
