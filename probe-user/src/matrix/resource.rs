@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     faults::{Fault, Faults},
-    node::{self, Items, Node, Part},
+    node::{self, Items, Kind, Node, Part},
     reader,
 };
 
@@ -22,6 +22,14 @@ impl Resource<'_> {
         format!("{}/{}", text("apiVersion"), text("kind"))
     }
 
+    /// Its namespace, which is `default` where it names none, as for `kubectl apply`, and its name.
+    #[must_use]
+    pub fn place(&self) -> (String, String) {
+        let metadata = self.node.get("metadata");
+        let text = |key: &str| metadata.and_then(|metadata| metadata.get(key)).and_then(Node::text);
+        (text("namespace").unwrap_or_else(|| "default".to_owned()), text("name").unwrap_or_default())
+    }
+
     /// Line of the document on which it starts.
     #[must_use]
     pub fn line(&self) -> u32 {
@@ -34,6 +42,15 @@ impl Resource<'_> {
         let before = self.faults.len();
         let read = reader::read(self.node, self.faults);
         read.filter(|_| self.faults.len() == before)
+    }
+
+    /// The same of a type that has no status, which a server may have written all the same.
+    pub fn read_without_status<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let mut node = self.node.clone();
+        if let Kind::Map(entries) = &mut node.kind {
+            entries.retain(|(key, _)| key.text != "status");
+        }
+        Resource { node: &node, faults: &mut *self.faults }.read()
     }
 
     /// Tells of something else that is wrong with it.

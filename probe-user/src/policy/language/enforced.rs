@@ -15,6 +15,7 @@ use super::{
     egress_point::{self, EgressPoints},
     network_policy::{self, NetworkPolicies},
     nftables::{self, Ruleset, Rulesets},
+    service_entry::{self, ServiceEntries},
 };
 use crate::{
     matrix::{Faults, resource},
@@ -136,6 +137,9 @@ impl<'a> Reader<'a, '_> {
             Some(Language::EgressPoint) => {
                 Box::new(EgressPoints::new(world, cluster, self.all(egress_point::read)?)?)
             }
+            Some(Language::ServiceEntry) => {
+                Box::new(ServiceEntries::new(world, cluster, self.all(service_entry::read)?))
+            }
             Some(Language::Cilium) => Box::new(Cilium::new(world, cluster, self.all(cilium::read)?)?),
         }))
     }
@@ -143,6 +147,7 @@ impl<'a> Reader<'a, '_> {
     /// The one whose enforcer reads all of them.
     fn language(&self) -> Result<Option<Language>, Vec<String>> {
         let (mut spoken, mut faults) = (BTreeMap::new(), Vec::new());
+        let mut places: BTreeMap<(String, String, String), &str> = BTreeMap::new();
         for document in self.documents {
             if document.is_ruleset() {
                 spoken.entry(Language::Nftables).or_insert_with(|| document.name.clone());
@@ -150,6 +155,15 @@ impl<'a> Reader<'a, '_> {
             }
             let read = resource::each(&document.text, &document.name, |mut resource| {
                 let kind = resource.kind();
+                let (namespace, name) = resource.place();
+                let message = |first: &&str| {
+                    format!(
+                        "found {namespace}/{name} twice, first in {first}, expected it once: one would take the other's place"
+                    )
+                };
+                let twice = places.get(&(kind.clone(), namespace.clone(), name.clone())).map(message);
+                twice.into_iter().for_each(|message| resource.fault("metadata.name", message));
+                places.insert((kind.clone(), namespace, name), &document.name);
                 let spoken_here =
                     Language::ALL.into_iter().find(|language| language.kinds().contains(&kind.as_str()));
                 match spoken_here.and_then(Language::enforcer) {
@@ -214,5 +228,59 @@ impl<'a> Reader<'a, '_> {
             }
         }
         if faults.is_empty() { Ok(policies) } else { Err(faults) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::language::site::Site;
+
+    fn policy(kind: &str, name: &str) -> String {
+        format!(
+            "apiVersion: {}\nkind: {}\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{podSelector: {{}}}}\n",
+            kind.rsplit_once('/').map_or("", |(version, _)| version),
+            kind.rsplit_once('/').map_or("", |(_, kind)| kind),
+        )
+    }
+
+    fn faults(documents: &[(&str, String)]) -> String {
+        let site = Site::new();
+        let world = site.world();
+        let documents: Vec<Document> = documents
+            .iter()
+            .map(|(name, text)| Document { cluster: "run".into(), name: (*name).into(), text: text.clone() })
+            .collect();
+        Enforced::read(&world, &documents).err().map(|faults| faults.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn one_resource_stands_once() {
+        let kind = "networking.k8s.io/v1/NetworkPolicy";
+        let [one, other] = ["p", "q"].map(|name| policy(kind, name));
+        assert_eq!(faults(&[("a.yaml", one.clone()), ("b.yaml", other)]), "");
+        let told = faults(&[("a.yaml", one.clone()), ("b.yaml", one)]);
+        assert!(told.contains("b.yaml") && told.contains("found shop/p twice, first in a.yaml"), "{told}");
+    }
+
+    #[test]
+    fn a_status_that_an_older_server_wrote_is_no_fault() {
+        let text = policy("networking.k8s.io/v1/NetworkPolicy", "p") + "status: {}\n";
+        assert_eq!(faults(&[("a.yaml", text.clone())]), "");
+        assert!(faults(&[("a.yaml", text + "state: {}\n")]).contains("state"));
+    }
+
+    #[test]
+    fn a_cluster_speaks_one_language() {
+        let documents = [
+            ("a.yaml", policy("networking.k8s.io/v1/NetworkPolicy", "p")),
+            ("b.yaml", policy("cilium.io/v2/CiliumNetworkPolicy", "p")),
+        ];
+        assert!(faults(&documents).contains("expected one language"));
+        let unknown = [("a.yaml", policy("example.com/v1/Policy", "p"))];
+        assert!(
+            faults(&unknown)
+                .contains("found `example.com/v1/Policy`, expected networking.k8s.io/v1/NetworkPolicy")
+        );
     }
 }

@@ -17,6 +17,7 @@ mod number;
 mod outside;
 mod pods;
 mod selector;
+pub mod service_entry;
 #[cfg(test)]
 mod site;
 mod yaml;
@@ -44,6 +45,8 @@ pub enum Language {
     Nftables,
     /// `EgressPoint` of `networking.tanzu.vmware.com/v1alpha1`.
     EgressPoint,
+    /// Istio's `ServiceEntry` of `networking.istio.io/v1`.
+    ServiceEntry,
     /// The canonical flow matrix.
     Matrix,
     /// The same as a table in Markdown.
@@ -52,7 +55,7 @@ pub enum Language {
 
 impl Language {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NetworkPolicy,
         Self::ClusterNetworkPolicy,
         Self::Cilium,
@@ -60,6 +63,7 @@ impl Language {
         Self::CalicoStaged,
         Self::Nftables,
         Self::EgressPoint,
+        Self::ServiceEntry,
         Self::Matrix,
         Self::Markdown,
     ];
@@ -75,6 +79,7 @@ impl Language {
             Self::CalicoStaged => "calico-staged",
             Self::Nftables => "nftables",
             Self::EgressPoint => "egresspoint",
+            Self::ServiceEntry => "serviceentry",
             Self::Matrix => "matrix",
             Self::Markdown => "markdown",
         }
@@ -91,6 +96,7 @@ impl Language {
             Self::CalicoStaged => "staged policies of projectcalico.org/v3",
             Self::Nftables => "A ruleset of nftables for each node",
             Self::EgressPoint => "EgressPoint of networking.tanzu.vmware.com/v1alpha1",
+            Self::ServiceEntry => "Istio's ServiceEntry of networking.istio.io/v1",
             Self::Matrix => "The canonical flow matrix, as a first draft of a declaration",
             Self::Markdown => "The same as a table in Markdown, for a firewall team",
         }
@@ -104,6 +110,7 @@ impl Language {
             Self::ClusterNetworkPolicy => cluster_network_policy::KINDS,
             Self::Cilium => cilium::KINDS,
             Self::EgressPoint => egress_point::KINDS,
+            Self::ServiceEntry => service_entry::KINDS,
             Self::Nftables | Self::Matrix | Self::Markdown => &[],
             Self::Calico => calico::ENFORCED,
             Self::CalicoStaged => calico::STAGED,
@@ -120,6 +127,7 @@ impl Language {
             Self::Nftables => Some(Self::Nftables),
             Self::Cilium => Some(Self::Cilium),
             Self::EgressPoint => Some(Self::EgressPoint),
+            Self::ServiceEntry => Some(Self::ServiceEntry),
             Self::Calico | Self::CalicoStaged => Some(Self::Calico),
             Self::Matrix | Self::Markdown => None,
         }
@@ -144,6 +152,7 @@ impl Language {
             Self::CalicoStaged => calico::write(world, policies, true),
             Self::Nftables => Ok(nftables::write(world, policies)),
             Self::EgressPoint => egress_point::write(world, policies),
+            Self::ServiceEntry => service_entry::write(world, policies),
             Self::Matrix => declaration::write(world, policies, declaration::Form::Yaml),
             Self::Markdown => declaration::write(world, policies, declaration::Form::Markdown),
         }
@@ -162,7 +171,8 @@ impl Language {
             | Self::Calico
             | Self::CalicoStaged
             | Self::Nftables
-            | Self::EgressPoint => Vec::new(),
+            | Self::EgressPoint
+            | Self::ServiceEntry => Vec::new(),
         }
     }
 }

@@ -3,9 +3,12 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use crate::policy::{
-    rule::{Peer, Rule},
+    rule::{Flow, Peer, PortRange, Rule},
     world::{Party, Subject, World},
 };
+
+/// More ports in a range than this are not written one by one.
+const PORTS: usize = 64;
 
 /// Whether a peer is nobody of the cluster: none of its pods, its nodes, and its addresses that nobody lists.
 pub(super) fn is_outside(world: &World<'_>, cluster: &str, peer: &Party<'_>) -> bool {
@@ -17,28 +20,67 @@ pub(super) fn is_outside(world: &World<'_>, cluster: &str, peer: &Party<'_>) -> 
     }
 }
 
-/// What of a rule was seen to leave.
+/// Whether a host of a resource stands for a name: the same in capitals; `*.` stands for any labels before the rest, and not
+/// for none.
+pub(super) fn is_alike(host: &str, name: &str) -> bool {
+    let (host, name) = (host.to_ascii_lowercase(), name.to_ascii_lowercase());
+    let is_below = |rest: &str| name.strip_suffix(rest).is_some_and(|start| !start.is_empty());
+    host == name || host.strip_prefix('*').is_some_and(is_below)
+}
+
+/// What of a rule leaves its subject's cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Leaving {
+    /// Addresses that were seen; of a rule that nobody was seen to need the single ones that it is declared for.
     pub(super) addresses: BTreeSet<IpAddr>,
-    pub(super) ports: BTreeSet<u16>,
+    /// Ports that were seen.
+    ports: BTreeSet<u16>,
 }
 
 impl Leaving {
-    /// Of a rule for what leaves a subject.
-    pub(super) fn of(world: &World<'_>, subject: &Subject, rule: &Rule) -> Self {
-        let cluster = subject.cluster();
-        let addresses = rule.evidence.addresses.iter().copied();
-        let addresses = addresses.filter(|address| is_outside(world, cluster, &world.at(cluster, *address)));
-        Self { addresses: addresses.collect(), ports: rule.evidence.ports.clone() }
+    /// Of a rule for what leaves a subject; or why it is not for a language, which is called by its article and name.
+    pub(super) fn of(
+        world: &World<'_>,
+        subject: &Subject,
+        rule: &Rule,
+        language: &str,
+    ) -> Result<Self, String> {
+        let Rule { flow: Flow { peer, .. }, evidence } = rule;
+        let (cluster, is_seen) = (subject.cluster(), evidence.connections > 0);
+        let addresses: Vec<IpAddr> = match peer {
+            Peer::Workload(_) => Vec::new(),
+            _ if is_seen => evidence.addresses.iter().copied().collect(),
+            _ => {
+                let blocks = peer.blocks().into_iter();
+                let single = blocks.filter(|block| block.prefix_len() == block.max_prefix_len());
+                single.map(|block| block.addr()).collect()
+            }
+        };
+        let outside =
+            addresses.into_iter().filter(|address| is_outside(world, cluster, &world.at(cluster, *address)));
+        let leaving = Self { addresses: outside.collect(), ports: evidence.ports.clone() };
+        if matches!(peer, Peer::Workload(_)) || (is_seen && leaving.addresses.is_empty()) {
+            return Err(format!("it stays within the cluster, which {language} does not govern"));
+        }
+        Ok(leaving)
     }
 
-    /// The same of a rule that nobody was seen to need: what it is declared for, as far as it names single addresses.
-    pub(super) fn declared(world: &World<'_>, cluster: &str, peer: &Peer) -> Self {
-        let blocks = peer.blocks();
-        let single = blocks.iter().filter(|block| block.prefix_len() == block.max_prefix_len());
-        let addresses = single.map(|block| block.addr());
-        let outside = addresses.filter(|address| is_outside(world, cluster, &world.at(cluster, *address)));
-        Self { addresses: outside.collect(), ports: BTreeSet::new() }
+    /// The ports of a rule for a language that knows no ranges, and what a reviewer must know of them; or why it has none.
+    pub(super) fn ports(
+        &self,
+        range: PortRange,
+        language: &str,
+    ) -> Result<(Vec<u16>, Option<String>), String> {
+        let count = usize::from(range.last - range.first) + 1;
+        let every: Vec<u16> = (range.first.max(1)..=range.last).take(PORTS + 1).collect();
+        if every.len() <= PORTS {
+            return Ok((every, None));
+        }
+        if self.ports.is_empty() {
+            return Err(format!("{language} knows no ranges, and none of {count} ports was seen"));
+        }
+        let remark =
+            format!("NARROWER: {language} knows no ranges, and of {count} ports it has those that were seen");
+        Ok((self.ports.iter().copied().collect(), Some(remark)))
     }
 }

@@ -41,7 +41,7 @@ impl<'a> ClusterNetworkPolicies<'a> {
     /// These.
     ///
     /// # Errors
-    /// Two of them have one name, or they select nodes of which nothing tells the labels.
+    /// They select nodes of which nothing tells the labels.
     pub fn new(
         world: &'a World<'a>,
         cluster: &'a str,
@@ -55,12 +55,6 @@ impl<'a> ClusterNetworkPolicies<'a> {
             }
         }
         policies.sort_by(|left, right| (left.priority, &left.name).cmp(&(right.priority, &right.name)));
-        let mut names = BTreeSet::new();
-        for Policy { name, .. } in &policies {
-            if !names.insert(name) {
-                faults.push(format!("{cluster}: found the policy {name} twice, expected it once"));
-            }
-        }
         let unlabelled = unlabelled_nodes(world, cluster);
         for policy in policies.iter().filter(|policy| !unlabelled.is_empty() && tells_nodes_apart(policy)) {
             faults.push(format!(

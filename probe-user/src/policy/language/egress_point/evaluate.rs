@@ -9,7 +9,10 @@ use super::read::{EgressPoint, Source, Target};
 use crate::{
     event::Protocol,
     policy::{
-        language::{Decision, Evaluator, RuleId, outside::is_outside},
+        language::{
+            Decision, Evaluator, RuleId,
+            outside::{is_alike, is_outside},
+        },
         passage::Passage,
         world::{Party, World},
     },
@@ -96,13 +99,6 @@ impl Evaluator for EgressPoints<'_> {
 fn is_for(point: &EgressPoint, pod: &Pod) -> bool {
     let Workload { kind, name, .. } = &pod.workload;
     point.source.as_ref().is_none_or(|Source { kind: of, name: called }| (of, called) == (kind, name))
-}
-
-/// Names are the same in capitals; `*.` stands for any labels before the rest, and not for none.
-fn is_alike(host: &str, name: &str) -> bool {
-    let (host, name) = (host.to_ascii_lowercase(), name.to_ascii_lowercase());
-    let is_below = |rest: &str| name.strip_suffix(rest).is_some_and(|start| !start.is_empty());
-    host == name || host.strip_prefix('*').is_some_and(is_below)
 }
 
 /// "The same host and port cannot be exposed on multiple different protocols" (the reference).

@@ -19,8 +19,7 @@ use crate::{
     wording::plural,
 };
 
-/// More ports in a range than this are not written one by one.
-const PORTS: usize = 64;
+const LANGUAGE: &str = "an EgressPoint";
 
 /// Why a node's own traffic is in no file.
 const NODES: &str = "it has its node's network, and is no workload of a Space";
@@ -171,22 +170,11 @@ impl<'a> Draft<'a> {
 
     /// Of a rule; or why it reaches nothing.
     fn reached(&self, world: &World<'_>, rule: &Rule) -> Result<Reached, String> {
-        let Rule { flow: Flow { peer, ports }, evidence } = rule;
+        let Rule { flow: Flow { peer, ports }, .. } = rule;
         let subject = &self.pods.policy.subject;
-        if let Peer::Workload(_) = peer {
-            return Err("it stays within the cluster, which an EgressPoint does not govern".to_owned());
-        }
+        let leaving = Leaving::of(world, subject, rule, LANGUAGE)?;
         if ports.protocol != Protocol::Tcp {
-            return Err(format!("an EgressPoint knows no {}", ports.protocol));
-        }
-        let is_seen = evidence.connections > 0;
-        let leaving = if is_seen {
-            Leaving::of(world, subject, rule)
-        } else {
-            Leaving::declared(world, subject.cluster(), peer)
-        };
-        if is_seen && leaving.addresses.is_empty() {
-            return Err("it stays within the cluster, which an EgressPoint does not govern".to_owned());
+            return Err(format!("{LANGUAGE} knows no {}", ports.protocol));
         }
         let mut remarks = Vec::new();
         let hosts = match peer {
@@ -214,19 +202,9 @@ impl<'a> Draft<'a> {
                 found
             }
         };
-        let count = usize::from(ports.last - ports.first) + 1;
-        let every: Vec<u16> = (ports.first.max(1)..=ports.last).take(PORTS + 1).collect();
-        if every.len() <= PORTS {
-            return Ok(Reached { hosts, ports: every, remarks });
-        }
-        let seen: Vec<u16> = leaving.ports.into_iter().collect();
-        if seen.is_empty() {
-            return Err(format!("an EgressPoint knows no ranges, and none of {count} ports was seen"));
-        }
-        remarks.push(format!(
-            "NARROWER: an EgressPoint knows no ranges, and of {count} ports it has those that were seen"
-        ));
-        Ok(Reached { hosts, ports: seen, remarks })
+        let (ports, remark) = leaving.ports(*ports, LANGUAGE)?;
+        remarks.extend(remark);
+        Ok(Reached { hosts, ports, remarks })
     }
 
     /// The workload, as a source can name it.

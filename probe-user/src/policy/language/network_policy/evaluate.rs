@@ -100,8 +100,10 @@ impl Evaluator for NetworkPolicies<'_> {
         if governing.peek().is_none() {
             return Decision::NotGoverned;
         }
-        // "Traffic to and from the node where a Pod is running is always allowed" (the concept's page).
-        if passage.is_with_own_node() {
+        // "Traffic to and from the node where a Pod is running is always allowed" (the concept's page). Of what goes there not
+        // all that enforce it say so, and a rule for it is needed by these.
+        let is_beyond = passage.is_with_own_node();
+        if is_beyond && !passage.is_egress {
             return Decision::BeyondPolicies;
         }
         let mut by = Vec::new();
@@ -110,7 +112,11 @@ impl Evaluator for NetworkPolicies<'_> {
             let holding = rules.filter(|(_, rule)| self.holds(policy, rule, passage));
             by.extend(holding.map(|(index, _)| id((self.cluster, policy), passage.is_egress, index)));
         }
-        if by.is_empty() { Decision::Denied } else { Decision::Allowed(by) }
+        match by.as_slice() {
+            [] if is_beyond => Decision::BeyondPolicies,
+            [] => Decision::Denied,
+            _ => Decision::Allowed(by),
+        }
     }
 
     fn rules(&self) -> Vec<RuleId> {

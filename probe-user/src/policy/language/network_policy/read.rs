@@ -80,7 +80,8 @@ pub fn read(text: &str, file: &str) -> Result<Vec<Policy>, Faults> {
 
 /// Reads one; what is wrong with it is noted.
 pub(in crate::policy::language) fn read_one(resource: &mut Resource<'_>) -> Option<Policy> {
-    let written = resource.read::<NetworkPolicy>()?;
+    // Kubernetes 1.24 to 1.27 had one.
+    let written = resource.read_without_status::<NetworkPolicy>()?;
     Some(Reader { resource }.policy(written))
 }
 

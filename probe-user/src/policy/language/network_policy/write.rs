@@ -71,7 +71,9 @@ impl Writer<'_> {
         let mut yaml = self.pods.head("networking.k8s.io/v1", "NetworkPolicy")?;
         yaml.line(0, "spec:");
         yaml.entry(2, "podSelector", &selector(labels))?;
-        let directions = [("ingress", "Ingress", &policy.ingress), ("egress", "Egress", &policy.egress)];
+        // The concept's page lets through what goes to the pod's own node, and not all that enforce it do.
+        let egress = policy.egress_with_own_nodes();
+        let directions = [("ingress", "Ingress", &policy.ingress), ("egress", "Egress", &egress)];
         let types: Vec<&str> =
             directions.iter().filter(|(.., rules)| rules.is_some()).map(|(_, name, _)| *name).collect();
         yaml.entry(2, "policyTypes", &types)?;

@@ -42,7 +42,11 @@ impl<'a> Document<'a> {
         let subject = &policy.subject;
         let (whom, labels) = match subject {
             Subject::Node { cluster, node } => {
-                (Whom::Node(node), host_labels(world.clusters.get(cluster), node))
+                // Who speaks to it cannot be told from the cluster's own pods.
+                let Some(objects) = world.clusters.get(cluster) else {
+                    return Err(format!("{subject}: nothing tells which pods its cluster has"));
+                };
+                (Whom::Node(node), host_labels(objects, node))
             }
             _ => {
                 let pods = Pods::of(world, policy, "")?;
@@ -136,8 +140,8 @@ const NODES: [&str; 3] = [
 ];
 
 /// Labels by which a node's automatic host endpoint is selected: the node's own, and the one that tells it from others.
-fn host_labels(objects: Option<&ClusterObjects>, node: &str) -> Labels {
-    let listed = objects.and_then(|objects| objects.nodes.get(node)?.get(HOST_NAME));
+fn host_labels(objects: &ClusterObjects, node: &str) -> Labels {
+    let listed = objects.nodes.get(node).and_then(|labels| labels.get(HOST_NAME));
     let name = listed.map_or(node, String::as_str);
     [(HOST_NAME, name), CREATED_BY].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }

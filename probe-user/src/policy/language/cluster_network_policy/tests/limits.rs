@@ -9,7 +9,8 @@ use crate::policy::rule::{Evidence, Peer, RowRef, Rule};
 
 /// A rule that rests on a row.
 fn of_row(row: &str, peer: Peer, port: u16) -> Rule {
-    let row = RowRef { id: row.to_owned(), file: "m.yaml".to_owned(), line: 1, app: None };
+    let row =
+        RowRef { id: row.to_owned(), file: "m.yaml".to_owned(), line: 1, app: None, is_of_baseline: false };
     let evidence = Evidence { rows: [row].into(), ..Evidence::default() };
     Rule { evidence, ..rule(peer, Protocol::Tcp, (port, port)) }
 }
