@@ -25,9 +25,10 @@ pub(super) fn evidence(evidence: &Evidence) -> String {
 /// By what right.
 fn grounds(evidence: &Evidence) -> String {
     let Evidence { standings, rows, exceptions, .. } = evidence;
+    let of = |is_of_baseline| some(rows.iter().filter(move |row| row.is_of_baseline == is_of_baseline));
     let words = |standing: &Standing| match standing {
-        Standing::Declared => format!("declared by {}", some(rows)),
-        Standing::Baseline => format!("of the baseline, {}", some(rows)),
+        Standing::Declared => format!("declared by {}", of(false)),
+        Standing::Baseline => format!("of the baseline, {}", of(true)),
         Standing::Exempt => format!("excepted by {}", some(exceptions)),
         Standing::OutOfScope => "NOT DECLARED: the matrix does not speak of it; observed".to_owned(),
         Standing::Undeclared => "NOT DECLARED: observed, and nothing allows it".to_owned(),

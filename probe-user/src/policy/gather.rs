@@ -6,7 +6,7 @@ use super::{
     generalise::{self, Tightness},
     grounds::Grounds,
     passage::{Passage, Standing, passages},
-    rule::{Evidence, Flow, Rule},
+    rule::{Evidence, Flow, Peer, Rule},
     unseen::Unseen,
     world::{Subject, SubjectRef, World},
 };
@@ -194,7 +194,11 @@ impl<'a> Maker<'a, '_> {
             // Nothing cuts what a node sends to its own pods.
             if !is_own_node || passage.is_egress {
                 let side: &mut Side<'a> = sides.entry((subject, passage.is_egress)).or_default();
-                side.forbidden.insert(generalise::exact(self.world, rows, &passage));
+                let exact = generalise::exact(self.world, rows, &passage);
+                // A block may hold a workload's addresses, too.
+                let address = Peer::Address(passage.peer.address());
+                side.forbidden.insert(Flow { peer: address, ports: exact.ports });
+                side.forbidden.insert(exact);
                 side.has_strangers |= !is_own_node;
             }
             quarantine.push(passage);

@@ -58,10 +58,11 @@ impl<'a> Grounds<'a> {
     pub(super) fn evidence(self, case: &Case<'_>) -> Evidence {
         let rows = case.rows();
         let declared: BTreeSet<usize> = self.cells.iter().map(|cell| rows.cells()[*cell].row).collect();
-        let declared = declared.into_iter().map(|row| RowRef::new(rows, row));
+        let declared = declared.into_iter().map(|row| RowRef::new(rows, row, Standing::Declared));
         let excused =
             |by| self.excuses.iter().filter(move |(standing, _)| *standing == by).map(|(_, excuse)| *excuse);
-        let baseline = excused(Standing::Baseline).map(|row| RowRef::new(case.baseline.rows(), row));
+        let baseline =
+            excused(Standing::Baseline).map(|row| RowRef::new(case.baseline.rows(), row, Standing::Baseline));
         let exceptions = excused(Standing::Exempt)
             .filter_map(|index| case.exceptions?.exceptions.get(index))
             .map(|exception| exception.id.clone());

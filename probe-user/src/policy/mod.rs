@@ -9,6 +9,7 @@ mod gather;
 mod generalise;
 mod grounds;
 pub mod language;
+pub mod openness;
 pub mod papers;
 mod passage;
 mod proof;

@@ -108,11 +108,13 @@ pub struct RowRef {
     pub line: u32,
     /// The application protocol that it names.
     pub app: Option<String>,
+    /// Whether it is one of the baseline's.
+    pub is_of_baseline: bool,
 }
 
 impl RowRef {
-    /// Of a row of a matrix.
-    pub(super) fn new(rows: &Rows, row: usize) -> Self {
+    /// Of a row of a matrix, with what right it lets something pass.
+    pub(super) fn new(rows: &Rows, row: usize, standing: Standing) -> Self {
         let (written, matrix) = (rows.row(row), rows.matrix(row));
         let source = written.source.as_ref();
         Self {
@@ -120,6 +122,7 @@ impl RowRef {
             file: source.map_or_else(|| matrix.file.clone(), |source| source.file.to_string()),
             line: source.map_or(written.line, |source| source.line),
             app: written.app.clone(),
+            is_of_baseline: standing == Standing::Baseline,
         }
     }
 }
@@ -127,7 +130,7 @@ impl RowRef {
 /// `id (file:line)`.
 impl fmt::Display for RowRef {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, file, line, app: _ } = self;
+        let Self { id, file, line, .. } = self;
         write!(formatter, "{id} ({file}:{line})")
     }
 }

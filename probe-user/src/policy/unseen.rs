@@ -45,7 +45,8 @@ impl Unseen<'_, '_> {
         let own = self.world.addresses(self.subject);
         let cells = self.rows.cells().iter().filter(|cell| self.is_at(cell, &own));
         let rule = |cell: &Cell, (flow, dialled)| {
-            let (standings, rows) = ([self.standing].into(), [RowRef::new(self.rows, cell.row)].into());
+            let (standings, rows) =
+                ([self.standing].into(), [RowRef::new(self.rows, cell.row, self.standing)].into());
             Rule { flow, evidence: Evidence { standings, rows, dialled, ..Evidence::default() } }
         };
         cells.flat_map(|cell| self.flows(cell, &own).into_iter().map(|flow| rule(cell, flow))).collect()
@@ -88,10 +89,36 @@ impl Unseen<'_, '_> {
             address: None,
         };
         let mut flows = Flows::new();
+        let is_from_afar = !self.is_egress && self.is_meant_from_afar(cell, own);
         for (named, ports) in self.legs(cell, reach, declared) {
-            self.let_in(named, (declared, &ports), protocol, own, &mut flows);
+            let is_meant = |block: &&IpNet| !(is_from_afar && self.is_at_home(block));
+            let blocks = named.blocks().iter().filter(is_meant).copied().collect();
+            self.let_in(named.with(blocks), (declared, &ports), protocol, own, &mut flows);
         }
         flows
+    }
+
+    /// Whether a cell means the subject as a server only for who comes from elsewhere: what stays within a cluster does not go to
+    /// whoever may be anywhere, nor to a block that is wider than the cluster.
+    fn is_meant_from_afar(&self, cell: &Cell, own: &BTreeSet<IpAddr>) -> bool {
+        match &cell.destination {
+            Place::Any => true,
+            Place::Endpoint { name, cluster: None } => {
+                let endpoint = self.world.inventory.endpoints.get(name);
+                let blocks = endpoint.map(|endpoint| endpoint.cidrs.as_slice()).unwrap_or_default();
+                let mut holding =
+                    blocks.iter().filter(|block| own.iter().any(|address| block.contains(address)));
+                !holding.any(|block| self.is_at_home(block))
+            }
+            _ => false,
+        }
+    }
+
+    fn is_at_home(&self, block: &IpNet) -> bool {
+        self.home().is_some_and(|home| {
+            let inner = home.pods.iter().chain(&home.services).copied();
+            inner.chain(home.node_blocks()).any(|inner| inner.contains(block))
+        })
     }
 
     /// Who is at the other end, and which ports the server has for him: behind an ingress these are others.

@@ -4,11 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{Evidence, Exit, documents::Documents};
+use super::{
+    Evidence, Exit,
+    documents::{Documents, enforced},
+};
 use crate::{
     escape::text,
     judge::judge,
-    policy::{Passage, Proof, passages, prove},
+    policy::{
+        Passage, Proof,
+        openness::{Openness, openness},
+        passages, prove,
+    },
     wording::plural,
 };
 
@@ -31,10 +38,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let Arguments { policies, cluster, evidence } = arguments;
     let read = evidence.read()?;
     let (case, world) = (read.case(), read.world());
-    let policies = Documents { paths: policies, cluster: cluster.as_deref() }.read(&world)?;
-    let judgement = judge(&case);
+    let documents = Documents { paths: policies, cluster: cluster.as_deref() }.load(&world)?;
+    let policies = enforced(&world, &documents)?;
+    let judgement = judge(&case).without_findings();
     let proof = prove(&policies, passages(&world, &judgement));
     say(&proof);
+    openness(&world, &case, &judgement, &documents, &policies).iter().for_each(say_open);
     Ok(if proof.cut.is_empty() && proof.leaked.is_empty() { Exit::Conforms } else { Exit::Drift })
 }
 
@@ -57,4 +66,24 @@ fn say(proof: &Proof<'_>) {
         let direction = if rule.is_egress { "egress" } else { "ingress" };
         println!("  {}", text(&format!("{} {direction}[{}]", rule.document, rule.index)));
     }
+}
+
+/// How tight they are, beside what they might be.
+fn say_open(openness: &Openness) {
+    let Openness { cluster, policies, declared, namespaces, asked, workloads } = openness;
+    let percent = |share: &f64| format!("{:.3} %", share * 100.0);
+    let some = if asked < workloads {
+        format!(" (asked of {asked} of {workloads} workloads)")
+    } else {
+        String::new()
+    };
+    println!(
+        "{}",
+        text(&format!(
+            "{cluster}: {} of who might reach whom on what is open; {} is declared, and {} would be if namespaces were let through whole{some}",
+            percent(policies),
+            percent(declared),
+            percent(namespaces)
+        ))
+    );
 }

@@ -25,19 +25,20 @@ pub(in crate::cli) struct Documents<'a> {
 }
 
 impl Documents<'_> {
-    /// Reads all of them; every fault of every file is told at once, and what of them is not compared.
+    /// What enforces all of them; every fault of every file is told at once, and what of them is not compared.
     pub(in crate::cli) fn read<'w>(&self, world: &'w World<'w>) -> Result<Enforced<'w>> {
+        enforced(world, &self.load(world)?)
+    }
+
+    /// All of them as those who enforce them have them.
+    pub(super) fn load(&self, world: &World<'_>) -> Result<Vec<Document>> {
         let mut documents = Vec::new();
         for (cluster, file) in self.files(world)? {
             let name = file.display().to_string();
             let all = fs::read_to_string(&file).with_context(|| format!("reading {name}"))?;
             documents.push(Document { cluster, name, text: all });
         }
-        let enforced = enforced(world, documents)?;
-        for note in enforced.notes() {
-            eprintln!("flowdrift: warning: {}", text(&note));
-        }
-        Ok(enforced)
+        listed(documents)
     }
 
     /// Each file with its cluster.
@@ -73,12 +74,21 @@ impl Documents<'_> {
     }
 }
 
-/// What enforces documents.
-pub(super) fn enforced<'w>(world: &'w World<'w>, mut documents: Vec<Document>) -> Result<Enforced<'w>> {
+/// Documents with their rulesets as the kernel has them.
+pub(super) fn listed(mut documents: Vec<Document>) -> Result<Vec<Document>> {
     for document in documents.iter_mut().filter(|document| document.is_ruleset()) {
         document.text = nft::listed(&document.text, &document.name)?;
     }
-    Ok(Enforced::read(world, &documents)?)
+    Ok(documents)
+}
+
+/// What enforces documents; says what of them is not compared.
+pub(super) fn enforced<'w>(world: &'w World<'w>, documents: &[Document]) -> Result<Enforced<'w>> {
+    let enforced = Enforced::read(world, documents)?;
+    for note in enforced.notes() {
+        eprintln!("flowdrift: warning: {}", text(&note));
+    }
+    Ok(enforced)
 }
 
 /// Files of policies, also in folders below.

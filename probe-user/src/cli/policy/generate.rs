@@ -5,14 +5,14 @@ use std::{collections::BTreeSet, path::PathBuf};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use super::{Dial, Evidence, Exit, documents::enforced, folder::Folder, format};
+use super::{Dial, Evidence, Exit, documents::listed, folder::Folder, format};
 use crate::{
     escape::text,
     judge::{Judgement, judge},
-    matrix,
+    matrix::{self, Matrix},
     policy::{
         Include, Passage, Policies, PolicyFlow as Flow, Proof, Rule, Settings, World, gather,
-        language::{Document, File, Language, component},
+        language::{Document, Enforced, File, Language, component},
         papers, passages, prove,
     },
     wording::plural,
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Generate) -> Result<Exit> {
     let Generate { evidence, format, tightness, include, accept_incomplete, output } = arguments;
     let read = evidence.read()?;
     let (case, world) = (read.case(), read.world());
-    let judgement = judge(&case);
+    let judgement = judge(&case).without_findings();
     let settings = Settings {
         tightness: (*tightness).into(),
         include: Include {
@@ -67,15 +67,16 @@ pub(super) fn run(arguments: &Generate) -> Result<Exit> {
     let written = format.write(&world, &policies).context("writing the policies")?;
     let documents = written.documents();
     let lost = format.lost(&world, &policies, &written);
-    let papers = [
-        ("quarantine.yaml", papers::quarantine(&world, &case, &judgement, &policies)),
-        ("removal-candidates.yaml", papers::removal_candidates(&case, &judgement)),
-    ];
     let mut files = written.files;
-    for (name, matrix) in papers.into_iter().filter(|(_, matrix)| !matrix.rows.is_empty()) {
-        let text = matrix::write::yaml(&matrix).with_context(|| format!("writing {name}"))?;
-        files.push(File { name: name.to_owned(), cluster: None, text });
-    }
+    let mut paper = |name: &str, matrix: &Matrix| -> Result<()> {
+        if !matrix.rows.is_empty() {
+            let text = matrix::write::yaml(matrix).with_context(|| format!("writing {name}"))?;
+            files.push(File { name: name.to_owned(), cluster: None, text });
+        }
+        Ok(())
+    };
+    paper("quarantine.yaml", &papers::quarantine(&world, &case, &judgement, &policies))?;
+    paper("removal-candidates.yaml", &papers::removal_candidates(&case, &judgement))?;
     let made: BTreeSet<String> =
         policies.subjects.iter().map(|policy| component(policy.subject.cluster())).collect();
     let told = Folder::new(output).write(&files, &made)?;
@@ -104,7 +105,8 @@ pub(super) fn run(arguments: &Generate) -> Result<Exit> {
 /// Reads back what was written, and replays what was seen: whether it passes, and nothing else does. Labels and addresses may
 /// be those of others, too, which nobody sees in a rule alone.
 fn prove_own(world: &World<'_>, judgement: &Judgement<'_>, documents: Vec<Document>) -> Result<bool> {
-    let enforced = enforced(world, documents).context("reading back what was written")?;
+    let back = || "reading back what was written";
+    let enforced = Enforced::read(world, &listed(documents).with_context(back)?).with_context(back)?;
     let Proof { cut, leaked, .. } = prove(&enforced, passages(world, judgement));
     for passage in &cut {
         println!("{} would be CUT, though somebody answers for it", text(&passage.to_string()));
