@@ -52,19 +52,22 @@ impl TestNamespace {
         ip(&[&["-n", &self.name], arguments].concat())
     }
 
+    /// Runs many commands of `ip` inside of it, a line each.
+    ///
+    /// # Panics
+    ///
+    /// When `ip` fails.
+    pub fn ip_batch(&self, commands: &str) {
+        feed(Command::new("ip").args(["-n", &self.name, "-batch", "-"]), commands);
+    }
+
     /// Loads a script of nftables inside of it.
     ///
     /// # Panics
     ///
     /// When there is no `nft`, or when it refuses the script.
     pub fn nft(&self, script: &str) {
-        let mut nft = Command::new("ip")
-            .args(["netns", "exec", &self.name, "nft", "-f", "-"])
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("ip is installed");
-        nft.stdin.take().expect("it is piped").write_all(script.as_bytes()).expect("it reads");
-        assert!(nft.wait().expect("it is our child").success(), "{script}");
+        feed(Command::new("ip").args(["netns", "exec", &self.name, "nft", "-f", "-"]), script);
     }
 
     /// Runs `work` on a thread inside of it.
@@ -121,6 +124,12 @@ fn set_up(name: &str, namespace: &TestNamespace, address: &str) {
     let options: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
     namespace.ip(&[&["address", "add", address, "dev", name], options].concat());
     namespace.ip(&["link", "set", name, "up"]);
+}
+
+fn feed(command: &mut Command, script: &str) {
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("it is installed");
+    child.stdin.take().expect("it is piped").write_all(script.as_bytes()).expect("it reads");
+    assert!(child.wait().expect("it is our child").success(), "{script}");
 }
 
 fn ip(arguments: &[&str]) -> String {

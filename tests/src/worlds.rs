@@ -219,7 +219,10 @@ impl Maker<'_> {
         names.extend((0..self.clusters).map(name_of));
         for row in 0..self.rng.usize(1..=8) {
             let from = names[self.rng.usize(0..names.len())].clone();
-            let to = names[self.rng.usize(0..names.len())].clone();
+            let to = match self.rng.usize(0..12) {
+                0 => "any".to_owned(),
+                _ => names[self.rng.usize(0..names.len())].clone(),
+            };
             let of_service = self.deployed[self.rng.usize(0..self.deployed.len())].ports.0;
             let ports = match self.rng.usize(0..6) {
                 0 => "443/tcp".to_owned(),
@@ -228,8 +231,9 @@ impl Maker<'_> {
                 3 => "any/tcp".to_owned(),
                 _ => format!("{of_service}/tcp"),
             };
+            let app = ["", "", ", app: https", ", app: http"][self.rng.usize(0..4)];
             text += &format!(
-                "  - {{id: row-{row}, from: [{from}], to: [{to}], ports: [{ports}], expect: optional}}\n"
+                "  - {{id: row-{row}, from: [{from}], to: [{to}], ports: [{ports}], expect: optional{app}}}\n"
             );
         }
         text
@@ -325,10 +329,11 @@ impl Maker<'_> {
         let accepted = outcomes.connected;
         self.passes(client, true, (from, to), target, accepted);
         self.passes(&server, false, (to, from), target, accepted);
-        self.report(client, Direction::Outbound, (from, remote), remote_port, outcomes, translated);
+        let tcp = |port| (port, Protocol::Tcp);
+        self.report(client, Direction::Outbound, (from, remote), tcp(remote_port), outcomes, translated);
         if accepted > 0 {
             let taken = Outcomes { accepted, ..Outcomes::default() };
-            self.report(&server, Direction::Inbound, (to, from), target, taken, None);
+            self.report(&server, Direction::Inbound, (to, from), tcp(target), taken, None);
         }
     }
 
@@ -340,9 +345,13 @@ impl Maker<'_> {
             return;
         };
         let port = [443, 53, 1000, 1010, 1015, 22][self.rng.usize(0..6)];
-        let outcomes = self.outcomes();
+        let protocol = if port == 53 && self.rng.bool() { Protocol::Udp } else { Protocol::Tcp };
+        let outcomes = match protocol {
+            Protocol::Udp => Outcomes { connected: self.rng.u64(1..5), ..Outcomes::default() },
+            _ => self.outcomes(),
+        };
         self.passes(client, true, (local, remote), port, outcomes.connected);
-        self.report(client, Direction::Outbound, (local, remote), port, outcomes, None);
+        self.report(client, Direction::Outbound, (local, remote), (port, protocol), outcomes, None);
     }
 
     fn arrives(&mut self, server: &Pod) {
@@ -355,7 +364,7 @@ impl Maker<'_> {
         let port = self.deployed[server.workload].ports.1;
         let taken = Outcomes { accepted: self.rng.u64(1..5), ..Outcomes::default() };
         self.passes(server, false, (local, remote), port, taken.accepted);
-        self.report(server, Direction::Inbound, (local, remote), port, taken, None);
+        self.report(server, Direction::Inbound, (local, remote), (port, Protocol::Tcp), taken, None);
     }
 
     fn passes(&mut self, at: &Pod, is_egress: bool, (own, peer): (IpAddr, IpAddr), port: u16, times: u64) {
@@ -377,7 +386,7 @@ impl Maker<'_> {
         pod: &Pod,
         direction: Direction,
         (local, remote): (IpAddr, IpAddr),
-        port: u16,
+        (port, protocol): (u16, Protocol),
         outcomes: Outcomes,
         translated: Option<Face>,
     ) {
@@ -392,10 +401,10 @@ impl Maker<'_> {
         };
         let workload = Workload {
             // Where the group is not known, the address tells.
-            cgroup: (pod.on_host_network || self.rng.usize(0..5) > 0).then_some(cgroup),
-            netns: (!pod.on_host_network).then(|| pod.uid.clone()),
+            cgroup: (pod.on_host_network || self.rng.usize(0..5) > 0).then(|| cgroup.into()),
+            netns: (!pod.on_host_network).then(|| pod.uid.as_str().into()),
         };
-        let key = FlowKey { workload, direction, local, remote, port, protocol: Protocol::Tcp, translated };
+        let key = FlowKey { workload, direction, local, remote, port, protocol, translated };
         let flows = self.flows.entry((pod.cluster, pod.node)).or_default();
         if let Some(flow) = flows.iter_mut().find(|flow| flow.key == key) {
             flow.outcomes.add(&outcomes);
