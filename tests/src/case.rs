@@ -13,6 +13,7 @@ use flowdrift::{
     matching::{Compiled, Rows},
     matrix::{self, Exceptions, Faults, Inventory, Matrix},
     policy::World,
+    source::recording,
     workload::{self, ClusterObjects},
 };
 
@@ -41,7 +42,45 @@ pub fn all(folder: &str) -> Vec<PathBuf> {
     cases
 }
 
+/// Every case of policies, the lab's recordings among them, each with its directory.
+pub fn of_policies() -> impl Iterator<Item = (PathBuf, CaseFiles)> {
+    let cases = all("policies").into_iter().map(|path| (path.clone(), CaseFiles::read(&path)));
+    cases.chain([(Path::new(env!("CARGO_MANIFEST_DIR")).join("lab"), CaseFiles::lab())])
+}
+
 impl CaseFiles {
+    /// What `policies/` has of the lab that the demo lays out, with a recording of each of its nodes.
+    ///
+    /// # Panics
+    /// When it is not there or cannot be read.
+    #[must_use]
+    pub fn lab() -> Self {
+        let at = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
+        let there = |name: &str| -> Vec<PathBuf> {
+            let entries = fs::read_dir(at.join(name)).expect("it is in the tree");
+            let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("readable").path()).collect();
+            paths.sort();
+            paths
+        };
+        let matrix = |name| document(&at, name, matrix::read_matrix).expect("it is in the tree");
+        let mut inventory =
+            document(&at, "lab-inventory.yaml", matrix::read_inventory).expect("it is in the tree");
+        let windows = there("lab-recordings").into_iter().map(|path| {
+            let file = fs::File::open(&path).expect("readable");
+            let read = recording::read(&path.display().to_string(), file);
+            read.unwrap_or_else(|error| panic!("{error}")).window
+        });
+        let clusters = there("lab-kubernetes").into_iter().map(|path| {
+            let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
+            (name, objects(&path))
+        });
+        let clusters = clusters.collect();
+        let unbound = workload::bind(&mut inventory, &clusters);
+        assert!(unbound.is_empty(), "{unbound:?}");
+        let declared = matrix("tap-multi-cluster.yaml");
+        Self::of((declared, inventory, matrix("baseline.yaml")), None, windows.collect(), clusters)
+    }
+
     /// Reads them.
     ///
     /// # Panics
@@ -145,9 +184,13 @@ fn clusters(case: &Path) -> BTreeMap<String, ClusterObjects> {
     let names = entries.filter_map(|entry| entry.expect("readable").file_name().into_string().ok());
     let lists = names.filter_map(|name| {
         let cluster = name.strip_prefix("kubernetes-")?.strip_suffix(".json")?.to_owned();
-        let bytes = fs::read(case.join(&name)).expect("readable");
-        let objects = ClusterObjects::read([(bytes.as_slice(), name.as_str())]);
-        Some((cluster, objects.unwrap_or_else(|faults| panic!("{}: {faults}", case.display()))))
+        Some((cluster, objects(&case.join(&name))))
     });
     lists.collect()
+}
+
+fn objects(path: &Path) -> ClusterObjects {
+    let bytes = fs::read(path).expect("readable");
+    let name = path.display().to_string();
+    ClusterObjects::read([(bytes.as_slice(), name.as_str())]).unwrap_or_else(|faults| panic!("{faults}"))
 }

@@ -36,8 +36,13 @@ impl Schemas {
         let (group, version) = text("apiVersion").split_once('/').expect("it is of a group");
         let path = self.0.join(format!("{group}_{}_{version}.json", text("kind").to_lowercase()));
         let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut schema = serde_json::from_slice(&bytes).expect("a schema is JSON");
+        let mut schema: Value = serde_json::from_slice(&bytes).expect("a schema is JSON");
         close(&mut schema);
+        // Every resource has these, whether or not its own schema says so.
+        for key in ["apiVersion", "kind", "metadata"] {
+            let properties = schema["properties"].as_object_mut().expect("a resource has properties");
+            properties.entry(key).or_insert(Value::Bool(true));
+        }
         jsonschema::validator_for(&schema).expect("a schema is one")
     }
 }

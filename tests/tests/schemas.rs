@@ -1,23 +1,26 @@
 //! Policies that are written, against the schemas of who enforces them: these lie beside the project, and without them there
 //! is nothing to ask.
 
-use std::{fs, path::Path};
+use std::collections::BTreeMap;
 
-use flowdrift_tests::{case, schemas::Schemas};
+use flowdrift::policy::{
+    Include, Settings, Tightness,
+    language::{File, Language},
+};
+use flowdrift_tests::{case, policies::make, schemas::Schemas};
 
 /// Languages whose resources are custom ones.
-const LANGUAGES: [&str; 4] = ["clusternetworkpolicy", "cilium", "calico", "calico-staged"];
+const LANGUAGES: [Language; 5] = [
+    Language::ClusterNetworkPolicy,
+    Language::Cilium,
+    Language::Calico,
+    Language::CalicoStaged,
+    Language::ServiceEntry,
+];
 
-/// Every document of the cases, by its path.
-fn documents(at: &Path, found: &mut Vec<(String, String)>) {
-    for entry in fs::read_dir(at).into_iter().flatten() {
-        let path = entry.expect("readable").path();
-        if path.is_dir() {
-            documents(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "yaml") {
-            found.push((path.display().to_string(), fs::read_to_string(&path).expect("readable")));
-        }
-    }
+/// The resources of a document.
+fn resources(text: &str) -> impl Iterator<Item = &str> {
+    text.split("\n---\n")
 }
 
 #[test]
@@ -26,16 +29,22 @@ fn every_policy_that_a_case_gives_is_one_to_its_api() {
         println!("skipped: no schemas lie beside the project");
         return;
     };
-    for language in LANGUAGES {
-        let mut found = Vec::new();
-        case::all("policies")
-            .iter()
-            .for_each(|path| documents(&path.join("expected").join(language), &mut found));
-        assert!(!found.is_empty(), "{language}");
-        for (path, text) in found {
-            assert_eq!(schemas.faults(&text), [""; 0], "{path}\n{text}");
+    let mut checked = BTreeMap::new();
+    for (path, files) in case::of_policies() {
+        for tightness in [Tightness::Exact, Tightness::Inventory, Tightness::Declared] {
+            let include = Include { declared: true, observed: tightness == Tightness::Declared };
+            let made = make(&files, &Settings { tightness, include, ..Settings::default() });
+            for language in LANGUAGES {
+                for File { name, text, .. } in made.written(language).files {
+                    for resource in resources(&text) {
+                        assert_eq!(schemas.faults(resource), [""; 0], "{} {name}\n{text}", path.display());
+                        *checked.entry(language).or_insert(0) += 1;
+                    }
+                }
+            }
         }
     }
+    assert!(LANGUAGES.iter().all(|language| checked[language] >= 30), "{checked:?}");
 }
 
 #[test]

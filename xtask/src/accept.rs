@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::{
-    demo, ebpf,
+    apt, demo, ebpf,
     process::{self, Build},
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct Options {
 }
 
 /// An issue's acceptance programme, a binary `accept-NAME` of `flowdrift-tests`.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Programme {
     /// Live audit: direction and identity, exactness, kernel cost, clean ends
     Live,
@@ -54,35 +54,28 @@ impl Programme {
 }
 
 impl Options {
-    /// Lines 5 and 8 of the rate's measure with made-up records.
-    fn makes_up_records(&self) -> bool {
-        let does = |line: &String| matches!(line.as_str(), "5" | "8");
-        matches!(self.programme, Programme::Rate) && (self.rest.is_empty() || self.rest.iter().any(does))
-    }
-
-    /// Line 2 of the policies' is the lab's.
-    fn enforces(&self) -> bool {
-        matches!(self.programme, Programme::Policy)
-            && (self.rest.is_empty() || self.rest.iter().any(|line| line == "2"))
-    }
-
-    /// Line 6 of the live programme judges what the demo has left.
-    fn replays(&self) -> bool {
-        matches!(self.programme, Programme::Live)
-            && (self.rest.is_empty() || self.rest.iter().any(|line| line == "6"))
+    /// Whether it is this programme, with one of these lines.
+    fn asks(&self, programme: Programme, lines: &[&str]) -> bool {
+        let is_one = |line: &String| lines.contains(&line.as_str());
+        self.programme == programme && (self.rest.is_empty() || self.rest.iter().any(is_one))
     }
 }
 
 /// Runs the programme, at full counts unless told otherwise; its figures go to `target/accept/NAME.json`.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let name = options.programme.name();
-    if options.replays() && !demo::has_run(root) {
+    // Line 6 of the live programme judges what the demo has left.
+    if options.asks(Programme::Live, &["6"]) && !demo::has_run(root) {
         demo::run(root, &demo::Options::default())?;
     }
-    if options.enforces() {
+    if options.asks(Programme::Policy, &["1"]) {
+        apt::ensure_venv("holding policies against Kubernetes' schemas")?;
+    }
+    if options.asks(Programme::Policy, &["2"]) {
         demo::run(root, &demo::Options::enforcing(options.build.clone()))?;
     }
-    if options.makes_up_records() {
+    // With made-up records.
+    if options.asks(Programme::Rate, &["5", "8"]) {
         ebpf::synthetic(root)?;
     }
     let figures = root.join("target/accept").join(format!("{name}.json"));

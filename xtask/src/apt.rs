@@ -36,6 +36,18 @@ pub(crate) fn ensure_programs(programs: &[(&str, &str)], why: &str) -> Result<()
     if missing.is_empty() { Ok(()) } else { install(&missing, why) }
 }
 
+/// Installs what python3 needs to make a virtual environment, which Debian packages apart.
+pub(crate) fn ensure_venv(why: &str) -> Result<()> {
+    let mut python = Command::new("python3");
+    python
+        .args(["-c", "import ensurepip, venv"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let is_there = python.status().is_ok_and(|status| status.success());
+    if is_there { Ok(()) } else { install(&["python3-venv"], why) }
+}
+
 fn apt_get() -> Command {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null());

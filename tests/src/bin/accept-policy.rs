@@ -4,7 +4,7 @@
 use std::{error::Error, path::Path, process::ExitCode};
 
 use flowdrift_tests::accept::{
-    policy::{enforced, large},
+    policy::{enforced, large, validated},
     programme, suites,
 };
 
@@ -13,12 +13,17 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments = programme::arguments([1, 2, 3, 4, 6])?;
     let worlds = if arguments.full { 10_000 } else { 500 };
     programme::report(&arguments, |line| match line {
-        1 => suites::line("what is written is what it should be", root, &["schemas", "policy_command"]),
+        1 => suites::line(
+            "what is written is what it should be",
+            root,
+            &["policies", "schemas", "policy_command"],
+        )
+        .and(validated::line(root)),
         2 => enforced::line(root),
         3 => suites::line_with(
             "soundness and tightness in made-up fleets",
             root,
-            &["policies"],
+            &["fleets", "enforcers", "netfilter"],
             &[("FLOWDRIFT_WORLDS", worlds.to_string())],
         ),
         4 => suites::line("poisoned learning", root, &["poisoned"]),

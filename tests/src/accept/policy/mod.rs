@@ -2,3 +2,4 @@
 
 pub mod enforced;
 pub mod large;
+pub mod validated;
