@@ -26,7 +26,7 @@ use flowdrift_tests::{
 use serde_json::Value;
 
 /// Fleets at most: each asks some ten thousand questions of two.
-const MOST: usize = 2_000;
+const MOST: usize = 4_000;
 /// Documents that are damaged, of each fleet and language.
 const DAMAGED: usize = 8;
 /// Packets that nobody sent, of each.

@@ -21,7 +21,7 @@ fn is_quarantined_whole(files: &CaseFiles, at: &str) -> bool {
         .filter(|passage| !passage.standing.is_legitimate() && passage.party.subject().is_some())
         .map(|passage| passage.observation)
         .collect();
-    let waiting: BTreeSet<usize> = policies.quarantine.iter().map(|passage| passage.observation).collect();
+    let waiting: BTreeSet<usize> = policies.quarantine.observations().collect();
     assert_eq!(waiting, strangers, "{at}");
     let paper = papers::quarantine(&world, &case, &judgement, &policies);
     assert_eq!(paper.rows.is_empty(), strangers.is_empty(), "{at}");

@@ -1,12 +1,13 @@
 //! From passages to the rules of each subject.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{
     generalise::{self, Tightness},
     grounds::Grounds,
     passage::{Passage, Standing, passages},
-    rule::{Evidence, Flow, Peer, Rule},
+    quarantine::{Quarantine, Stranger},
+    rule::{Evidence, Flow, Rule},
     unseen::Unseen,
     world::{Subject, SubjectRef, World},
 };
@@ -72,7 +73,7 @@ pub struct Policies<'a> {
     /// In the order of the subjects.
     pub subjects: Vec<SubjectPolicy>,
     /// What passed and became no rule.
-    pub quarantine: Vec<Passage<'a>>,
+    pub quarantine: Quarantine<'a>,
     /// Clusters for which no rule is made.
     pub withheld: Vec<Withheld>,
     /// What is declared and became no rule, since it would let through what nobody answers for.
@@ -90,32 +91,27 @@ pub fn gather<'a>(
     let withheld = withheld(judgement, settings);
     let is_withheld = |cluster: &str| withheld.iter().any(|one| one.cluster == cluster);
     let maker = Maker { world, case, judgement, settings };
-    let (mut sides, quarantine) = maker.strangers();
+    let quarantine = maker.strangers();
+    let mut sides = Side::of(&quarantine);
     maker.gather(&mut sides, is_withheld);
-    let mut policies =
-        Policies { subjects: Vec::new(), quarantine, withheld: withheld.clone(), left_out: Vec::new() };
+    let (mut subjects, mut left_out): (Vec<SubjectPolicy>, Vec<(Subject, Rule)>) = (Vec::new(), Vec::new());
     for ((subject, is_egress), side) in sides {
         if is_withheld(subject.cluster()) || !side.is_governed() {
             continue;
         }
         let subject = subject.to_subject();
-        let Made { rules, own_nodes, left_out } = maker.rules(&subject, is_egress, side);
-        policies.left_out.extend(left_out.into_iter().map(|rule| (subject.clone(), rule)));
-        if policies.subjects.last().is_none_or(|last| last.subject != subject) {
-            policies.subjects.push(SubjectPolicy {
-                subject,
-                ingress: None,
-                egress: None,
-                own_nodes: Vec::new(),
-            });
+        let Made { rules, own_nodes, left_out: left } = maker.rules(&subject, is_egress, side);
+        left_out.extend(left.into_iter().map(|rule| (subject.clone(), rule)));
+        if subjects.last().is_none_or(|last| last.subject != subject) {
+            subjects.push(SubjectPolicy { subject, ingress: None, egress: None, own_nodes: Vec::new() });
         }
-        if let Some(last) = policies.subjects.last_mut() {
+        if let Some(last) = subjects.last_mut() {
             let direction = if is_egress { &mut last.egress } else { &mut last.ingress };
             *direction = Some(rules);
             last.own_nodes.extend(own_nodes);
         }
     }
-    policies
+    Policies { subjects, quarantine, withheld, left_out }
 }
 
 /// Clusters that were not watched whole. What nobody saw would be cut off by a policy that is made of what was seen.
@@ -133,18 +129,32 @@ fn withheld(judgement: &Judgement<'_>, settings: &Settings) -> Vec<Withheld> {
 
 /// What passed one subject in one direction; what left for a pod's own node apart.
 #[derive(Default)]
-struct Side<'a> {
+struct Side<'a, 'q> {
     rules: BTreeMap<Flow, Grounds<'a>>,
     own_nodes: BTreeMap<Flow, Grounds<'a>>,
     /// What must not pass.
-    forbidden: BTreeSet<Flow>,
+    forbidden: Vec<&'q Stranger<'a>>,
     /// Whether anything of that is a reason to govern it.
     has_strangers: bool,
     /// Of what was asked for, whether it would let through what must not pass.
     asked: BTreeMap<Flow, bool>,
 }
 
-impl Side<'_> {
+impl<'a, 'q> Side<'a, 'q> {
+    /// Those of which something must not pass. Nothing cuts what a node sends to its own pods.
+    fn of(quarantine: &'q Quarantine<'a>) -> Sides<'a, 'q> {
+        let mut sides = Sides::new();
+        for (key, strangers) in quarantine.sides() {
+            let forbidden: Vec<&Stranger<'_>> =
+                strangers.iter().filter(|stranger| key.1 || !stranger.is_with_own_node).collect();
+            if !forbidden.is_empty() {
+                let has_strangers = forbidden.iter().any(|stranger| !stranger.is_with_own_node);
+                sides.insert(*key, Self { forbidden, has_strangers, ..Self::default() });
+            }
+        }
+        sides
+    }
+
     fn is_governed(&self) -> bool {
         !self.rules.is_empty() || self.has_strangers
     }
@@ -154,14 +164,14 @@ impl Side<'_> {
         if let Some(known) = self.asked.get(flow) {
             return *known;
         }
-        let is_too_wide = self.forbidden.iter().any(|other| admits(flow, other));
+        let is_too_wide = self.forbidden.iter().any(|stranger| stranger.is_admitted(flow));
         self.asked.insert(flow.clone(), is_too_wide);
         is_too_wide
     }
 }
 
 /// By subject, and whether it connects.
-type Sides<'a> = BTreeMap<(SubjectRef<'a>, bool), Side<'a>>;
+type Sides<'a, 'q> = BTreeMap<(SubjectRef<'a>, bool), Side<'a, 'q>>;
 
 /// What rules are made of.
 struct Maker<'a, 'b> {
@@ -185,32 +195,12 @@ impl<'a> Maker<'a, '_> {
     }
 
     /// What becomes no rule, which has to be known of a side before its first rule is made.
-    fn strangers(&self) -> (Sides<'a>, Vec<Passage<'a>>) {
-        let (mut sides, mut quarantine) = (Sides::new(), Vec::new());
-        let rows = self.case.rows();
-        for passage in passages(self.world, self.judgement).filter(|one| !self.becomes_rule(one)) {
-            let Some(subject) = passage.party.subject_ref() else { continue };
-            let is_own_node = passage.is_with_own_node();
-            // Nothing cuts what a node sends to its own pods.
-            if !is_own_node || passage.is_egress {
-                let side: &mut Side<'a> = sides.entry((subject, passage.is_egress)).or_default();
-                let exact = generalise::exact(self.world, rows, &passage);
-                // A block may hold a workload's addresses, too.
-                let address = Peer::Address(passage.peer.address());
-                side.forbidden.insert(Flow { peer: address, ports: exact.ports });
-                side.forbidden.insert(exact);
-                side.has_strangers |= !is_own_node;
-            }
-            quarantine.push(passage);
-        }
-        quarantine
-            .sort_by_key(|passage| (passage.party.subject_ref(), passage.is_egress, passage.observation));
-        quarantine.shrink_to_fit();
-        (sides, quarantine)
+    fn strangers(&self) -> Quarantine<'a> {
+        passages(self.world, self.judgement).filter(|one| !self.becomes_rule(one)).collect()
     }
 
     /// What becomes a rule.
-    fn gather(&self, sides: &mut Sides<'a>, is_withheld: impl Fn(&str) -> bool) {
+    fn gather(&self, sides: &mut Sides<'a, '_>, is_withheld: impl Fn(&str) -> bool) {
         let Self { world, case, judgement, settings } = *self;
         let rows = case.rows();
         for passage in passages(world, judgement).filter(|one| self.becomes_rule(one)) {
@@ -228,7 +218,7 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
-    fn rules(&self, subject: &Subject, is_egress: bool, mut side: Side<'a>) -> Made {
+    fn rules(&self, subject: &Subject, is_egress: bool, mut side: Side<'a, '_>) -> Made {
         let of = |rules: BTreeMap<Flow, Grounds<'a>>| -> BTreeMap<Flow, Evidence> {
             rules.into_iter().map(|(flow, grounds)| (flow, grounds.evidence(self.case))).collect()
         };

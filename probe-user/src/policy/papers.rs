@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     gather::Policies,
-    passage::Passage,
+    passage::{Passage, of_observation},
     world::{Party, World},
 };
 use crate::{
@@ -22,12 +22,13 @@ pub fn quarantine(
     policies: &Policies<'_>,
 ) -> Matrix {
     let mut draft = Draft::default();
-    let mut told = BTreeSet::new();
-    for passage in policies.quarantine.iter().filter(|passage| told.insert(passage.observation)) {
-        let observation = &judgement.observations[passage.observation];
+    for index in policies.quarantine.observations() {
+        let observation = &judgement.observations[index];
         // Both ends of a connection are one flow.
         let ends = if observation.clients.is_empty() { &observation.servers } else { &observation.clients };
-        let Some(first) = ends.first() else { continue };
+        let passages = of_observation(world, judgement, index);
+        let told = passages.iter().find(|passage| passage.party.subject_ref().is_some());
+        let (Some(first), Some(passage)) = (ends.first(), told) else { continue };
         let placement = case.rows().place(&first.tuple());
         let named = [called(&placement.client, world.inventory), called(&placement.server, world.inventory)];
         let Passage { party, peer, is_egress, .. } = passage;

@@ -113,14 +113,23 @@ pub fn passages<'a, 'b>(
     world: &'b World<'a>,
     judgement: &'b Judgement<'a>,
 ) -> impl Iterator<Item = Passage<'a>> + use<'a, 'b> {
-    let judged = judgement.observations.iter().zip(&judgement.flows).enumerate();
-    judged.filter(|(_, (observation, _))| observation.passed() > 0).flat_map(
-        |(index, (observation, verdict))| {
-            let mut found = Vec::new();
-            Passing { world, index, observation, verdict }.tell(&mut found);
-            found
-        },
-    )
+    (0..judgement.observations.len()).flat_map(|index| of_observation(world, judgement, index))
+}
+
+/// What passed of one observation.
+pub(super) fn of_observation<'a>(
+    world: &World<'a>,
+    judgement: &Judgement<'a>,
+    index: usize,
+) -> Vec<Passage<'a>> {
+    let mut found = Vec::new();
+    if let (Some(observation), Some(verdict)) =
+        (judgement.observations.get(index), judgement.flows.get(index))
+        && observation.passed() > 0
+    {
+        Passing { world, index, observation, verdict }.tell(&mut found);
+    }
+    found
 }
 
 struct Passing<'a, 'b> {

@@ -126,6 +126,16 @@ impl SubjectRef<'_> {
 }
 
 impl Subject {
+    /// The same to look for it.
+    #[must_use]
+    pub fn to_ref(&self) -> SubjectRef<'_> {
+        match self {
+            Self::Workload { cluster, workload } => SubjectRef::Workload(cluster, workload),
+            Self::Node { cluster, node } => SubjectRef::Node(cluster, node),
+            Self::Guest { cluster, node, address } => SubjectRef::Guest(cluster, node, *address),
+        }
+    }
+
     /// The cluster that it is in.
     #[must_use]
     pub fn cluster(&self) -> &str {

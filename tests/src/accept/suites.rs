@@ -12,25 +12,34 @@ use super::Line;
 /// Runs test files of this crate; all that is in them must pass.
 #[must_use]
 pub fn line(what: &'static str, root: &Path, suites: &[&str]) -> Line {
-    line_with(what, root, suites, &[])
+    run(what, root, suites, &[], &[])
 }
 
-/// The same with variables of the environment, which some tests take their counts from.
+/// The same as this programme was built, with variables of the environment, from which some tests take their counts.
 #[must_use]
 pub fn line_with(what: &'static str, root: &Path, suites: &[&str], variables: &[(&str, String)]) -> Line {
+    let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
+    run(what, root, suites, variables, profile)
+}
+
+fn run(
+    what: &'static str,
+    root: &Path,
+    suites: &[&str],
+    variables: &[(&str, String)],
+    profile: &[&str],
+) -> Line {
     let cargo = || Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // The tests run the binaries beside them: not older ones.
-    if !cargo().current_dir(root).arg("build").status().is_ok_and(|status| status.success()) {
+    let mut build = cargo();
+    build.current_dir(root).arg("build").args(profile);
+    if !build.status().is_ok_and(|status| status.success()) {
         return Line::tried(what, false, json!({ "error": "cargo build failed" }));
     }
     let mut command = cargo();
     command.current_dir(root).env("CI", "true").env("RUST_BACKTRACE", "0");
-    command.envs(variables.iter().map(|(name, value)| (name, value))).args([
-        "test",
-        "-p",
-        "flowdrift-tests",
-        "--no-fail-fast",
-    ]);
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    command.args(["test", "-p", "flowdrift-tests", "--no-fail-fast"]).args(profile);
     suites.iter().for_each(|suite| {
         command.args(["--test", suite]);
     });

@@ -13,10 +13,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments = programme::arguments([1, 2, 3, 4, 6])?;
     let worlds = if arguments.full { 10_000 } else { 500 };
     programme::report(&arguments, |line| match line {
-        1 => suites::line(
+        1 => suites::line_with(
             "what is written is what it should be",
             root,
             &["policies", "schemas", "policy_command"],
+            &[],
         )
         .and(validated::line(root)),
         2 => enforced::line(root),
@@ -26,7 +27,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             &["fleets", "enforcers", "netfilter"],
             &[("FLOWDRIFT_WORLDS", worlds.to_string())],
         ),
-        4 => suites::line("poisoned learning", root, &["poisoned"]),
+        4 => suites::line_with("poisoned learning", root, &["poisoned"], &[]),
         6 => large::line(if arguments.full { large::Scale::FULL } else { large::Scale::REDUCED }),
         line => unreachable!("{line} is no line of it"),
     })

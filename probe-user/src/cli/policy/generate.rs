@@ -11,7 +11,7 @@ use crate::{
     judge::{Judgement, judge},
     matrix::{self, Matrix},
     policy::{
-        Include, Passage, Policies, PolicyFlow as Flow, Proof, Rule, Settings, World, gather,
+        Include, Policies, PolicyFlow as Flow, Proof, Rule, Settings, World, gather,
         language::{Document, Enforced, File, Language, component},
         papers, passages, prove,
     },
@@ -122,14 +122,12 @@ fn prove_own(world: &World<'_>, judgement: &Judgement<'_>, documents: Vec<Docume
 
 /// Tells what became no rule, and how that ends.
 fn say(policies: &Policies<'_>) -> Exit {
-    let connections =
-        |passages: &[Passage<'_>]| passages.iter().map(|passage| passage.connections).sum::<u64>();
-    if !policies.quarantine.is_empty() {
-        let (sides, count) = (policies.quarantine.len() as u64, connections(&policies.quarantine));
+    let (ends, connections) = policies.quarantine.count();
+    if ends > 0 {
         println!(
             "{} with {} became no rule: nobody declared them",
-            plural(sides, "flow end"),
-            plural(count, "connection")
+            plural(ends as u64, "flow end"),
+            plural(connections, "connection")
         );
     }
     for withheld in &policies.withheld {

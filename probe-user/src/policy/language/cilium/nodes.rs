@@ -6,7 +6,7 @@ use super::{
     entries::{Entries, listed, unwritable},
     written::{Entry, HOST, KUBE_API_SERVER, Peers, REMOTE_NODE},
 };
-use crate::policy::{passage::Passage, rule::Rule, world::Party};
+use crate::policy::{quarantine::Stranger, rule::Rule, world::Party};
 
 impl Entries<'_> {
     /// Nodes are known by what they are to the party. A pod may run on any of them tomorrow, and what is another node now is
@@ -17,7 +17,7 @@ impl Entries<'_> {
         let entities = if self.are_api_servers(met) {
             vec![KUBE_API_SERVER]
         } else if leaves_pods
-            && self.undeclared(rule, is_egress, |passage| passage.is_with_own_node()).is_empty()
+            && self.undeclared(rule, is_egress, |stranger| stranger.is_with_own_node).is_empty()
         {
             vec![HOST, REMOTE_NODE]
         } else {
@@ -47,8 +47,8 @@ impl Entries<'_> {
                 entities.join(" or ")
             ));
         }
-        let through = self.undeclared(rule, is_egress, |passage| {
-            !passage.is_with_own_node() && (!is_of_api_server || is_api_server(&passage.peer.address()))
+        let through = self.undeclared(rule, is_egress, |stranger| {
+            !stranger.is_with_own_node && (!is_of_api_server || is_api_server(&stranger.address))
         });
         words.extend(lets_through(&through));
         words.iter().for_each(|words| self.warn_of(rule, words));
@@ -60,18 +60,16 @@ impl Entries<'_> {
         &self,
         rule: &Rule,
         is_egress: bool,
-        is_asked: impl Fn(&Passage<'_>) -> bool,
+        is_asked: impl Fn(&Stranger<'_>) -> bool,
     ) -> BTreeSet<IpAddr> {
         let is_node =
             |party: &Party<'_>| matches!(party, Party::Node { cluster, .. } if *cluster == self.cluster);
-        let passing = self.policies.quarantine.iter().filter(|passage| {
-            passage.party.subject().as_ref() == Some(&self.policy.subject)
-                && passage.is_egress == is_egress
-                && is_node(&passage.peer)
-                && rule.flow.ports.holds(passage.protocol, passage.port)
-                && is_asked(passage)
+        let passing = self.policies.quarantine.of(&self.policy.subject, is_egress).filter(|stranger| {
+            is_node(&self.world.at(self.cluster, stranger.address))
+                && rule.flow.ports.holds(stranger.protocol, stranger.port)
+                && is_asked(stranger)
         });
-        passing.map(|passage| passage.peer.address()).collect()
+        passing.map(|stranger| stranger.address).collect()
     }
 
     /// What a pod sends to its own node, which Cilium cuts like anything else.
@@ -81,12 +79,11 @@ impl Entries<'_> {
         }
         let is_of_api_server = self.are_api_servers(&rule.evidence.addresses);
         let entity = if is_of_api_server { KUBE_API_SERVER } else { HOST };
-        let through = self.undeclared(rule, true, |passage| {
-            let address = passage.peer.address();
+        let through = self.undeclared(rule, true, |stranger| {
             if is_of_api_server {
-                self.objects.api_servers.contains(&address)
+                self.objects.api_servers.contains(&stranger.address)
             } else {
-                passage.is_with_own_node()
+                stranger.is_with_own_node
             }
         });
         let through = lets_through(&through);

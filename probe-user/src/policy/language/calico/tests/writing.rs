@@ -14,6 +14,7 @@ use crate::{
     policy::{
         gather::{Policies, SubjectPolicy},
         language::Written,
+        quarantine::Quarantine,
         rule::{Evidence, Flow, Peer, PortRange, Rule},
         world::Subject,
     },
@@ -46,7 +47,8 @@ fn egress(subject: Subject, rules: Vec<Rule>) -> SubjectPolicy {
 }
 
 fn written(site: &Site, subjects: Vec<SubjectPolicy>, is_staged: bool) -> Written {
-    let policies = Policies { subjects, quarantine: Vec::new(), withheld: Vec::new(), left_out: Vec::new() };
+    let policies =
+        Policies { subjects, quarantine: Quarantine::default(), withheld: Vec::new(), left_out: Vec::new() };
     write(&site.world(), &policies, is_staged).expect("it is YAML")
 }
 

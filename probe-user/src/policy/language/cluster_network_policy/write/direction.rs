@@ -1,6 +1,6 @@
 //! What becomes of the rules of one direction.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -20,9 +20,10 @@ use crate::{
             pods::{Pods, remark},
             yaml::Yaml,
         },
+        quarantine::Stranger,
         reach::everywhere,
         rule::{Evidence, Flow, Peer as Whom, Rule},
-        world::{Party, World},
+        world::World,
     },
     workload::Workload,
 };
@@ -239,15 +240,12 @@ impl Directions<'_> {
     /// Whether somebody who is no pod of the cluster was seen to reach it, or may.
     fn is_reached_from_beyond(&self, rules: &[Rule]) -> bool {
         let Pods { policy, cluster, .. } = self.pods;
-        let is_pod = |party: &Party<'_>, address: IpAddr| {
-            matches!(party, Party::Pod { cluster: of, .. } if of == cluster)
-                || self.world.is_inside(cluster, address)
+        let is_pod = |stranger: &Stranger<'_>| {
+            stranger.workload.is_some() || self.world.is_inside(cluster, stranger.address)
         };
-        let mut quarantined = self.policies.quarantine.iter().filter(|passage| {
-            !passage.is_egress && passage.party.subject().as_ref() == Some(&policy.subject)
-        });
+        let mut quarantined = self.policies.quarantine.of(&policy.subject, false);
         rules.iter().any(|rule| !matches!(rule.flow.peer, Whom::Workload(_)))
-            || quarantined.any(|passage| !is_pod(&passage.peer, passage.peer.address()))
+            || quarantined.any(|stranger| !is_pod(stranger))
     }
 
     fn warn(&mut self, rule: &Rule, words: &str) {
