@@ -67,7 +67,11 @@ impl Made<'_> {
         let is_cut = |passage: &Passage<'_>| enforced.decide(passage) == Decision::Denied;
         let legitimate = passages(&self.world, &self.judgement)
             .filter(|passage| passage.standing.is_legitimate() && !is_cut(passage));
-        check(&Proven { proof, passing: legitimate.collect() });
+        let is_free = |passage: &Passage<'_>| {
+            !passage.standing.is_legitimate() && enforced.decide(passage) == Decision::NotGoverned
+        };
+        let free = passages(&self.world, &self.judgement).filter(is_free).collect();
+        check(&Proven { proof, passing: legitimate.collect(), free });
     }
 }
 
@@ -77,12 +81,18 @@ pub struct Proven<'a> {
     pub proof: Proof<'a>,
     /// What somebody answers for, and passes.
     pub passing: Vec<Passage<'a>>,
+    /// What nobody answers for, and nobody governs.
+    pub free: Vec<Passage<'a>>,
 }
 
 /// How many fleets are made up: the acceptance asks for more.
+///
+/// # Panics
+/// When it asks for what is no number.
 #[must_use]
 pub fn worlds(usual: usize) -> usize {
-    std::env::var("FLOWDRIFT_WORLDS").ok().and_then(|count| count.parse().ok()).unwrap_or(usual)
+    let asked = std::env::var("FLOWDRIFT_WORLDS").ok();
+    asked.map_or(usual, |count| count.parse().expect("FLOWDRIFT_WORLDS is a number"))
 }
 
 /// Those that somebody enforces and that can be read back here: rulesets are for root.
@@ -125,6 +135,7 @@ fn doubled(policies: &Policies<'_>) -> usize {
             let blocks = by.flow.peer.blocks();
             let mut addresses = rule.evidence.addresses.iter();
             rule.flow != by.flow
+                && rule.evidence.connections > 0
                 && addresses.all(|address| blocks.iter().any(|block| block.contains(address)))
                 && rule.evidence.ports.iter().all(|port| by.flow.ports.holds(rule.flow.ports.protocol, *port))
         };
@@ -133,10 +144,18 @@ fn doubled(policies: &Policies<'_>) -> usize {
     directions.map(of).sum()
 }
 
+/// The widest range whose ports are written one by one.
+const WRITTEN: u16 = 64;
+
 /// Ports of the ranges of rules for what leaves, but one of each.
 fn of_ranges(policies: &Policies<'_>) -> usize {
     let rules = policies.subjects.iter().flat_map(|one| one.egress.iter().flatten());
-    rules.map(|rule| usize::from(rule.flow.ports.last - rule.flow.ports.first)).sum()
+    // Of wider ones those that were seen are written.
+    let surplus = |rule: &Rule| match rule.flow.ports.last - rule.flow.ports.first {
+        others @ 0..WRITTEN => usize::from(others),
+        _ => 0,
+    };
+    rules.map(surplus).sum()
 }
 
 /// Rules for what leaves of those who are not alone in their namespace.

@@ -42,6 +42,8 @@ pub struct Packet {
     pub peer: IpAddr,
     /// The server's port.
     pub port: u16,
+    /// The transport.
+    pub protocol: Protocol,
 }
 
 /// A pod as its maker knows it.
@@ -327,9 +329,9 @@ impl Maker<'_> {
             None => (to, target, None),
         };
         let accepted = outcomes.connected;
-        self.passes(client, true, (from, to), target, accepted);
-        self.passes(&server, false, (to, from), target, accepted);
         let tcp = |port| (port, Protocol::Tcp);
+        self.passes(client, true, (from, to), tcp(target), accepted);
+        self.passes(&server, false, (to, from), tcp(target), accepted);
         self.report(client, Direction::Outbound, (from, remote), tcp(remote_port), outcomes, translated);
         if accepted > 0 {
             let taken = Outcomes { accepted, ..Outcomes::default() };
@@ -350,7 +352,7 @@ impl Maker<'_> {
             Protocol::Udp => Outcomes { connected: self.rng.u64(1..5), ..Outcomes::default() },
             _ => self.outcomes(),
         };
-        self.passes(client, true, (local, remote), port, outcomes.connected);
+        self.passes(client, true, (local, remote), (port, protocol), outcomes.connected);
         self.report(client, Direction::Outbound, (local, remote), (port, protocol), outcomes, None);
     }
 
@@ -363,13 +365,21 @@ impl Maker<'_> {
         };
         let port = self.deployed[server.workload].ports.1;
         let taken = Outcomes { accepted: self.rng.u64(1..5), ..Outcomes::default() };
-        self.passes(server, false, (local, remote), port, taken.accepted);
+        self.passes(server, false, (local, remote), (port, Protocol::Tcp), taken.accepted);
         self.report(server, Direction::Inbound, (local, remote), (port, Protocol::Tcp), taken, None);
     }
 
-    fn passes(&mut self, at: &Pod, is_egress: bool, (own, peer): (IpAddr, IpAddr), port: u16, times: u64) {
+    fn passes(
+        &mut self,
+        at: &Pod,
+        is_egress: bool,
+        (own, peer): (IpAddr, IpAddr),
+        (port, protocol): (u16, Protocol),
+        times: u64,
+    ) {
         if times > 0 {
-            self.packets.insert(Packet { cluster: name_of(at.cluster), is_egress, own, peer, port });
+            let cluster = name_of(at.cluster);
+            self.packets.insert(Packet { cluster, is_egress, own, peer, port, protocol });
         }
     }
 

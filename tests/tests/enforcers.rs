@@ -1,8 +1,8 @@
 //! Each language's evaluator says what an enforcer does that is written plainly from the language's specification: of the policies
-//! that are made of made-up fleets, and of the same after somebody's hand went over them. What that changes for what was seen,
-//! `policy check` finds.
+//! that are made of made-up fleets, and of the same after somebody's hand went over them. What that cuts or lets through of what was
+//! seen, the proof names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use flowdrift::{
@@ -75,7 +75,9 @@ fn evaluators_say_what_the_specifications_do() {
                     comparison.hold(&documents, &mut rng, told).expect("what is written can be read");
                 for _ in 0..DAMAGED {
                     let mut damaged = documents.clone();
-                    damage(&mut damaged, &mut rng);
+                    if !damage(&mut damaged, &mut rng) {
+                        continue;
+                    }
                     match comparison.hold(&damaged, &mut rng, told) {
                         Some(after) => {
                             told.damaged += 1;
@@ -96,7 +98,7 @@ fn evaluators_say_what_the_specifications_do() {
             [Verdict::NotGoverned, Verdict::Allowed, Verdict::Denied].into_iter().all(enough),
             "{told:?}"
         );
-        assert!(told.damaged > told.refused && told.found > 0, "{}: {told:?}", language.name());
+        assert!(told.damaged > 20 && told.found > 0, "{}: {told:?}", language.name());
     }
 }
 
@@ -138,15 +140,23 @@ impl<'w> Comparison<'w> {
     fn hold(&self, resources: &[Value], rng: &mut Rng, told: &mut Told) -> Option<Vec<Verdict>> {
         let evaluator = Enforced::read(self.site.world, &self.documents(resources)).ok()?;
         let is_of_tiers = self.language == Language::ClusterNetworkPolicy;
+        // Whether a cluster of Calico's has automatic host endpoints no document tells: the evaluator takes it from whoever writes
+        // for them by their labels.
+        let is_of_calico = matches!(self.language, Language::Calico | Language::CalicoStaged);
+        let names_hosts = resources
+            .iter()
+            .any(|one| one["spec"]["selector"].to_string().contains("kubernetes.io/hostname"));
+        let is_host = |party: &Party<'_>| matches!(party, Party::Node { .. });
         let mut verdict = |passage: &Passage<'_>| {
             let plain = self.enforcer.verdict(self.site, resources, passage);
+            if is_of_calico && !names_hosts && (is_host(&passage.party) || is_host(&passage.peer)) {
+                return plain;
+            }
             let found = match (of_decision(&evaluator.decide(passage)), plain) {
                 // What passes anyway may be let through by a rule, too.
                 (Verdict::Allowed, Verdict::Beyond) => Verdict::Beyond,
-                // Whom a tier leaves to nobody passes: whether it was governed before is a matter of words.
-                (found, plain) if is_of_tiers && [found, plain].iter().all(|one| *one != Verdict::Denied) => {
-                    plain
-                }
+                // Whom every tier leaves to nobody passes: whether it was governed before is a matter of words.
+                (Verdict::Allowed | Verdict::Beyond, Verdict::NotGoverned) if is_of_tiers => plain,
                 (found, _) => found,
             };
             assert_eq!(
@@ -172,15 +182,23 @@ impl<'w> Comparison<'w> {
     fn finds(&self, resources: &[Value], before: &[Verdict], after: &[Verdict]) -> bool {
         let evaluator = Enforced::read(self.site.world, &self.documents(resources)).expect("it was read");
         let proof = prove(&evaluator, self.seen.iter().cloned());
-        let (mut is_cut, mut is_leaked) = (false, false);
+        let place = |passage: &Passage<'_>| {
+            let Passage { observation, party, peer, is_egress, port, .. } = passage;
+            (*observation, party.address(), peer.address(), *is_egress, *port)
+        };
+        let [cut, leaked] =
+            [&proof.cut, &proof.leaked].map(|told| told.iter().map(place).collect::<BTreeSet<_>>());
+        let mut has_found = false;
         for ((passage, before), after) in self.seen.iter().zip(before).zip(after) {
-            let is_legitimate = passage.standing.is_legitimate();
-            is_cut |= is_legitimate && *before != Verdict::Denied && *after == Verdict::Denied;
-            is_leaked |= !is_legitimate && *before == Verdict::Denied && *after == Verdict::Allowed;
+            let told = match (passage.standing.is_legitimate(), before, after) {
+                (true, _, Verdict::Denied) if *before != Verdict::Denied => &cut,
+                (false, Verdict::Denied, Verdict::Allowed) => &leaked,
+                _ => continue,
+            };
+            assert!(told.contains(&place(passage)), "seed {}: {passage}: {proof:#?}", self.seed);
+            has_found = true;
         }
-        assert!(!is_cut || !proof.cut.is_empty(), "seed {}: {proof:#?}", self.seed);
-        assert!(!is_leaked || !proof.leaked.is_empty(), "seed {}: {proof:#?}", self.seed);
-        is_cut || is_leaked
+        has_found
     }
 
     /// A packet between any two, on a port that somebody uses or nobody.

@@ -12,8 +12,7 @@ use flowdrift::{
     matrix::{Matrix, write},
     policy::{
         Include, Policies, Settings, Standing, Tightness,
-        language::{Enforced, File, Language, Written},
-        openness::{Openness, openness},
+        language::{File, Language, Written},
     },
 };
 use flowdrift_tests::{
@@ -144,27 +143,5 @@ fn what_nobody_declared_becomes_a_marked_rule_only_when_asked_for() {
             let files = asked.written(language).files;
             assert!(files.iter().any(|file| file.text.contains("NOT DECLARED")), "{}", language.name());
         }
-    }
-}
-
-/// Two workloads of a namespace, and the rest of the world: six ways, of which three are governed by nothing. The row declares
-/// its own port and that of the pods behind it.
-#[test]
-fn what_is_open_is_a_share_of_all_ways_and_ports() {
-    const PORTS: f64 = 2.0 * 65_535.0;
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/a-services-port-becomes-its-pods");
-    let files = CaseFiles::read(&path);
-    let made = make(&files, &Settings::default());
-    let documents = made.written(Language::NetworkPolicy).documents();
-    let enforced = Enforced::read(&made.world, &documents).expect("it is valid");
-    let [one] = openness(&made.world, &files.case(), &made.judgement, &documents, &enforced)
-        .try_into()
-        .expect("one cluster");
-    let Openness { cluster, policies, declared, namespaces, asked, workloads } = one;
-    assert_eq!((cluster.as_str(), asked, workloads), ("run", 2, 2));
-    for (found, expected) in
-        [(policies, (3.0 + 1.0 / PORTS) / 6.0), (declared, 2.0 / PORTS / 6.0), (namespaces, 2.0 / 6.0)]
-    {
-        assert!((found - expected).abs() < 1e-12, "{found} {expected}");
     }
 }

@@ -18,6 +18,24 @@ pub(super) struct Node {
     pub(super) kind: Kind,
 }
 
+impl Node {
+    /// Whether it is the same, on whatever lines.
+    pub(super) fn says_as(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::List(own), Kind::List(others)) => {
+                own.len() == others.len() && own.iter().zip(others).all(|(one, other)| one.says_as(other))
+            }
+            (Kind::Map(own), Kind::Map(others)) => {
+                let is_there = |(key, value): &(Key, Self)| {
+                    others.iter().any(|(other, its)| other.text == key.text && value.says_as(its))
+                };
+                own.len() == others.len() && own.iter().all(is_there)
+            }
+            (own, other) => own == other,
+        }
+    }
+}
+
 /// What was written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Kind {

@@ -8,6 +8,16 @@ use super::{
     reader,
 };
 
+/// What a resource says, wherever it stands.
+#[derive(Clone, Debug)]
+pub struct Content(Node);
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.says_as(&other.0)
+    }
+}
+
 /// One resource, not yet read.
 pub struct Resource<'n> {
     node: &'n Node,
@@ -28,6 +38,12 @@ impl Resource<'_> {
         let metadata = self.node.get("metadata");
         let text = |key: &str| metadata.and_then(|metadata| metadata.get(key)).and_then(Node::text);
         (text("namespace").unwrap_or_else(|| "default".to_owned()), text("name").unwrap_or_default())
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn content(&self) -> Content {
+        Content(self.node.clone())
     }
 
     /// Line of the document on which it starts.

@@ -1,15 +1,16 @@
-//! What a hand that slips does to policies: a list loses an item or has one twice, a number is another, a text stands where it does
-//! elsewhere.
+//! What a hand that slips does to policies: a list loses an item or has one twice, a key is gone, a number is another, a text stands
+//! where it does elsewhere.
 
 use fastrand::Rng;
 use serde_json::Value;
 
-/// Damages the specification of one of them in one place.
-pub fn damage(documents: &mut [Value], rng: &mut Rng) {
+/// Damages the specification of one of them in one place; whether it is another one now.
+pub fn damage(documents: &mut [Value], rng: &mut Rng) -> bool {
     let mut texts: Vec<(String, String)> = Vec::new();
     documents.iter().for_each(|document| leaves("spec", &document["spec"], &mut texts));
     let index = rng.usize(0..documents.len());
     let spec = &mut documents[index]["spec"];
+    let before = spec.clone();
     let mut places = 0;
     visit("spec", spec, &mut |_, _| places += 1);
     let chosen = rng.usize(0..places.max(1));
@@ -20,6 +21,7 @@ pub fn damage(documents: &mut [Value], rng: &mut Rng) {
         }
         place += 1;
     });
+    *spec != before
 }
 
 /// Texts with the keys under which they stand.
@@ -32,14 +34,17 @@ fn leaves(key: &str, value: &Value, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// Every list, number and text, with the key under which it stands.
+/// Every value but whether, with the key under which it stands.
 fn visit(key: &str, value: &mut Value, see: &mut impl FnMut(&str, &mut Value)) {
     match value {
         Value::Array(items) => {
             items.iter_mut().for_each(|item| visit(key, item, see));
             see(key, value);
         }
-        Value::Object(entries) => entries.iter_mut().for_each(|(key, value)| visit(key, value, see)),
+        Value::Object(entries) => {
+            entries.iter_mut().for_each(|(key, value)| visit(key, value, see));
+            see(key, value);
+        }
         Value::String(_) | Value::Number(_) => see(key, value),
         _ => {}
     }
@@ -54,6 +59,10 @@ fn change(key: &str, value: &mut Value, texts: &[(String, String)], rng: &mut Rn
             } else {
                 items.push(items[index].clone());
             }
+        }
+        Value::Object(entries) if !entries.is_empty() => {
+            let keys: Vec<String> = entries.keys().cloned().collect();
+            entries.remove(&keys[rng.usize(0..keys.len())]);
         }
         Value::Number(number) => {
             let known = number.as_u64().unwrap_or_default();

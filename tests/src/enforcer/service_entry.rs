@@ -61,11 +61,21 @@ fn is_meant(site: Site<'_>, spec: &Value, port: &Value, address: IpAddr) -> bool
     });
     let is_named =
         list(&spec["hosts"]).iter().filter_map(Value::as_str).any(|host| is_name(site, host, address));
+    let is_vip = addresses.iter().filter_map(Value::as_str).any(|text| {
+        let single = text.parse::<IpAddr>().ok();
+        let whole = text.parse::<IpNet>().ok().filter(|net| net.prefix_len() == net.max_prefix_len());
+        single.or(whole.map(|net| net.addr())) == Some(address)
+    });
     match port["protocol"].as_str().unwrap_or("TCP").to_ascii_uppercase().as_str() {
         "HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB" => is_named || is_placed,
-        "HTTPS" | "TLS" => is_named && (is_placed || addresses.is_empty()),
+        // "If we have a VIP, then we know the destination … no need to do a SNI match" (pilot/pkg/networking/core/tls.go).
+        "HTTPS" | "TLS" => is_vip || (is_named && (is_placed || addresses.is_empty())),
         "UDP" => false,
-        _ => is_placed || addresses.is_empty(),
+        // "the sidecar will behave as a simple TCP proxy, forwarding incoming traffic on a specified port to the specified
+        // destination endpoint": elsewhere than it was sent, unless there is none.
+        _ => {
+            is_placed || (addresses.is_empty() && matches!(spec["resolution"].as_str(), None | Some("NONE")))
+        }
     }
 }
 

@@ -70,8 +70,7 @@ fn say(proof: &Proof<'_>) {
 
 /// How tight they are, beside what they might be.
 fn say_open(openness: &Openness) {
-    let Openness { cluster, policies, declared, namespaces, asked, workloads } = openness;
-    let percent = |share: &f64| format!("{:.3} %", share * 100.0);
+    let Openness { cluster, policies, ungoverned, declared, namespaces, asked, workloads } = openness;
     let some = if asked < workloads {
         format!(" (asked of {asked} of {workloads} workloads)")
     } else {
@@ -80,10 +79,18 @@ fn say_open(openness: &Openness) {
     println!(
         "{}",
         text(&format!(
-            "{cluster}: {} of who might reach whom on what is open; {} is declared, and {} would be if namespaces were let through whole{some}",
-            percent(policies),
-            percent(declared),
-            percent(namespaces)
+            "{cluster}: {} of who might reach whom on what is open, {} since no policy governs either end; {} is declared, and {} would be open if namespaces were let through whole and governed whole{some}",
+            percent(*policies),
+            percent(*ungoverned),
+            percent(*declared),
+            percent(*namespaces)
         ))
     );
+}
+
+/// Little is not nothing.
+fn percent(share: f64) -> String {
+    const LEAST: f64 = 0.001;
+    let percent = share * 100.0;
+    if percent > 0.0 && percent < LEAST { format!("less than {LEAST} %") } else { format!("{percent:.3} %") }
 }

@@ -18,7 +18,10 @@ use super::{
     service_entry::{self, ServiceEntries},
 };
 use crate::{
-    matrix::{Faults, resource},
+    matrix::{
+        Faults,
+        resource::{self, Content},
+    },
     policy::{passage::Passage, world::World},
 };
 
@@ -147,7 +150,7 @@ impl<'a> Reader<'a, '_> {
     /// The one whose enforcer reads all of them.
     fn language(&self) -> Result<Option<Language>, Vec<String>> {
         let (mut spoken, mut faults) = (BTreeMap::new(), Vec::new());
-        let mut places: BTreeMap<(String, String, String), &str> = BTreeMap::new();
+        let mut places: BTreeMap<(String, String, String), (&str, Content)> = BTreeMap::new();
         for document in self.documents {
             if document.is_ruleset() {
                 spoken.entry(Language::Nftables).or_insert_with(|| document.name.clone());
@@ -156,14 +159,19 @@ impl<'a> Reader<'a, '_> {
             let read = resource::each(&document.text, &document.name, |mut resource| {
                 let kind = resource.kind();
                 let (namespace, name) = resource.place();
-                let message = |first: &&str| {
-                    format!(
-                        "found {namespace}/{name} twice, first in {first}, expected it once: one would take the other's place"
-                    )
-                };
-                let twice = places.get(&(kind.clone(), namespace.clone(), name.clone())).map(message);
-                twice.into_iter().for_each(|message| resource.fault("metadata.name", message));
-                places.insert((kind.clone(), namespace, name), &document.name);
+                // Of two versions of an API it is one resource.
+                let (group, of) = (kind.split('/').next(), kind.rsplit('/').next());
+                let place = (format!("{group:?} {of:?}"), namespace.clone(), name.clone());
+                let content = resource.content();
+                match places.get(&place) {
+                    Some((first, other)) if *other != content => {
+                        let message = format!(
+                            "found {namespace}/{name} twice and not the same, first in {first}, expected it once: one would take the other's place"
+                        );
+                        resource.fault("metadata.name", message);
+                    }
+                    _ => drop(places.insert(place, (&document.name, content))),
+                }
                 let spoken_here =
                     Language::ALL.into_iter().find(|language| language.kinds().contains(&kind.as_str()));
                 match spoken_here.and_then(Language::enforcer) {
@@ -212,7 +220,12 @@ impl<'a> Reader<'a, '_> {
                 faults.push(format!("{name}: found no node {node} in {}, expected its ruleset under its name, such as run-1.nft", self.cluster));
             }
             match nftables::read(text, name) {
-                Ok(ruleset) => drop(nodes.insert(node, ruleset)),
+                Ok(ruleset) => {
+                    if nodes.insert(node.clone(), ruleset).is_some() {
+                        faults
+                            .push(format!("{name}: found a second ruleset of the node {node}, expected one"));
+                    }
+                }
                 Err(fault) => faults.push(fault.to_string()),
             }
         }
@@ -259,8 +272,19 @@ mod tests {
         let kind = "networking.k8s.io/v1/NetworkPolicy";
         let [one, other] = ["p", "q"].map(|name| policy(kind, name));
         assert_eq!(faults(&[("a.yaml", one.clone()), ("b.yaml", other)]), "");
-        let told = faults(&[("a.yaml", one.clone()), ("b.yaml", one)]);
-        assert!(told.contains("b.yaml") && told.contains("found shop/p twice, first in a.yaml"), "{told}");
+        assert_eq!(faults(&[("a.yaml", one.clone()), ("b.yaml", format!("# the same\n{one}"))]), "");
+        let changed = one.replace("{podSelector: {}}", "{podSelector: {}, policyTypes: [Egress]}");
+        let told = faults(&[("a.yaml", one), ("b.yaml", changed)]);
+        assert!(
+            told.contains("b.yaml") && told.contains("found shop/p twice and not the same, first in a.yaml"),
+            "{told}"
+        );
+        let [old, new] = ["v1beta1", "v1"].map(|version| {
+            let hosts = format!("hosts: [{version}.example.com]");
+            let kind = format!("networking.istio.io/{version}/ServiceEntry");
+            policy(&kind, "p").replace("podSelector: {}", &hosts)
+        });
+        assert!(faults(&[("a.yaml", old), ("b.yaml", new)]).contains("twice"));
     }
 
     #[test]

@@ -9,21 +9,23 @@ use anyhow::{Context, Result, bail, ensure};
 use flowdrift::policy::{Include, Settings, Tightness, language::Language};
 use serde_json::{Value, json};
 
-use crate::{accept::Line, case, folder::Folder, policies::make};
+use crate::{accept::Line, case, folder::Folder, policies::make, schemas::Schemas};
 
-/// `kubernetes-validate` of PyPI, with the schemas of as new a Kubernetes.
+/// `kubernetes-validate` of PyPI, which has the schemas of the Kubernetes of its own version.
 const VERSION: &str = "1.37.0";
-/// Where it is installed.
-const PLACE: &str = "target/kubernetes-validate";
 
 /// Every NetworkPolicy of every case, with unknown fields refused.
 #[must_use]
 pub fn line(root: &Path) -> Line {
-    Line::of("accepted by kubernetes-validate", measure(root))
+    const WHAT: &str = "accepted by kubernetes-validate";
+    if Schemas::beside().is_none() {
+        return Line::skipped(WHAT, "the schemas of custom resources are not beside the project".to_owned());
+    }
+    Line::of(WHAT, measure(root))
 }
 
 fn measure(root: &Path) -> Result<(bool, Value)> {
-    let program = installed(&root.join(PLACE))?;
+    let program = installed(&root.join(format!("target/kubernetes-validate-{VERSION}")))?;
     let folder = Folder::new("validated");
     let mut files = Vec::new();
     for (path, case) in case::of_policies() {

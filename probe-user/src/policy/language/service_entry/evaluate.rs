@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::read::{Address, Endpoint, Port, Resolution, ServiceEntry, Speaks};
 use crate::{
     event::Protocol,
@@ -40,11 +42,15 @@ impl<'a> ServiceEntries<'a> {
         let is_held = || entry.addresses.iter().any(|block| block.contains(&address));
         let is_named = || self.is_named(&entry.hosts, address);
         let is_anywhere = entry.addresses.is_empty();
+        // A listener of its own needs no server name (pilot/pkg/networking/core/tls.go).
+        let is_own = || entry.addresses.iter().any(|block| *block == IpNet::from(address));
+        // Whatever goes to the port is led to the entry's servers.
+        let is_led_away = is_anywhere && entry.resolution != Resolution::None;
         let is_meant = match port.speaks {
             Speaks::Udp => return false,
             Speaks::Http => is_named() || is_held(),
-            Speaks::Tls => (is_anywhere || is_held()) && is_named(),
-            Speaks::Tcp => is_anywhere || is_held(),
+            Speaks::Tls => is_own() || ((is_anywhere || is_held()) && is_named()),
+            Speaks::Tcp => !is_led_away && (is_anywhere || is_held()),
         };
         (asked == port.number && is_meant) || self.is_passed_on(entry, port, (address, asked))
     }
@@ -116,10 +122,14 @@ impl Evaluator for ServiceEntries<'_> {
             )
         });
         let governed = format!(
-            "{}: TCP that leaves the namespaces that see a ServiceEntry is compared, as if each of their pods had a sidecar and an outbound traffic policy of REGISTRY_ONLY",
+            "{}: TCP that leaves the cluster from the namespaces that see a ServiceEntry is compared, as if each of their pods had a sidecar and an outbound traffic policy of REGISTRY_ONLY",
             self.cluster
         );
-        std::iter::once(governed).chain(selecting).collect()
+        let inner = format!(
+            "{}: what goes to its nodes, and to its pods by their own addresses, is not compared, and such a policy CUTS it, but for pods of headless services",
+            self.cluster
+        );
+        [governed, inner].into_iter().chain(selecting).collect()
     }
 }
 

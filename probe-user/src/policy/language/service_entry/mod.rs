@@ -11,7 +11,8 @@
 //!   `addresses`, and without these whatever goes to the port.
 //! - A sidecar captures TCP. Other transports pass it by, as do pods on their node's network, which get none.
 //!
-//! It says nothing of who reaches a workload, of the cluster's own pods and nodes, and of ranges of ports.
+//! It says nothing of who reaches a workload, of the cluster's own pods and nodes, and of ranges of ports. `REGISTRY_ONLY` cuts
+//! what goes to a node, or to a pod by its own address: that is told, and not compared.
 
 mod evaluate;
 mod read;

@@ -93,6 +93,9 @@ fn plain_tcp_goes_by_addresses_and_without_them_by_the_port_alone() {
     for (to, expected) in [(NOBODY, true), (OUTSIDE, true), (PARTNER, false)] {
         assert_eq!(passes(&somewhere, to, 5432), expected, "{to}");
     }
+    // What is led to the entry's own servers does not come where it was sent.
+    let led = of("git.example.com", 5432, "TCP", "resolution: DNS");
+    assert!(passes(&led, OUTSIDE, 5432) && !passes(&led, PARTNER, 5432));
     let anywhere = of("any.example.com", 5432, "TCP", "");
     assert!(passes(&anywhere, PARTNER, 5432) && !passes(&anywhere, PARTNER, 5433));
     let unsaid = entry("e", "{hosts: [any.example.com], ports: [{number: 5432, name: p}]}");
@@ -108,6 +111,9 @@ fn http_and_tls_go_by_names() {
         let placed = of("git.example.com", 443, protocol, "addresses: [203.0.113.0/28]");
         assert_eq!(passes(&placed, NOBODY, 443), beside, "{protocol}");
     }
+    // At an address of its own the handshake is not asked.
+    let own = of("git.example.com", 443, "TLS", "addresses: [203.0.113.9]");
+    assert!(passes(&own, NOBODY, 443) && !passes(&own, OUTSIDE, 443));
     let nowhere = of("git.example.com", 443, "UDP", "");
     assert!(!passes(&nowhere, OUTSIDE, 443));
 }

@@ -130,21 +130,24 @@ fn claims<'a>(world: &World<'_>, pods: &Pods<'a>, warnings: &mut Vec<String>) ->
     let mut claims = Vec::new();
     for rule in pods.policy.egress.iter().flatten() {
         let Flow { peer, ports } = &rule.flow;
+        let asked = dialled(world, pods, rule);
         let remarks = match claim(world, pods, rule) {
-            Ok((claim, remark)) => {
-                claims.extend(dialled(world, pods, rule, &claim));
+            Ok((claim, remarks)) => {
                 claims.push(claim);
-                remark
+                remarks
             }
-            Err(why) => Some(format!("NOT WRITTEN: {why}")),
+            // Behind the front that was asked for is the cluster itself.
+            Err(_) if !asked.is_empty() => Vec::new(),
+            Err(why) => vec![format!("NOT WRITTEN: {why}")],
         };
-        warnings.extend(remarks.map(|words| format!("{subject}: {peer} {ports}: {words}")));
+        claims.extend(asked);
+        warnings.extend(remarks.iter().map(|words| format!("{subject}: {peer} {ports}: {words}")));
     }
     claims
 }
 
 /// Of a rule, and what a reviewer must know of it; or why it reaches nothing.
-fn claim<'a>(world: &World<'_>, pods: &Pods<'a>, rule: &Rule) -> Result<(Claim<'a>, Option<String>), String> {
+fn claim<'a>(world: &World<'_>, pods: &Pods<'a>, rule: &Rule) -> Result<(Claim<'a>, Vec<String>), String> {
     let Rule { flow: Flow { peer, ports }, evidence } = rule;
     let leaving = Leaving::of(world, &pods.policy.subject, rule, LANGUAGE)?;
     if ports.protocol != Protocol::Tcp {
@@ -162,7 +165,11 @@ fn claim<'a>(world: &World<'_>, pods: &Pods<'a>, rule: &Rule) -> Result<(Claim<'
         }
         _ => (Vec::new(), Speaks::Tcp),
     };
-    let comments = explain::rule(rule).chain(remark.clone()).collect();
+    // With a resolution of NONE a sidecar goes where the client goes, whatever name he gives.
+    let is_wide = speaks != Speaks::Tcp && hosts.iter().any(|host| host.starts_with('*'));
+    let wider = "WIDER: whoever gives a name below `*.` reaches any address on these ports";
+    let remarks: Vec<String> = remark.into_iter().chain(is_wide.then(|| wider.to_owned())).collect();
+    let comments = explain::rule(rule).chain(remarks.clone()).collect();
     let claim = Claim {
         workload: &pods.workload.name,
         comments,
@@ -172,23 +179,24 @@ fn claim<'a>(world: &World<'_>, pods: &Pods<'a>, rule: &Rule) -> Result<(Claim<'
         ports,
         speaks,
     };
-    Ok((claim, remark))
+    Ok((claim, remarks))
 }
 
 /// What clients asked for where somebody outside of the cluster's services passes them on: that is what a sidecar sees.
-fn dialled<'a>(world: &World<'_>, pods: &Pods<'a>, rule: &Rule, claim: &Claim<'_>) -> Vec<Claim<'a>> {
+fn dialled<'a>(world: &World<'_>, pods: &Pods<'a>, rule: &Rule) -> Vec<Claim<'a>> {
     let is_leaving = |address: IpAddr| is_outside(world, pods.cluster, &world.at(pods.cluster, address));
     let asked = rule.evidence.dialled.iter().filter(|(address, _)| is_leaving(*address));
     let as_asked = |(address, port): &(IpAddr, u16)| Claim {
         workload: &pods.workload.name,
-        comments: claim.comments.clone(),
-        peer: format!("{}-dialled", claim.peer),
+        comments: explain::rule(rule).collect(),
+        peer: format!("{}-dialled", rule.flow.peer),
         hosts: Vec::new(),
         blocks: vec![IpNet::from(*address)],
         ports: vec![*port],
         speaks: Speaks::Tcp,
     };
-    asked.map(as_asked).collect()
+    let is_tcp = rule.flow.ports.protocol == Protocol::Tcp;
+    asked.filter(|_| is_tcp).map(as_asked).collect()
 }
 
 /// The blocks of a peer that are no part of the cluster.
@@ -322,6 +330,8 @@ impl Space<'_> {
             }
             let peer = resource_name(&self.claims[entry.first()].peer.replace(':', "-"));
             let peer: String = peer.chars().take(MOST_OF_A_NAME).collect();
+            let peer = Some(peer.trim_matches(['-', '.']).to_owned()).filter(|peer| !peer.is_empty());
+            let peer = peer.unwrap_or_else(|| "entry".to_owned());
             let numbered = (2..).map(|number| format!("{peer}-{number}"));
             let mut fitting = std::iter::once(peer.clone()).chain(numbered);
             let name = fitting.find(|name| names.insert(name.clone())).unwrap_or(peer);
