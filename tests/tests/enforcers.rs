@@ -8,7 +8,7 @@ use fastrand::Rng;
 use flowdrift::{
     event::Protocol,
     policy::{
-        Include, Party, Passage, Settings, Standing, Tightness, World,
+        Include, Party, Passage, Settings, Tightness, World,
         language::{Document, Enforced, Evaluator, Language},
         passages, prove,
     },
@@ -237,18 +237,7 @@ impl<'w> Comparison<'w> {
             1 => [443, 53, 1000, 1010, 22, 8000, 8010][rng.usize(0..7)],
             _ => rng.u16(1..10_000),
         };
-        Passage {
-            observation: 0,
-            party,
-            peer,
-            is_egress: rng.bool(),
-            port,
-            protocol: if rng.usize(0..4) == 0 { Protocol::Udp } else { Protocol::Tcp },
-            dialled: None,
-            standing: Standing::Undeclared,
-            cells: Vec::new(),
-            excuse: None,
-            connections: 1,
-        }
+        let protocol = if rng.usize(0..4) == 0 { Protocol::Udp } else { Protocol::Tcp };
+        Passage::between((party, peer), rng.bool(), port, protocol)
     }
 }

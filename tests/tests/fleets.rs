@@ -215,33 +215,44 @@ fn is_no_wider_than_the_rows(
     if !rule.evidence.dialled.is_empty() {
         return;
     }
+    let protocol = rule.flow.ports.protocol;
+    let is_declared = |direction, (local, node): (IpAddr, &str), (remote, port): (IpAddr, u16)| {
+        let cluster = cluster.as_str();
+        let tuple =
+            Tuple { cluster, node, cgroup: None, direction, local, remote, port, protocol, names: None };
+        let mut found = Vec::new();
+        case.rows().matches(&tuple, &mut found);
+        !found.is_empty()
+    };
+    // Who comes by a service's address asked for its port there.
+    let fronts = |port: u16| {
+        let objects = &world.clusters[cluster];
+        let services = objects.services.iter();
+        let ports = services.flat_map(|service| service.ports.iter().map(move |port| (service, port)));
+        let leading = ports.filter(move |(service, front)| {
+            objects.behind(service, front).any(|(pod, behind)| pod.workload == *workload && behind == port)
+        });
+        leading
+            .flat_map(|(service, front)| service.addresses.iter().map(move |address| (*address, front.port)))
+    };
     for block in rule.flow.peer.blocks() {
         for (remote, port) in
             [(block.network(), rule.flow.ports.first), (block.broadcast(), rule.flow.ports.last)]
         {
-            let is_declared = |(local, node): &(IpAddr, &str)| {
+            let is_one = |own: &(IpAddr, &str)| {
                 let direction = if is_egress { Direction::Outbound } else { Direction::Inbound };
-                let protocol = rule.flow.ports.protocol;
-                let (cluster, local) = (cluster.as_str(), *local);
-                let tuple = Tuple {
-                    cluster,
-                    node,
-                    cgroup: None,
-                    direction,
-                    local,
-                    remote,
-                    port,
-                    protocol,
-                    names: None,
+                let node = match world.at(cluster, remote) {
+                    Party::Node { node, .. } if !is_egress => node,
+                    _ => "",
                 };
-                let mut found = Vec::new();
-                case.rows().matches(&tuple, &mut found);
-                !found.is_empty()
+                is_declared(direction, *own, (remote, port))
+                    || (!node.is_empty()
+                        && fronts(port).any(|front| is_declared(Direction::Outbound, (remote, node), front)))
             };
             let same_family = own.iter().filter(|(local, _)| local.is_ipv4() == remote.is_ipv4());
             let mut asked = same_family.peekable();
             assert!(
-                asked.peek().is_none() || asked.any(is_declared),
+                asked.peek().is_none() || asked.any(is_one),
                 "{remote} port {port} is declared by no row: {rule:#?} of {}\n{at}",
                 policy.subject
             );

@@ -15,7 +15,7 @@ use fastrand::Rng;
 use flowdrift::{
     event::Protocol,
     policy::{
-        Party, Passage, Settings, Standing, Tightness,
+        Party, Passage, Settings, Tightness,
         language::{Decision, Document, Enforced, Evaluator, Language},
         passages,
     },
@@ -141,19 +141,12 @@ impl<'a> Lab<'a> {
                 break;
             }
             let at = |address: IpAddr| made.world.at(cluster, address);
-            let passage = Passage {
-                observation: 0,
-                party: at(ends[rng.usize(0..ends.len())]),
-                peer: at(others[rng.usize(0..others.len())]),
-                is_egress: rng.bool(),
-                port: if rng.bool() { ports[rng.usize(0..ports.len())] } else { rng.u16(1..2_000) },
-                protocol: Protocol::Tcp,
-                dialled: None,
-                standing: Standing::Undeclared,
-                cells: Vec::new(),
-                excuse: None,
-                connections: 1,
-            };
+            let passage = Passage::between(
+                (at(ends[rng.usize(0..ends.len())]), at(others[rng.usize(0..others.len())])),
+                rng.bool(),
+                if rng.bool() { ports[rng.usize(0..ports.len())] } else { rng.u16(1..2_000) },
+                Protocol::Tcp,
+            );
             self.add(passage, &mut asked);
         }
         asked.into_values().collect()

@@ -96,6 +96,26 @@ pub fn each(text: &str, file: &str, mut take: impl FnMut(Resource<'_>)) -> Resul
     if faults.is_empty() { Ok(()) } else { Err(Faults::new(file, faults)) }
 }
 
+/// Hands over each resource of a document whose resources are all of some kinds; `file` names it in faults.
+///
+/// # Errors
+/// As of [`each`], and resources of other kinds.
+pub fn each_of(
+    text: &str,
+    file: &str,
+    kinds: &[&str],
+    mut take: impl FnMut(&mut Resource<'_>),
+) -> Result<(), Faults> {
+    each(text, file, |mut resource| {
+        let kind = resource.kind();
+        if kinds.contains(&kind.as_str()) {
+            take(&mut resource);
+        } else {
+            resource.fault("kind", format!("found `{kind}`, expected {}", kinds.join(" or ")));
+        }
+    })
+}
+
 /// Whether it is nothing but its items.
 pub(super) fn is_list(document: &Node) -> bool {
     let kind = document.get("kind").and_then(Node::text);

@@ -82,6 +82,31 @@ impl fmt::Display for Passage<'_> {
     }
 }
 
+impl<'a> Passage<'a> {
+    /// What might pass a party's end, whether or not anybody saw it: nobody answers for it. `port` is in host byte order.
+    #[must_use]
+    pub fn between(
+        (party, peer): (Party<'a>, Party<'a>),
+        is_egress: bool,
+        port: u16,
+        protocol: Protocol,
+    ) -> Self {
+        Self {
+            observation: 0,
+            party,
+            peer,
+            is_egress,
+            port,
+            protocol,
+            dialled: None,
+            standing: Standing::Undeclared,
+            cells: Vec::new(),
+            excuse: None,
+            connections: 0,
+        }
+    }
+}
+
 impl Passage<'_> {
     /// Whether both ends are one node's own sockets: whatever addresses they have, it never leaves the node's namespace.
     #[must_use]

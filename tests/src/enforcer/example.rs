@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use flowdrift::{
     event::Protocol,
     matrix::{Inventory, read_inventory},
-    policy::{Party, Passage, Standing, World},
+    policy::{Party, Passage, World},
     workload::ClusterObjects,
 };
 use serde_json::{Value, json};
@@ -75,19 +75,12 @@ impl Example {
         let party = |end: &str| -> Party<'_> { world.at("run", self.address(end)) };
         let (party, peer) =
             if is_egress { (party(client), party(server)) } else { (party(server), party(client)) };
-        let passage = Passage {
-            observation: 0,
-            party,
-            peer,
+        let passage = Passage::between(
+            (party, peer),
             is_egress,
-            port: port.parse().expect("a port is a number"),
-            protocol: protocol_of(protocol),
-            dialled: None,
-            standing: Standing::Declared,
-            cells: Vec::new(),
-            excuse: None,
-            connections: 1,
-        };
+            port.parse().expect("a port is a number"),
+            protocol_of(protocol),
+        );
         enforcer.verdict(Site { world: &world, cluster: "run" }, documents, &passage)
     }
 

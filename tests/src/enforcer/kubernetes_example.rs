@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use flowdrift::{
     event::Protocol,
     matrix::{Inventory, read_inventory},
-    policy::{Party, Passage, Standing, World},
+    policy::{Party, Passage, World},
     workload::ClusterObjects,
 };
 use serde_json::{Value, json};
@@ -90,19 +90,12 @@ impl Example {
         let (port, protocol) = port.split_once('/').expect("a port and its protocol");
         let all = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp, Protocol::Icmp];
         let party = |name: &str| -> Party<'w> { world.at("run", self.address(name)) };
-        Passage {
-            observation: 0,
-            party: party(own),
-            peer: party(peer),
-            is_egress: arrow == "→",
-            port: port.parse().expect("a port"),
-            protocol: all.into_iter().find(|one| one.to_string() == protocol).expect("a protocol"),
-            dialled: None,
-            standing: Standing::Declared,
-            cells: Vec::new(),
-            excuse: None,
-            connections: 1,
-        }
+        Passage::between(
+            (party(own), party(peer)),
+            arrow == "→",
+            port.parse().expect("a port"),
+            all.into_iter().find(|one| one.to_string() == protocol).expect("a protocol"),
+        )
     }
 
     /// A pod's, a node's, or the one that it is.

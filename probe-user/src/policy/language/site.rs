@@ -75,17 +75,6 @@ pub(super) fn passage<'w>(
     protocol: Protocol,
 ) -> Passage<'w> {
     let party = |address: &str| -> Party<'w> { world.at("run", address.parse().expect("an address")) };
-    Passage {
-        observation: 0,
-        party: party(own),
-        peer: party(peer),
-        is_egress,
-        port,
-        protocol,
-        dialled: None,
-        standing: Standing::Declared,
-        cells: Vec::new(),
-        excuse: None,
-        connections: 1,
-    }
+    let passage = Passage::between((party(own), party(peer)), is_egress, port, protocol);
+    Passage { standing: Standing::Declared, connections: 1, ..passage }
 }

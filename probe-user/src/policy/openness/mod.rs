@@ -20,7 +20,7 @@ use ipnet::IpNet;
 
 use super::{
     language::{Decision, Document, Evaluator},
-    passage::{Passage, Standing, passages},
+    passage::{Passage, passages},
     world::{Party, World},
 };
 use crate::{
@@ -199,7 +199,7 @@ impl<'a> Space<'a> {
                     whole += weight;
                     let decide = |party: Party<'_>, peer, is_egress| {
                         let of_nobody = party.subject_ref().is_none();
-                        let passage = packet((party, peer), is_egress, *port, protocol);
+                        let passage = Passage::between((party, peer), is_egress, *port, protocol);
                         if of_nobody { Decision::NotGoverned } else { evaluator.decide(&passage) }
                     };
                     let ends = [decide(from, to, true), decide(to, from, false)];
@@ -295,27 +295,6 @@ fn pairs<'p>(
         let fitting = server.ends.iter().filter(|(to, _)| to.address().is_ipv4() == from.address().is_ipv4());
         fitting.map(move |(to, other)| (*from, *to, one * other))
     })
-}
-
-fn packet<'p>(
-    (party, peer): (Party<'p>, Party<'p>),
-    is_egress: bool,
-    port: u16,
-    protocol: Protocol,
-) -> Passage<'p> {
-    Passage {
-        observation: 0,
-        party,
-        peer,
-        is_egress,
-        port,
-        protocol,
-        dialled: None,
-        standing: Standing::Undeclared,
-        cells: Vec::new(),
-        excuse: None,
-        connections: 0,
-    }
 }
 
 /// An address that nobody names.

@@ -22,13 +22,10 @@ use crate::{
 /// compared with anything that is known here.
 pub fn read(text: &str, file: &str) -> Result<Vec<Policy>, Faults> {
     let mut policies = Vec::new();
-    resource::each(text, file, |mut resource| {
-        let kind = resource.kind();
-        if !super::KINDS.contains(&kind.as_str()) {
-            resource.fault("kind", format!("found `{kind}`, expected {}", super::KINDS.join(" or ")));
-        } else if let Some(written) = resource.read::<wire::Resource>() {
-            let is_clusterwide = kind.ends_with("CiliumClusterwideNetworkPolicy");
-            policies.extend(policies_of(&mut resource, written, is_clusterwide));
+    resource::each_of(text, file, super::KINDS, |resource| {
+        if let Some(written) = resource.read::<wire::Resource>() {
+            let is_clusterwide = resource.kind().ends_with("CiliumClusterwideNetworkPolicy");
+            policies.extend(policies_of(resource, written, is_clusterwide));
         }
     })?;
     Ok(policies)

@@ -67,14 +67,7 @@ pub struct Port {
 /// What is wrong with it: keys that the API does not have, and values that the API server would refuse.
 pub fn read(text: &str, file: &str) -> Result<Vec<Policy>, Faults> {
     let mut policies = Vec::new();
-    resource::each(text, file, |mut resource| {
-        let kind = resource.kind();
-        if super::KINDS.contains(&kind.as_str()) {
-            policies.extend(read_one(&mut resource));
-        } else {
-            resource.fault("kind", format!("found `{kind}`, expected {}", super::KINDS.join(" or ")));
-        }
-    })?;
+    resource::each_of(text, file, super::KINDS, |resource| policies.extend(read_one(resource)))?;
     Ok(policies)
 }
 

@@ -8,7 +8,7 @@ use crate::{
     matrix::read_inventory,
     policy::{
         language::{Decision, Evaluator},
-        passage::{Passage, Standing},
+        passage::Passage,
         world::Party,
     },
 };
@@ -75,19 +75,12 @@ impl Table {
         let peer = address(words[1]);
         let own = if peer.is_ipv4() { address("172.16.0.1") } else { address("fd00::1") };
         let (port, protocol) = words[2].split_once('/').expect("a port and a transport");
-        let passage = Passage {
-            observation: 0,
-            party: Party::Node { cluster: "run", node: "n1", address: own, pod: None },
-            peer: Party::Outside(peer),
-            is_egress: words[0] == "→",
-            port: port.parse().expect("a port"),
-            protocol: if protocol == "udp" { Protocol::Udp } else { Protocol::Tcp },
-            dialled: None,
-            standing: Standing::Declared,
-            cells: Vec::new(),
-            excuse: None,
-            connections: 1,
-        };
+        let passage = Passage::between(
+            (Party::Node { cluster: "run", node: "n1", address: own, pod: None }, Party::Outside(peer)),
+            words[0] == "→",
+            port.parse().expect("a port"),
+            if protocol == "udp" { Protocol::Udp } else { Protocol::Tcp },
+        );
         let nodes = BTreeMap::from([("n1".to_owned(), self.ruleset())]);
         Rulesets::new("run", nodes).decide(&passage)
     }

@@ -156,15 +156,9 @@ struct WrittenEndpoint {
 /// What is wrong with it: keys that the reference does not have, and values that the resource's own rules refuse.
 pub fn read(text: &str, file: &str) -> Result<Vec<ServiceEntry>, Faults> {
     let mut found = Vec::new();
-    resource::each(text, file, |mut resource| {
-        let kind = resource.kind();
-        if !KINDS.contains(&kind.as_str()) {
-            resource.fault("kind", format!("found `{kind}`, expected {}", KINDS.join(", ")));
-            return;
-        }
-        if let Some(written) = resource.read::<Written>() {
-            found.push(Reader { resource: &mut resource }.entry(written));
-        }
+    resource::each_of(text, file, KINDS, |resource| {
+        let written = resource.read::<Written>();
+        found.extend(written.map(|written| Reader { resource }.entry(written)));
     })?;
     Ok(found)
 }
