@@ -9,11 +9,13 @@ use crate::wording::{moment, plural};
 /// More names than this are not listed.
 const LISTED: usize = 6;
 
-/// A line that says what passes, and one that says on what it rests, where anything was seen.
+/// A line that says what passes, one that says on what it rests, where anything was seen, and one that says what is left out.
 pub(super) fn rule(rule: &Rule) -> impl Iterator<Item = String> {
     let Rule { flow: Flow { peer, ports }, evidence } = rule;
     let seen = (evidence.connections > 0).then(|| sightings(evidence));
-    std::iter::once(format!("{peer} {ports}: {}", grounds(evidence))).chain(seen)
+    let apart = "without what the cluster has for itself, which is not what its row means";
+    let apart = (!peer.blocks().is_whole()).then(|| apart.to_owned());
+    std::iter::once(format!("{peer} {ports}: {}", grounds(evidence))).chain(seen).chain(apart)
 }
 
 /// On what it rests, in one line.

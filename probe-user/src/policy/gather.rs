@@ -257,12 +257,9 @@ impl<'a> Maker<'a, '_> {
 
 /// Whether a rule lets another's flow through.
 fn admits(rule: &Flow, other: &Flow) -> bool {
-    let is_port = rule.ports.protocol == other.ports.protocol
-        && rule.ports.first <= other.ports.first
-        && other.ports.last <= rule.ports.last;
+    let is_port = rule.ports.covers(&other.ports);
     let (wide, narrow) = (rule.peer.blocks(), other.peer.blocks());
-    let is_within =
-        !narrow.is_empty() && narrow.iter().all(|block| wide.iter().any(|wide| wide.contains(block)));
+    let is_within = !narrow.is_empty() && wide.cover(&narrow);
     is_port && (rule.peer == other.peer || is_within)
 }
 

@@ -11,7 +11,7 @@ use super::{
     world::{Party, World},
 };
 use crate::{
-    matching::{Cell, Matcher, Rows, size},
+    matching::{Cell, Matcher, Rows},
     matrix::Ports,
 };
 
@@ -57,7 +57,7 @@ impl Generaliser<'_, '_> {
             .cells()
             .map(|cell| Flow { peer: self.peer(cell), ports: self.ports(cell).unwrap_or(exact.ports) });
         let width =
-            |flow: &Flow| (size(&flow.peer.blocks()), flow.ports.last - flow.ports.first, flow.clone());
+            |flow: &Flow| (flow.peer.blocks().width(), flow.ports.last - flow.ports.first, flow.clone());
         let found = match self.tightness {
             Tightness::Declared => of_rows.max_by_key(width),
             Tightness::Exact | Tightness::Inventory => of_rows.min_by_key(width),
@@ -80,8 +80,9 @@ impl Generaliser<'_, '_> {
     fn peer(&self, cell: &Cell) -> Peer {
         let seen = self.seen();
         let Peer::Address(address) = seen else { return seen };
+        let own = [self.passage.party.address()];
         let declared: Vec<Named> =
-            self.reach().of_cell(cell).into_iter().filter(|named| named.hold(address)).collect();
+            self.reach().of_cell(cell, &own).into_iter().filter(|named| named.hold(address)).collect();
         let Some(widest) = declared.iter().max_by_key(|named| named.width()) else { return seen };
         if self.tightness == Tightness::Declared {
             return widest.peer();
@@ -91,12 +92,7 @@ impl Generaliser<'_, '_> {
 
     fn reach(&self) -> Reach<'_> {
         let Passage { party, peer, is_egress, .. } = self.passage;
-        Reach {
-            inventory: self.world.inventory,
-            from: party.cluster(),
-            is_egress: *is_egress,
-            address: Some(peer.address()),
-        }
+        Reach::new(self.world, party.cluster(), *is_egress, Some(peer.address()))
     }
 
     fn cells(&self) -> impl Iterator<Item = &Cell> {
@@ -105,15 +101,17 @@ impl Generaliser<'_, '_> {
 
     /// The narrowest of what the inventory calls by a name and what a row declares.
     fn narrowest(&self, address: IpAddr, declared: &[Named]) -> Option<Peer> {
-        let allowed: Vec<IpNet> =
-            IpNet::aggregate(&declared.iter().flat_map(|named| named.blocks().to_vec()).collect());
+        let allowed = IpNet::aggregate(&declared.iter().flat_map(|named| named.blocks().iter()).collect());
         let is_allowed = |block: &IpNet| allowed.iter().any(|wide| wide.contains(block));
+        let apart: Vec<IpNet> = declared.iter().flat_map(|named| named.blocks().except()).collect();
         let reach = self.reach();
         let named = reach.every(self.rows, address).filter(|named| named.hold(address)).filter_map(|named| {
             let is_declared = declared.iter().any(|one| one.label() == named.label());
             let named = if is_declared { named } else { named.without_hosts() };
-            let blocks: Vec<IpNet> = named.blocks().iter().copied().filter(is_allowed).collect();
-            blocks.iter().any(|block| block.contains(&address)).then(|| named.with(blocks))
+            let is_apart = |block: &IpNet| apart.iter().any(|apart| apart.contains(block));
+            let blocks = named.blocks().clone().filter(|block| is_allowed(block) && !is_apart(block));
+            let blocks = blocks.without(&apart);
+            blocks.hold(address).then(|| named.with(blocks))
         });
         let narrowest = named
             .filter(|named| !named.is_everything())

@@ -4,6 +4,7 @@
 //! stands at their ends is told by the clusters' own objects (`world`), and what may pass becomes rules in nobody's language
 //! (`gather`, `rule`), as wide as the user's dial says (`generalise`). No I/O, no clock; the same input gives the same rules.
 
+mod blocks;
 mod explain;
 mod gather;
 mod generalise;
@@ -19,6 +20,7 @@ mod rule;
 mod unseen;
 mod world;
 
+pub use blocks::Blocks;
 pub use gather::{Include, Policies, Settings, SubjectPolicy, Withheld, gather};
 pub use generalise::Tightness;
 pub use passage::{Passage, Standing, passages};

@@ -43,9 +43,7 @@ impl<'a> Stranger<'a> {
         let is_peer = || match &flow.peer {
             Peer::Workload(workload) => self.workload == Some(workload),
             Peer::Address(address) => *address == self.address,
-            Peer::Endpoint { blocks, .. } | Peer::Blocks { blocks, .. } => {
-                blocks.iter().any(|block| block.contains(&self.address))
-            }
+            Peer::Endpoint { blocks, .. } | Peer::Blocks { blocks, .. } => blocks.hold(self.address),
         };
         flow.ports.holds(self.protocol, self.port) && is_peer()
     }

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::rule::Peer;
+use super::{blocks::Blocks, rule::Peer, world::World};
 use crate::{
-    matching::{Cell, LocalKind, Place, Rows, size},
+    matching::{Cell, LocalKind, Place, Rows},
     matrix::{
         EndpointName,
         inventory::{Cluster, Endpoint, Ingress, Inventory},
@@ -20,6 +20,8 @@ pub(super) struct Reach<'a> {
     pub(super) inventory: &'a Inventory,
     /// The cluster in which he is, where that is known.
     pub(super) from: Option<&'a str>,
+    /// What that cluster has for itself.
+    pub(super) home: &'a [IpNet],
     /// Whether he connects; otherwise he is reached.
     pub(super) is_egress: bool,
     /// Whom he sees; `None` for whoever it may be.
@@ -27,6 +29,17 @@ pub(super) struct Reach<'a> {
 }
 
 impl<'a> Reach<'a> {
+    /// From a cluster.
+    pub(super) fn new(
+        world: &'a World<'_>,
+        from: Option<&'a str>,
+        is_egress: bool,
+        address: Option<IpAddr>,
+    ) -> Self {
+        let home = from.map(|from| world.home(from)).unwrap_or_default();
+        Self { inventory: world.inventory, from, home, is_egress, address }
+    }
+
     /// Every name that means somebody there.
     pub(super) fn all(self) -> impl Iterator<Item = Named> {
         let endpoints = self.inventory.endpoints.iter().filter(move |(_, endpoint)| self.means(endpoint));
@@ -69,10 +82,35 @@ impl<'a> Reach<'a> {
         })
     }
 
-    /// What a cell lets be at the peer's end.
-    pub(super) fn of_cell(&self, cell: &Cell) -> Vec<Named> {
+    /// What a cell lets be at the peer's end, where the other end has these addresses.
+    pub(super) fn of_cell(&self, cell: &Cell, own: &[IpAddr]) -> Vec<Named> {
         let between = self.between(cell).into_iter().flat_map(|between| [between.proxies, between.ingress]);
-        self.of_place(cell).into_iter().chain(between).collect()
+        let all = self.of_place(cell).into_iter().chain(between);
+        all.map(|named| self.meant(cell, own, named)).collect()
+    }
+
+    /// Of whoever may be at the peer's end, whom a cell means. What stays within a cluster does not go to whoever may be
+    /// anywhere, nor to a block that is wider than the cluster: so the matcher has it, and a rule is no wider.
+    pub(super) fn meant(&self, cell: &Cell, own: &[IpAddr], named: Named) -> Named {
+        let (Place::Any | Place::Endpoint { cluster: None, .. }) = &cell.destination else { return named };
+        let is_home = |block: &IpNet| self.home.iter().any(|home| home.contains(block));
+        let blocks = named.blocks.clone();
+        let blocks = if self.is_egress {
+            blocks
+        } else if self.at_home(&cell.destination, own, is_home) {
+            return named;
+        } else {
+            blocks.filter(|block| !is_home(block))
+        };
+        named.with(blocks.without(self.home))
+    }
+
+    /// Whether a place has these addresses by what it has within the cluster.
+    fn at_home(&self, place: &Place, own: &[IpAddr], is_home: impl Fn(&IpNet) -> bool) -> bool {
+        let Place::Endpoint { name, .. } = place else { return false };
+        let endpoint = self.inventory.endpoints.get(name);
+        let mut blocks = endpoint.into_iter().flat_map(|endpoint| &endpoint.cidrs);
+        blocks.any(|block| own.iter().any(|address| block.contains(address)) && is_home(block))
     }
 
     /// Who a cell itself lets be there.
@@ -89,8 +127,7 @@ impl<'a> Reach<'a> {
                 let endpoint = inventory.endpoints.get(name).filter(|endpoint| self.means(endpoint));
                 let named = endpoint.map(|endpoint| {
                     let named = Named::of_endpoint(name, endpoint);
-                    let meaning = named.blocks().iter().filter(|block| self.means_there(endpoint, block));
-                    let meaning = meaning.copied().collect();
+                    let meaning = named.blocks().clone().filter(|block| self.means_there(endpoint, block));
                     named.with(meaning)
                 });
                 named.into_iter().collect()
@@ -165,8 +202,7 @@ pub(super) struct Between<'a> {
 #[derive(Clone)]
 pub(super) struct Named {
     name: Name,
-    /// Sorted.
-    blocks: Vec<IpNet>,
+    blocks: Blocks,
 }
 
 #[derive(Clone)]
@@ -182,19 +218,20 @@ enum Name {
 impl Named {
     fn of_endpoint(name: &EndpointName, endpoint: &Endpoint) -> Self {
         let name = Name::Endpoint(name.clone(), endpoint.hosts.clone());
-        Self { name, blocks: sorted(&endpoint.cidrs) }
+        Self { name, blocks: Blocks::from_iter(endpoint.cidrs.iter().copied()) }
     }
 
     fn of_part(part: &str, cluster: &str, blocks: &[IpNet]) -> Self {
-        Self { name: Name::Part(format!("{part} of {cluster}"), cluster.to_owned()), blocks: sorted(blocks) }
+        let name = Name::Part(format!("{part} of {cluster}"), cluster.to_owned());
+        Self { name, blocks: Blocks::from_iter(blocks.iter().copied()) }
     }
 
     fn other(name: &str, blocks: &[IpNet]) -> Self {
-        Self { name: Name::Other(name.to_owned()), blocks: sorted(blocks) }
+        Self { name: Name::Other(name.to_owned()), blocks: Blocks::from_iter(blocks.iter().copied()) }
     }
 
     /// The same name for these blocks.
-    pub(super) fn with(self, blocks: Vec<IpNet>) -> Self {
+    pub(super) fn with(self, blocks: Blocks) -> Self {
         Self { blocks, ..self }
     }
 
@@ -206,16 +243,16 @@ impl Named {
         self
     }
 
-    pub(super) fn blocks(&self) -> &[IpNet] {
+    pub(super) fn blocks(&self) -> &Blocks {
         &self.blocks
     }
 
     pub(super) fn hold(&self, address: IpAddr) -> bool {
-        self.blocks.iter().any(|block| block.contains(&address))
+        self.blocks.hold(address)
     }
 
     pub(super) fn width(&self) -> u128 {
-        size(&self.blocks)
+        self.blocks.width()
     }
 
     pub(super) fn label(&self) -> &str {
@@ -238,13 +275,6 @@ impl Named {
             Name::Other(name) => Peer::Blocks { name, cluster: None, blocks },
         }
     }
-}
-
-fn sorted(blocks: &[IpNet]) -> Vec<IpNet> {
-    let mut blocks: Vec<IpNet> = blocks.iter().map(IpNet::trunc).collect();
-    blocks.sort_unstable();
-    blocks.dedup();
-    blocks
 }
 
 /// Every address of both families.

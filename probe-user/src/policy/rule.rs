@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, net::IpAddr};
 
-use ipnet::IpNet;
-
-use super::passage::Standing;
+use super::{blocks::Blocks, passage::Standing};
 use crate::{event::Protocol, matching::Rows, matrix::EndpointName, workload::Workload};
 
 /// Who is at the other end of what a rule lets through.
@@ -18,17 +16,17 @@ pub enum Peer {
         name: EndpointName,
         /// Its host names.
         hosts: Vec<String>,
-        /// Its blocks, sorted.
-        blocks: Vec<IpNet>,
+        /// Its blocks, without what of them the rows do not mean.
+        blocks: Blocks,
     },
-    /// Blocks that the inventory gives to something that is no endpoint, such as a cluster's nodes, sorted.
+    /// Blocks that the inventory gives to something that is no endpoint, such as a cluster's nodes.
     Blocks {
         /// What they are.
         name: String,
         /// The cluster that they are a part of, where they are one.
         cluster: Option<String>,
-        /// The blocks.
-        blocks: Vec<IpNet>,
+        /// The blocks, likewise.
+        blocks: Blocks,
     },
     /// Exactly this address.
     Address(IpAddr),
@@ -37,11 +35,11 @@ pub enum Peer {
 impl Peer {
     /// Its blocks; none where it is known by something else.
     #[must_use]
-    pub fn blocks(&self) -> Vec<IpNet> {
+    pub fn blocks(&self) -> Blocks {
         match self {
-            Self::Workload(_) => Vec::new(),
+            Self::Workload(_) => Blocks::default(),
             Self::Endpoint { blocks, .. } | Self::Blocks { blocks, .. } => blocks.clone(),
-            Self::Address(address) => vec![IpNet::from(*address)],
+            Self::Address(address) => Blocks::from(*address),
         }
     }
 }
@@ -69,6 +67,12 @@ pub struct PortRange {
 }
 
 impl PortRange {
+    /// Whether it holds all of another.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.protocol == other.protocol && self.first <= other.first && other.last <= self.last
+    }
+
     /// Whether it holds a port.
     #[must_use]
     pub fn holds(&self, protocol: Protocol, port: u16) -> bool {

@@ -82,43 +82,14 @@ impl Unseen<'_, '_> {
         let (Some(declared), Some(protocol)) = (range(cell), cell.port.protocol) else {
             return Flows::new();
         };
-        let reach = Reach {
-            inventory: self.world.inventory,
-            from: Some(self.subject.cluster()),
-            is_egress: self.is_egress,
-            address: None,
-        };
+        let reach = Reach::new(self.world, Some(self.subject.cluster()), self.is_egress, None);
+        let addresses: Vec<IpAddr> = own.iter().copied().collect();
         let mut flows = Flows::new();
-        let is_from_afar = !self.is_egress && self.is_meant_from_afar(cell, own);
         for (named, ports) in self.legs(cell, reach, declared) {
-            let is_meant = |block: &&IpNet| !(is_from_afar && self.is_at_home(block));
-            let blocks = named.blocks().iter().filter(is_meant).copied().collect();
-            self.let_in(named.with(blocks), (declared, &ports), protocol, own, &mut flows);
+            let named = reach.meant(cell, &addresses, named);
+            self.let_in(named, (declared, &ports), protocol, own, &mut flows);
         }
         flows
-    }
-
-    /// Whether a cell means the subject as a server only for who comes from elsewhere: what stays within a cluster does not go to
-    /// whoever may be anywhere, nor to a block that is wider than the cluster.
-    fn is_meant_from_afar(&self, cell: &Cell, own: &BTreeSet<IpAddr>) -> bool {
-        match &cell.destination {
-            Place::Any => true,
-            Place::Endpoint { name, cluster: None } => {
-                let endpoint = self.world.inventory.endpoints.get(name);
-                let blocks = endpoint.map(|endpoint| endpoint.cidrs.as_slice()).unwrap_or_default();
-                let mut holding =
-                    blocks.iter().filter(|block| own.iter().any(|address| block.contains(address)));
-                !holding.any(|block| self.is_at_home(block))
-            }
-            _ => false,
-        }
-    }
-
-    fn is_at_home(&self, block: &IpNet) -> bool {
-        self.home().is_some_and(|home| {
-            let inner = home.pods.iter().chain(&home.services).copied();
-            inner.chain(home.node_blocks()).any(|inner| inner.contains(block))
-        })
     }
 
     /// Who is at the other end, and which ports the server has for him: behind an ingress these are others.
@@ -170,13 +141,13 @@ impl Unseen<'_, '_> {
             peer: peer.clone(),
             ports: PortRange { protocol, first, last },
         };
-        let others = named.blocks().iter().filter(|block| !is_itself(block));
-        let (known, rest): (Vec<IpNet>, Vec<IpNet>) = others.partition(|block| self.is_known(block));
-        for address in known.into_iter().map(|block| block.addr()) {
+        let others = named.blocks().clone().filter(|block| !is_itself(block));
+        for address in others.iter().filter(|block| self.is_known(block)).map(|block| block.addr()) {
             for (peer, range, dialled) in self.known(address, (declared, ports), protocol) {
                 flows.entry(flow(&peer, range)).or_default().extend(dialled);
             }
         }
+        let rest = others.filter(|block| !self.is_known(block));
         if !rest.is_empty() {
             let peer = named.with(rest).peer();
             for range in ports {

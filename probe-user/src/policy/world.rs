@@ -9,9 +9,10 @@ use std::{
 use hashbrown::HashMap;
 use ipnet::IpNet;
 
+use super::blocks::Blocks;
 use crate::{
     flow::{Direction, Flow, Window},
-    matrix::inventory::Inventory,
+    matrix::inventory::{Cluster, Inventory},
     workload::{ClusterObjects, Pod, Workload, container},
 };
 
@@ -24,6 +25,8 @@ pub struct World<'a> {
     pub clusters: &'a BTreeMap<String, ClusterObjects>,
     /// Cluster and node of each roster's addresses.
     nodes: HashMap<IpAddr, (&'a str, &'a str)>,
+    /// What each cluster has for itself.
+    homes: BTreeMap<&'a str, Vec<IpNet>>,
 }
 
 /// One end of a connection, as a policy can speak of it.
@@ -217,7 +220,18 @@ impl<'a> World<'a> {
         let nodes = rosters.flat_map(|(cluster, node, addresses)| {
             addresses.iter().map(move |address| (*address, (cluster, node)))
         });
-        Self { inventory, clusters, nodes: nodes.collect() }
+        let home = |(name, cluster): (&'a String, &Cluster)| {
+            let inner = cluster.pods.iter().chain(&cluster.services).copied();
+            (name.as_str(), inner.chain(cluster.node_blocks()).collect())
+        };
+        let homes = inventory.clusters.iter().map(home).collect();
+        Self { inventory, clusters, nodes: nodes.collect(), homes }
+    }
+
+    /// The blocks of a cluster's pods, services and nodes; none of a cluster that the inventory does not have.
+    #[must_use]
+    pub fn home(&self, cluster: &str) -> &[IpNet] {
+        self.homes.get(cluster).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Who owns the socket that a recording tells of.
@@ -298,7 +312,7 @@ impl<'a> World<'a> {
 
     /// Whether the inventory gives these names no address beyond the blocks.
     #[must_use]
-    pub fn are_whole(&self, hosts: &[String], blocks: &[IpNet]) -> bool {
+    pub fn are_whole(&self, hosts: &[String], blocks: &Blocks) -> bool {
         let endpoints = self.inventory.endpoints.values();
         let named = endpoints.filter(|endpoint| endpoint.hosts.iter().any(|host| hosts.contains(host)));
         named.flat_map(|endpoint| &endpoint.cidrs).all(|cidr| blocks.iter().any(|block| block.contains(cidr)))

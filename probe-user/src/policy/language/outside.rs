@@ -51,8 +51,8 @@ impl Leaving {
             Peer::Workload(_) => Vec::new(),
             _ if is_seen => evidence.addresses.iter().copied().collect(),
             _ => {
-                let blocks = peer.blocks().into_iter();
-                let single = blocks.filter(|block| block.prefix_len() == block.max_prefix_len());
+                let blocks = peer.blocks();
+                let single = blocks.iter().filter(|block| block.prefix_len() == block.max_prefix_len());
                 single.map(|block| block.addr()).collect()
             }
         };

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     event::Protocol,
     policy::{
+        blocks::Blocks,
         rule::PortRange,
         world::{Party, World},
     },
@@ -70,7 +71,7 @@ impl Entries<'_> {
                     pods(&service.namespace, service.selector.clone())
                 }
                 (_, true) => Peers::Entities(vec![HOST, REMOTE_NODE]),
-                _ => Peers::Blocks(vec![block.trunc()]),
+                _ => Peers::Blocks(Blocks::from_iter([*block])),
             };
             if !found.contains(&peers) {
                 found.push(peers);

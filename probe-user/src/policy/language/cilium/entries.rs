@@ -95,7 +95,7 @@ impl<'a> Entries<'a> {
     fn outside(&mut self, rule: &Rule, is_egress: bool) -> Entry {
         let Flow { peer, .. } = &rule.flow;
         let blocks = peer.blocks();
-        let written = blocks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let written = blocks.to_string();
         let Peer::Endpoint { hosts, .. } = peer else { return self.entry(rule, Peers::Blocks(blocks), []) };
         if hosts.is_empty() {
             return self.entry(rule, Peers::Blocks(blocks), []);
@@ -155,7 +155,8 @@ struct Met {
 
 impl Met {
     fn of(entries: &Entries<'_>, rule: &Rule) -> Self {
-        let declared = rule.flow.peer.blocks().into_iter().map(|block| block.addr());
+        let blocks = rule.flow.peer.blocks();
+        let declared = blocks.iter().map(|block| block.addr());
         let seen = &rule.evidence.addresses;
         let addresses: Vec<IpAddr> =
             if seen.is_empty() { declared.collect() } else { seen.iter().copied().collect() };

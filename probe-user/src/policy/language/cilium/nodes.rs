@@ -14,8 +14,14 @@ impl Entries<'_> {
     pub(super) fn nodes(&mut self, rule: &Rule, met: &BTreeSet<IpAddr>, is_egress: bool) -> Entry {
         let leaves_pods = is_egress && self.namespace.is_some();
         let mut words = Vec::new();
+        // What goes to pods' own nodes has rules of its own.
+        let has_host = self.policy.own_nodes.iter().any(|own| {
+            own.flow.ports.covers(&rule.flow.ports) && !self.are_api_servers(&own.evidence.addresses)
+        });
         let entities = if self.are_api_servers(met) {
             vec![KUBE_API_SERVER]
+        } else if leaves_pods && has_host {
+            vec![REMOTE_NODE]
         } else if leaves_pods
             && self.undeclared(rule, is_egress, |stranger| stranger.is_with_own_node).is_empty()
         {
@@ -30,7 +36,7 @@ impl Entries<'_> {
             vec![REMOTE_NODE]
         };
         let blocks = rule.flow.peer.blocks();
-        let is_within = |address: &IpAddr| blocks.iter().any(|block| block.contains(address));
+        let is_within = |address: &IpAddr| blocks.hold(*address);
         let is_api_server = |address: &IpAddr| self.objects.api_servers.contains(address);
         let is_of_api_server = entities == [KUBE_API_SERVER];
         let is_wider = if is_of_api_server {

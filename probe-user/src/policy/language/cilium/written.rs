@@ -6,7 +6,7 @@ use serde_saphyr::SerializeError;
 
 use crate::{
     event::Protocol,
-    policy::{language::yaml::Yaml, rule::PortRange},
+    policy::{blocks::Blocks, language::yaml::Yaml, rule::PortRange},
     workload::Labels,
 };
 
@@ -30,7 +30,7 @@ pub(super) enum Peers {
     /// Classes.
     Entities(Vec<&'static str>),
     /// Blocks.
-    Blocks(Vec<IpNet>),
+    Blocks(Blocks),
     /// Names, or patterns of names.
     Names(Vec<String>),
 }
@@ -49,8 +49,10 @@ impl Peers {
             (Self::Endpoints(_), true) => "toEndpoints",
             (Self::Entities(_), false) => "fromEntities",
             (Self::Entities(_), true) => "toEntities",
-            (Self::Blocks(_), false) => "fromCIDR",
-            (Self::Blocks(_), true) => "toCIDR",
+            (Self::Blocks(all), false) if all.is_whole() => "fromCIDR",
+            (Self::Blocks(_), false) => "fromCIDRSet",
+            (Self::Blocks(all), true) if all.is_whole() => "toCIDR",
+            (Self::Blocks(_), true) => "toCIDRSet",
             (Self::Names(_), _) => "toFQDNs",
         }
     }
@@ -62,9 +64,7 @@ impl Peers {
             (Self::Entities(wide), Self::Entities(narrow)) => narrow
                 .iter()
                 .all(|one| wide.contains(one) || (*one == KUBE_API_SERVER && wide.contains(&REMOTE_NODE))),
-            (Self::Blocks(wide), Self::Blocks(narrow)) => {
-                narrow.iter().all(|one| wide.iter().any(|wide| wide.contains(one)))
-            }
+            (Self::Blocks(wide), Self::Blocks(narrow)) => wide.cover(narrow),
             (Self::Names(wide), Self::Names(narrow)) => narrow.iter().all(|one| wide.contains(one)),
             _ => false,
         }
@@ -78,11 +78,7 @@ impl Entry {
             (Some(wide), Some(narrow)) => wide.cover(narrow),
             _ => false,
         };
-        let holds = |narrow: &PortRange| {
-            self.ports.iter().any(|wide| {
-                wide.protocol == narrow.protocol && wide.first <= narrow.first && narrow.last <= wide.last
-            })
-        };
+        let holds = |narrow: &PortRange| self.ports.iter().any(|wide| wide.covers(narrow));
         is_peer && other.ports.iter().all(holds)
     }
 
@@ -145,7 +141,11 @@ impl Serialize for Item<'_> {
                 map.serialize_entry(key, &all.iter().map(Selector::of).collect::<Vec<_>>())
             }
             Peers::Entities(all) => map.serialize_entry(key, all),
-            Peers::Blocks(all) => map.serialize_entry(key, all),
+            Peers::Blocks(all) if all.is_whole() => map.serialize_entry(key, &all.iter().collect::<Vec<_>>()),
+            Peers::Blocks(all) => map.serialize_entry(
+                key,
+                &all.each().map(|(cidr, except)| CidrRule { cidr, except }).collect::<Vec<_>>(),
+            ),
             Peers::Names(all) => {
                 map.serialize_entry(key, &all.iter().map(|name| Name::of(name)).collect::<Vec<_>>())
             }
@@ -157,6 +157,14 @@ impl Serialize for Item<'_> {
         )?;
         map.end()
     }
+}
+
+/// A block with what of it is left out.
+#[derive(Serialize)]
+struct CidrRule {
+    cidr: IpNet,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    except: Vec<IpNet>,
 }
 
 /// A selector of whom a policy is for, or of who is at the other end.

@@ -5,9 +5,9 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 
 use crate::{
-    matching::size,
     matrix::{EndpointName, inventory::Endpoint},
     policy::{
+        blocks::Blocks,
         reach::Reach,
         rule::Peer,
         world::{Party, Subject, World},
@@ -52,7 +52,7 @@ impl<'a> Names<'a> {
         match peer {
             Peer::Workload(workload) => vec![self.workload(workload)],
             Peer::Endpoint { name, blocks, .. } if self.is_whole(name, blocks) => {
-                vec![Called::plainly(name.clone())]
+                vec![Called { name: name.clone(), remark: self.wider(blocks, is_egress) }]
             }
             Peer::Blocks { name, cluster: Some(cluster), .. } => {
                 vec![Called { name: self.role(cluster), remark: Some(format!("seen: {name}")) }]
@@ -60,7 +60,7 @@ impl<'a> Names<'a> {
             Peer::Blocks { name, cluster: None, blocks }
                 if blocks.iter().any(|one| one.prefix_len() == 0) =>
             {
-                vec![Called::plainly(EndpointName::new(name))]
+                vec![Called { name: EndpointName::new(name), remark: self.wider(blocks, is_egress) }]
             }
             Peer::Endpoint { name, blocks, .. } => parts(name.as_str(), blocks),
             Peer::Blocks { name, cluster: None, blocks } => parts(name, blocks),
@@ -68,8 +68,15 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// What a name also means for who comes in, and none of the rows for whom it stands. What leaves for whoever may be anywhere
+    /// leaves the cluster.
+    fn wider(&self, blocks: &Blocks, is_egress: bool) -> Option<String> {
+        let is_wider = !is_egress && !blocks.is_whole();
+        is_wider.then(|| format!("WIDER: it also means what {} has for itself", self.cluster))
+    }
+
     /// Whether an endpoint's blocks are all of it: a rule may have of it only what the rows declare.
-    fn is_whole(&self, name: &EndpointName, blocks: &[IpNet]) -> bool {
+    fn is_whole(&self, name: &EndpointName, blocks: &Blocks) -> bool {
         let endpoint = self.world.inventory.endpoints.get(name);
         endpoint.is_some_and(|endpoint| {
             endpoint.cidrs.iter().all(|cidr| blocks.iter().any(|block| block.contains(cidr)))
@@ -120,19 +127,15 @@ impl<'a> Names<'a> {
         {
             return self.node(node, &[address].into());
         }
-        let inventory = self.world.inventory;
-        let reach = Reach { inventory, from: Some(self.cluster), is_egress, address: Some(address) };
+        let reach = Reach::new(self.world, Some(self.cluster), is_egress, Some(address));
         let named = reach.all().filter(|named| named.hold(address) && !named.is_everything());
         let narrowest = named.min_by_key(|named| (named.width(), named.label().to_owned()));
-        let is_exact = |blocks: &[IpNet]| size(blocks) == 1;
-        let name = match narrowest
-            .filter(|named| !is_declared || is_exact(named.blocks()))
-            .map(|named| named.peer())
-        {
-            Some(Peer::Endpoint { name, .. }) => Some(name),
-            Some(Peer::Blocks { cluster: Some(cluster), .. }) => Some(self.role(&cluster)),
-            _ => None,
-        };
+        let name =
+            match narrowest.filter(|named| !is_declared || named.width() == 1).map(|named| named.peer()) {
+                Some(Peer::Endpoint { name, .. }) => Some(name),
+                Some(Peer::Blocks { cluster: Some(cluster), .. }) => Some(self.role(&cluster)),
+                _ => None,
+            };
         match name {
             Some(name) => Called { name, remark: Some(format!("seen: {address}")) },
             None => Called::plainly(EndpointName::new(&address.to_string())),
@@ -154,11 +157,12 @@ impl<'a> Names<'a> {
 }
 
 /// Blocks that no name is for. A row names a single address without its length.
-fn parts(of: &str, blocks: &[IpNet]) -> Vec<Called> {
+fn parts(of: &str, blocks: &Blocks) -> Vec<Called> {
     let name = |block: &IpNet| {
         let is_single = block.prefix_len() == block.max_prefix_len();
         if is_single { block.addr().to_string() } else { block.to_string() }
     };
-    let called = |block| Called { name: EndpointName::new(&name(block)), remark: Some(format!("of {of}")) };
-    blocks.iter().map(called).collect()
+    let called =
+        |block: &IpNet| Called { name: EndpointName::new(&name(block)), remark: Some(format!("of {of}")) };
+    blocks.parts().iter().map(called).collect()
 }

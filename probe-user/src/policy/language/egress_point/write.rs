@@ -186,14 +186,15 @@ impl<'a> Draft<'a> {
             }
             _ => {
                 let blocks = peer.blocks();
-                let is_single = blocks.iter().all(|block| block.prefix_len() == block.max_prefix_len());
+                let mut all = blocks.iter();
+                let is_single = all.all(|block| block.prefix_len() == block.max_prefix_len());
                 let found: Vec<String> = leaving.addresses.iter().map(ToString::to_string).collect();
                 if found.is_empty() {
                     return Err(
                         "an EgressPoint knows no blocks of addresses, and none of these was seen".to_owned()
                     );
                 }
-                if !is_single || found.len() < blocks.len() {
+                if !is_single || found.len() < blocks.iter().count() {
                     remarks.push(format!(
                         "NARROWER: an EgressPoint knows no blocks of addresses, and these are those that were seen: {}",
                         found.join(", ")

@@ -121,17 +121,24 @@ impl Writer<'_> {
     }
 
     fn peers(&self, rule: &Rule) -> Vec<NetworkPolicyPeer> {
-        let block = |block: &IpNet| NetworkPolicyPeer {
-            ip_block: Some(IPBlock { cidr: block.to_string(), except: None }),
-            ..NetworkPolicyPeer::default()
+        let block = |(block, except): (IpNet, Vec<IpNet>)| {
+            let except: Vec<String> = except.iter().map(ToString::to_string).collect();
+            let except = (!except.is_empty()).then_some(except);
+            let ip_block = Some(IPBlock { cidr: block.to_string(), except });
+            NetworkPolicyPeer { ip_block, ..NetworkPolicyPeer::default() }
         };
         let Peer::Workload(workload) = &rule.flow.peer else {
-            return rule.flow.peer.blocks().iter().map(block).collect();
+            return rule.flow.peer.blocks().each().map(block).collect();
         };
         let (labels, _) = self.pods.objects.selector(workload);
         if labels.is_empty() {
             // A selector without labels would be that of every pod.
-            return rule.evidence.addresses.iter().map(|address| block(&IpNet::from(*address))).collect();
+            return rule
+                .evidence
+                .addresses
+                .iter()
+                .map(|address| block((IpNet::from(*address), Vec::new())))
+                .collect();
         }
         let is_neighbour = workload.namespace == self.pods.workload.namespace;
         vec![NetworkPolicyPeer {

@@ -12,6 +12,7 @@ use crate::{
     escape,
     event::Protocol,
     policy::{
+        blocks::Blocks,
         explain,
         gather::{Policies, SubjectPolicy},
         language::{File, Written, component},
@@ -256,14 +257,21 @@ impl<'a> Writer<'a> {
 }
 
 /// What tells a peer by its blocks, a line for each family; all of them need no word.
-fn matches(blocks: &[IpNet], peer: &str) -> Vec<String> {
-    let blocks = IpNet::aggregate(&blocks.to_vec());
+fn matches(blocks: &Blocks, peer: &str) -> Vec<String> {
+    let whole = IpNet::aggregate(&blocks.iter().collect());
     let family = |is_v4: bool, name: &str, word: &str| {
-        let own: Vec<&IpNet> = blocks.iter().filter(|block| block.addr().is_ipv4() == is_v4).collect();
+        let is_own = |block: &IpNet| block.addr().is_ipv4() == is_v4;
+        let own: Vec<&IpNet> = whole.iter().filter(|block| is_own(block)).collect();
+        let except: Vec<String> = blocks.except().filter(is_own).map(|block| plain(&block)).collect();
+        let except = match except.as_slice() {
+            [] => String::new(),
+            some => format!("{name} {peer} != {} ", braced(some)),
+        };
         match own.as_slice() {
             [] => None,
+            [all] if all.prefix_len() == 0 && !except.is_empty() => Some(except),
             [all] if all.prefix_len() == 0 => Some(format!("meta nfproto {word} ")),
-            some => Some(format!("{name} {peer} {} ", braced(some.iter().map(|block| plain(block))))),
+            some => Some(format!("{name} {peer} {} {except}", braced(some.iter().map(|block| plain(block))))),
         }
     };
     [family(true, "ip", "ipv4"), family(false, "ip6", "ipv6")].into_iter().flatten().collect()

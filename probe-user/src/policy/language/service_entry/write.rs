@@ -201,12 +201,8 @@ fn dialled<'a>(world: &World<'_>, pods: &Pods<'a>, rule: &Rule) -> Vec<Claim<'a>
 
 /// The blocks of a peer that are no part of the cluster.
 fn leaving_blocks(world: &World<'_>, cluster: &str, peer: &Peer) -> Vec<IpNet> {
-    let own = world.inventory.clusters.get(cluster);
-    let inner: Vec<IpNet> = own
-        .map(|own| own.pods.iter().chain(&own.services).copied().chain(own.node_blocks()).collect())
-        .unwrap_or_default();
-    let is_inner = |block: &IpNet| inner.iter().any(|inner| inner.contains(block));
-    peer.blocks().into_iter().filter(|block| !is_inner(block)).collect()
+    let is_inner = |block: &IpNet| world.home(cluster).iter().any(|inner| inner.contains(block));
+    peer.blocks().parts().into_iter().filter(|block| !is_inner(block)).collect()
 }
 
 /// What the workloads of a namespace may reach.

@@ -190,7 +190,7 @@ fn what_cannot_be_said_is_told_and_never_opens_anything() {
     let nowhere = Peer::Endpoint {
         name: EndpointName::new("git"),
         hosts: vec!["git.example.com".to_owned()],
-        blocks: Vec::new(),
+        blocks: [].into_iter().collect(),
     };
     let nothing = egress(of_shop("db"), vec![to_443(nowhere.clone())]);
     let told = written(&site, vec![nothing, egress(of_shop("web"), Vec::new())], false);

@@ -131,7 +131,7 @@ impl Rules<'_> {
 
     fn blocks(&self, peer: &Peer) -> Vec<End> {
         let Some(selector) = self.sets.selector(self.cluster, peer) else {
-            return by_family(peer.blocks().into_iter());
+            return by_family(peer.blocks().parts().into_iter());
         };
         let namespace_selector = Some("global()".to_owned());
         let entity = Entity { selector: Some(selector), namespace_selector, ..Entity::default() };

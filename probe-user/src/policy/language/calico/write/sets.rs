@@ -50,7 +50,7 @@ impl<'a> Sets<'a> {
             let named = document.rules().map(|rule| &rule.flow.peer).filter(|peer| is_named(peer));
             named.for_each(|peer| *uses.entry((document.cluster, peer)).or_default() += 1);
         }
-        uses.retain(|(_, peer), rules| *rules > 1 || is_large(&peer.blocks()));
+        uses.retain(|(_, peer), rules| *rules > 1 || is_large(&peer.blocks().parts()));
         let mut known: BTreeMap<(&str, String), usize> = BTreeMap::new();
         for (cluster, peer) in uses.keys() {
             *known.entry((cluster, plain(peer))).or_default() += 1;
@@ -82,6 +82,9 @@ impl Set {
         let mut yaml = Yaml::default();
         let rules = plural(*rules as u64, "rule");
         yaml.comment(0, &format!("{peer} as the inventory has it, for {rules} of the cluster {cluster}"));
+        if !peer.blocks().is_whole() {
+            yaml.comment(0, "without what the cluster has for itself, which no row for it means");
+        }
         let resource = format!("flowdrift-{name}");
         pods::head(
             &mut yaml,
@@ -90,14 +93,14 @@ impl Set {
             &[(LABEL, name)],
         )?;
         yaml.line(0, "spec:");
-        yaml.entry(2, "nets", &peer.blocks())?;
+        yaml.entry(2, "nets", &peer.blocks().parts())?;
         let file = format!("{}/globalnetworkset-{name}.yaml", component(cluster));
         Ok(File { name: file, cluster: Some(cluster.to_owned()), text: yaml.into_text() })
     }
 }
 
 fn is_named(peer: &Peer) -> bool {
-    matches!(peer, Peer::Endpoint { .. } | Peer::Blocks { .. }) && !peer.blocks().is_empty()
+    matches!(peer, Peer::Endpoint { .. } | Peer::Blocks { .. }) && !peer.blocks().parts().is_empty()
 }
 
 fn is_large(blocks: &[IpNet]) -> bool {
@@ -113,7 +116,7 @@ fn plain(peer: &Peer) -> String {
 
 /// With a digest that stays while the blocks stay.
 fn told_apart(plain: &str, peer: &Peer) -> String {
-    let blocks: Vec<String> = peer.blocks().iter().map(ToString::to_string).collect();
+    let blocks: Vec<String> = peer.blocks().parts().iter().map(ToString::to_string).collect();
     let digest = Sha256::digest(format!("{peer}\n{}", blocks.join("\n")));
     let digest = digest.iter().take(4).fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

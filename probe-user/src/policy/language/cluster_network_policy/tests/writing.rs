@@ -33,7 +33,7 @@ pub(super) fn blocks(blocks: &[&str]) -> Peer {
 }
 
 fn git(block: &str) -> Peer {
-    let blocks = vec![block.parse().expect("a block")];
+    let blocks = [block.parse().expect("a block")].into_iter().collect();
     Peer::Endpoint { name: EndpointName::new("git"), hosts: vec!["git.example.com".to_owned()], blocks }
 }
 
@@ -232,11 +232,11 @@ fn a_stranger_from_beyond_is_told_and_one_of_the_pods_is_denied() {
 
 #[test]
 fn a_name_that_the_api_does_not_have_is_written_as_addresses() {
-    let blocks = vec!["203.0.113.0/28".parse().expect("a block")];
+    let block = "203.0.113.0/28".parse().expect("a block");
     let peer = |host: &str| Peer::Endpoint {
         name: EndpointName::new("x"),
         hosts: vec![host.to_owned()],
-        blocks: blocks.clone(),
+        blocks: [block].into_iter().collect(),
     };
     let actions = |host: &str| -> Vec<Action> {
         let rules = vec![to_443(peer(host)), rule(workload("lab", "web"), Protocol::Udp, (53, 53))];

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     event,
     policy::{
+        blocks::Blocks,
         explain,
         gather::Policies,
         language::{
@@ -172,10 +173,10 @@ impl Directions<'_> {
         let inventory = self.world.inventory.clusters.get(*cluster);
         let pods: Vec<IpNet> = inventory.map(|cluster| cluster.pods.clone()).unwrap_or_default();
         let blocks = rule.flow.peer.blocks();
-        let is_met = |pods: &IpNet| blocks.iter().any(|block| block.contains(pods) || pods.contains(block));
+        let is_met = |pods: &IpNet| blocks.meet(pods);
         if !pods.iter().any(is_met) {
             Ok(Vec::new())
-        } else if pods.iter().all(|pods| blocks.iter().any(|block| block.contains(pods))) {
+        } else if pods.iter().all(|pods| blocks.contain(pods)) {
             Ok(vec![Peer::Namespaces(LabelSelector::default())])
         } else {
             Err(
@@ -192,10 +193,11 @@ impl Directions<'_> {
     /// What a rule lets it reach, what becomes of that, and what is to be said of it.
     fn destinations(&mut self, rule: &Rule, asks: bool) -> (Action, Vec<Peer>, Option<String>) {
         let Rule { flow, evidence } = rule;
-        let networks = |blocks: Vec<IpNet>| (!blocks.is_empty()).then_some(Peer::Networks(blocks));
+        let networks = |blocks: &Blocks| (!blocks.is_empty()).then(|| Peer::Networks(blocks.parts()));
         let (peer, words) = match &flow.peer {
             Whom::Workload(workload) => {
-                let seen = || networks(evidence.addresses.iter().copied().map(IpNet::from).collect());
+                let seen =
+                    || networks(&Blocks::from_iter(evidence.addresses.iter().copied().map(IpNet::from)));
                 (self.labelled(workload).or_else(seen), self.remark(rule))
             }
             Whom::Endpoint { hosts, blocks, .. } if !hosts.is_empty() => {
@@ -205,15 +207,15 @@ impl Directions<'_> {
                     return (Action::Accept, vec![Peer::DomainNames(hosts.clone())], Some(words));
                 };
                 let words = format!("{} is written as the inventory's addresses: {why}", hosts.join(", "));
-                (networks(blocks.clone()), Some(words))
+                (networks(blocks), Some(words))
             }
-            other => (networks(other.blocks()), None),
+            other => (networks(&other.blocks()), None),
         };
         (Action::Pass, peer.into_iter().collect(), words)
     }
 
     /// Why names are not written as names.
-    fn by_address(&self, hosts: &[String], blocks: &[IpNet], asks: bool) -> Option<&'static str> {
+    fn by_address(&self, hosts: &[String], blocks: &Blocks, asks: bool) -> Option<&'static str> {
         if !asks {
             Some("nobody was seen to ask for names, and without answers they stand for nobody")
         } else if !self.world.are_whole(hosts, blocks) {
@@ -254,8 +256,8 @@ impl Directions<'_> {
     }
 }
 
-fn by_name(hosts: &[String], blocks: &[IpNet]) -> String {
-    let written = blocks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+fn by_name(hosts: &[String], blocks: &Blocks) -> String {
+    let written = blocks.to_string();
     format!(
         "by what DNS answers for {}, and not by the inventory's {written}: needs the API's experimental channel; who dials an address that no answer gave is cut, and no NetworkPolicy can refuse it",
         hosts.join(", ")
