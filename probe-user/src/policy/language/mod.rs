@@ -11,6 +11,7 @@ pub mod cluster_network_policy;
 pub mod declaration;
 pub mod egress_point;
 mod enforced;
+mod index;
 pub mod network_policy;
 pub mod nftables;
 mod number;

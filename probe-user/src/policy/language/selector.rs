@@ -51,10 +51,10 @@ impl Selector {
         Self { requirements }
     }
 
-    /// A label, with its value, without which it selects nothing.
-    pub(super) fn label(&self) -> Option<(&str, &str)> {
-        self.requirements.iter().find_map(|(key, requirement)| match requirement {
-            Requirement::In(values) if values.len() == 1 => Some((key.as_str(), values[0].as_str())),
+    /// Labels, with their values, of which it selects nothing that has not every one.
+    pub(super) fn needed(&self) -> impl Iterator<Item = (String, String)> {
+        self.requirements.iter().filter_map(|(key, requirement)| match requirement {
+            Requirement::In(values) if values.len() == 1 => Some((key.clone(), values[0].clone())),
             _ => None,
         })
     }

@@ -49,5 +49,8 @@ const CREATED_BY: (&str, &str) = ("projectcalico.org/created-by", "calico-kube-c
 /// The label by which every node has its name.
 const HOST_NAME: &str = "kubernetes.io/hostname";
 
+/// The label by which every pod has its namespace.
+const NAMESPACE: &str = "projectcalico.org/namespace";
+
 #[cfg(test)]
 mod tests;

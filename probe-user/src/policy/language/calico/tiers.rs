@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    DEFAULT_TIER,
-    model::{NetworkSet, Policy, Resource, Staged, Tier},
+    DEFAULT_TIER, NAMESPACE,
+    model::{NetworkSet, Policy, Resource, Scope, Selected, Staged, Tier},
 };
+use crate::policy::language::index::ByLabel;
 
 /// Tiers that Calico makes by itself: name, order, and whether they pass on what no rule holds (the guide to tiers).
 const BUILT_IN: [(&str, f64, bool); 5] = [
@@ -19,7 +20,7 @@ const BUILT_IN: [(&str, f64, bool); 5] = [
 /// A tier with its policies, in their order.
 pub(super) struct Filled {
     pub(super) passes_on: bool,
-    pub(super) policies: Vec<Policy>,
+    pub(super) policies: ByLabel<Policy>,
 }
 
 /// What a cluster has once everything that is staged is adopted.
@@ -85,7 +86,7 @@ impl Adopted {
                 let by_order = left.order.total_cmp(&right.order);
                 by_order.then_with(|| (&left.name, &left.namespace).cmp(&(&right.name, &right.namespace)))
             });
-            Filled { passes_on: tier.passes_on, policies }
+            Filled { passes_on: tier.passes_on, policies: ByLabel::new(policies, needed) }
         };
         Ok(Self { tiers: tiers.into_iter().map(filled).collect(), sets })
     }
@@ -101,6 +102,15 @@ fn adopt(policies: Vec<Policy>) -> Vec<Policy> {
     adopted.retain(|policy| !replaced.contains(&key(policy)));
     adopted.extend(staged.into_iter().filter(|policy| policy.staged == Some(Staged::Set)));
     adopted
+}
+
+fn needed(policy: &Policy) -> Vec<(String, String)> {
+    let Selected { scope, labels } = &policy.endpoints;
+    let namespace = match scope {
+        Scope::Namespace(name) => Some((NAMESPACE.to_owned(), name.clone())),
+        Scope::Everywhere | Scope::Namespaces(_) => None,
+    };
+    labels.needed().into_iter().chain(namespace).collect()
 }
 
 fn called(resource: &Resource) -> String {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     event::Protocol,
     policy::{
-        language::{Decision, Evaluator, RuleId},
+        language::{Decision, Evaluator, RuleId, index::ByLabel},
         passage::Passage,
         world::{Party, World},
     },
@@ -23,7 +23,7 @@ use crate::{
 pub struct Cilium<'a> {
     world: &'a World<'a>,
     cluster: &'a str,
-    policies: Vec<Policy>,
+    policies: ByLabel<Policy>,
 }
 
 impl<'a> Cilium<'a> {
@@ -41,7 +41,13 @@ impl<'a> Cilium<'a> {
         };
         let faults: Vec<String> =
             policies.iter().filter(|policy| !is_known && speaks_of_api_server(policy)).map(fault).collect();
-        if faults.is_empty() { Ok(Self { world, cluster, policies }) } else { Err(faults) }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let needed = |policy: &Policy| match &policy.subject {
+            Subject::Pods(selector) | Subject::Nodes(selector) => selector.needed().collect(),
+        };
+        Ok(Self { world, cluster, policies: ByLabel::new(policies, needed) })
     }
 
     /// Labels of whom a policy can be for.
@@ -67,7 +73,7 @@ impl<'a> Cilium<'a> {
             Subject::Pods(selector) => !is_node && selector.selects(&labels),
             Subject::Nodes(selector) => is_node && selector.selects(&labels),
         };
-        self.policies.iter().filter(selects).collect()
+        self.policies.of(|key| labels.get(key).map(String::as_str)).filter(selects).collect()
     }
 
     fn id(&self, policy: &Policy, is_egress: bool, index: usize) -> RuleId {
@@ -165,8 +171,12 @@ impl Evaluator for Cilium<'_> {
             let counting = rules.filter(|(_, rule)| !rule.is_empty() && rule.asks.is_none());
             counting.map(|(index, _)| self.id(policy, is_egress, index)).collect::<Vec<_>>()
         };
-        let mut all: Vec<RuleId> =
-            self.policies.iter().flat_map(|policy| [of(policy, false), of(policy, true)].concat()).collect();
+        let mut all: Vec<RuleId> = self
+            .policies
+            .all()
+            .iter()
+            .flat_map(|policy| [of(policy, false), of(policy, true)].concat())
+            .collect();
         all.sort_unstable();
         all
     }
@@ -176,7 +186,7 @@ impl Evaluator for Cilium<'_> {
             let document = policy.document.clone();
             policy.notes.iter().map(move |note| format!("{document}: {note}")).collect::<Vec<_>>()
         };
-        self.policies.iter().flat_map(of).map(|note| format!("{}/{note}", self.cluster)).collect()
+        self.policies.all().iter().flat_map(of).map(|note| format!("{}/{note}", self.cluster)).collect()
     }
 }
 

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::model::{Action, Peer, Pods, Policy, Port, Resource, Rule, Tier};
 use crate::{
     policy::{
-        language::{Decision, Evaluator, RuleId, network_policy::NetworkPolicies, selector::Selector},
+        language::{
+            Decision, Evaluator, RuleId, index::ByLabel, network_policy::NetworkPolicies, selector::Selector,
+        },
         passage::Passage,
         world::{Party, World},
     },
-    workload::Pod,
+    workload::{Labels, Pod},
 };
 
 /// The policies of a cluster, and the NetworkPolicies between their tiers.
@@ -20,10 +22,10 @@ pub struct ClusterNetworkPolicies<'a> {
     world: &'a World<'a>,
     cluster: &'a str,
     /// In the order in which they are asked.
-    admin: Vec<Policy>,
+    admin: ByLabel<Policy>,
     namespaced: NetworkPolicies<'a>,
     /// Likewise.
-    baseline: Vec<Policy>,
+    baseline: ByLabel<Policy>,
 }
 
 /// What a tier says.
@@ -66,9 +68,30 @@ impl<'a> ClusterNetworkPolicies<'a> {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let (admin, baseline) = policies.into_iter().partition(|policy| policy.tier == Tier::Admin);
+        let (admin, baseline): (Vec<Policy>, Vec<Policy>) =
+            policies.into_iter().partition(|policy| policy.tier == Tier::Admin);
+        let by_label = |policies| ByLabel::new(policies, needed);
         let namespaced = NetworkPolicies::new(world, cluster, namespaced);
-        Ok(Self { world, cluster, admin, namespaced, baseline })
+        Ok(Self { world, cluster, admin: by_label(admin), namespaced, baseline: by_label(baseline) })
+    }
+
+    /// Those of a tier that are for a pod, in the order in which they are asked.
+    fn governing<'p>(
+        &'p self,
+        tier: &'p ByLabel<Policy>,
+        pod: &'p Pod,
+        is_egress: bool,
+    ) -> impl Iterator<Item = &'p Policy> {
+        let labels = self.labels(&pod.workload.namespace);
+        let label = move |key: &str| match key.strip_prefix(OF_NAMESPACE) {
+            Some(key) => labels?.get(key).map(String::as_str),
+            None => pod.labels.get(key).map(String::as_str),
+        };
+        tier.of(label).filter(move |policy| self.is_for(policy, pod, is_egress))
+    }
+
+    fn labels(&self, namespace: &str) -> Option<&'a Labels> {
+        self.world.clusters.get(self.cluster)?.namespaces.get(namespace)
     }
 
     fn is_for(&self, policy: &Policy, pod: &Pod, is_egress: bool) -> bool {
@@ -76,15 +99,14 @@ impl<'a> ClusterNetworkPolicies<'a> {
     }
 
     fn is_one(&self, Pods { namespaces, pods }: &Pods, pod: &Pod) -> bool {
-        let objects = self.world.clusters.get(self.cluster);
-        let labels = objects.and_then(|objects| objects.namespaces.get(&pod.workload.namespace));
+        let labels = self.labels(&pod.workload.namespace);
         labels.is_some_and(|labels| namespaces.selects(labels)) && pods.selects(&pod.labels)
     }
 
     /// The first rule that holds it decides. Those behind it up to the next Deny are named, too: each is enough.
-    fn ask(&self, policies: &[Policy], pod: &Pod, passage: &Passage<'_>) -> Outcome {
+    fn ask(&self, tier: &ByLabel<Policy>, pod: &Pod, passage: &Passage<'_>) -> Outcome {
         let is_egress = passage.is_egress;
-        let governing = policies.iter().filter(|policy| self.is_for(policy, pod, is_egress));
+        let governing = self.governing(tier, pod, is_egress);
         let numbered = governing
             .flat_map(|policy| rules(policy, is_egress).iter().enumerate().map(move |rule| (policy, rule)));
         let mut holding = numbered.filter(|(_, (_, rule))| self.holds(rule, passage)).peekable();
@@ -172,8 +194,8 @@ impl Evaluator for ClusterNetworkPolicies<'_> {
             Outcome::Denied => return Decision::Denied,
             Outcome::Undecided => {}
         }
-        let mut policies = self.admin.iter().chain(&self.baseline);
-        if !policies.any(|policy| self.is_for(policy, pod, passage.is_egress)) {
+        let mut tiers = [&self.admin, &self.baseline].into_iter();
+        if !tiers.any(|tier| self.governing(tier, pod, passage.is_egress).next().is_some()) {
             Decision::NotGoverned
         } else if self.is_sayable(passage) {
             in_turn(turns)
@@ -188,7 +210,7 @@ impl Evaluator for ClusterNetworkPolicies<'_> {
             let letting = numbered.filter(|(_, rule)| rule.action != Action::Deny);
             letting.map(|(index, _)| self.id(policy, is_egress, index)).collect::<Vec<_>>()
         };
-        let policies = self.admin.iter().chain(&self.baseline);
+        let policies = self.admin.all().iter().chain(self.baseline.all());
         let mut all: Vec<RuleId> =
             policies.flat_map(|policy| [of(policy, false), of(policy, true)].concat()).collect();
         all.extend(self.namespaced.rules());
@@ -200,11 +222,11 @@ impl Evaluator for ClusterNetworkPolicies<'_> {
         let mut notes = BTreeSet::new();
         let pods = self.world.clusters.get(self.cluster).into_iter().flat_map(|objects| &objects.pods);
         for pod in pods.filter(|pod| !pod.on_host_network) {
-            for (policies, is_egress) in
+            for (tier, is_egress) in
                 [&self.admin, &self.baseline].into_iter().flat_map(|tier| [(tier, false), (tier, true)])
             {
                 let mut first: BTreeMap<u16, &str> = BTreeMap::new();
-                for policy in policies.iter().filter(|policy| self.is_for(policy, pod, is_egress)) {
+                for policy in self.governing(tier, pod, is_egress) {
                     let earlier = *first.entry(policy.priority).or_insert(&policy.name);
                     if earlier != policy.name {
                         notes.insert(format!(
@@ -229,6 +251,15 @@ fn in_turn(mut turns: Vec<Vec<RuleId>>) -> Decision {
 
 fn rules(policy: &Policy, is_egress: bool) -> &[Rule] {
     if is_egress { &policy.egress } else { &policy.ingress }
+}
+
+/// Before the keys of a namespace's labels, which no key of a label may begin with.
+const OF_NAMESPACE: &str = "namespace:";
+
+fn needed(policy: &Policy) -> Vec<(String, String)> {
+    let Pods { namespaces, pods } = &policy.subject;
+    let of_namespace = namespaces.needed().map(|(key, value)| (format!("{OF_NAMESPACE}{key}"), value));
+    pods.needed().chain(of_namespace).collect()
 }
 
 fn everybody() -> Pods {

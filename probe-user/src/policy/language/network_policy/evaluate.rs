@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use super::read::{Peer, Policy, Port, Rule};
 use crate::{
     policy::{
-        language::{Decision, Evaluator, RuleId},
+        language::{Decision, Evaluator, RuleId, index::ByLabel},
         passage::Passage,
         world::{Party, World},
     },
@@ -17,48 +17,21 @@ pub struct NetworkPolicies<'a> {
     world: &'a World<'a>,
     cluster: &'a str,
     /// By namespace.
-    policies: HashMap<String, Namespace>,
-}
-
-/// The policies of a namespace.
-#[derive(Default)]
-struct Namespace {
-    /// By a label, and the value of it, without which they select nobody: each pod is asked for often.
-    by_label: HashMap<String, HashMap<String, Vec<Policy>>>,
-    others: Vec<Policy>,
-}
-
-impl Namespace {
-    fn keep(&mut self, policy: Policy) {
-        let list = match policy.selector.label() {
-            Some((key, value)) => {
-                self.by_label.entry(key.to_owned()).or_default().entry(value.to_owned()).or_default()
-            }
-            None => &mut self.others,
-        };
-        list.push(policy);
-    }
-
-    /// Those that may select a pod.
-    fn of<'p>(&'p self, labels: &'p Labels) -> impl Iterator<Item = &'p Policy> {
-        let told = labels.iter().filter_map(|(key, value)| self.by_label.get(key)?.get(value));
-        told.flatten().chain(&self.others)
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Policy> {
-        self.by_label.values().flat_map(HashMap::values).flatten().chain(&self.others)
-    }
+    policies: HashMap<String, ByLabel<Policy>>,
 }
 
 impl<'a> NetworkPolicies<'a> {
     /// These.
     #[must_use]
     pub fn new(world: &'a World<'a>, cluster: &'a str, policies: Vec<Policy>) -> Self {
-        let mut namespaces: HashMap<String, Namespace> = HashMap::new();
+        let mut namespaces: HashMap<String, Vec<Policy>> = HashMap::new();
         for policy in policies {
-            namespaces.entry(policy.namespace.clone()).or_default().keep(policy);
+            namespaces.entry(policy.namespace.clone()).or_default().push(policy);
         }
-        Self { world, cluster, policies: namespaces }
+        let of_namespace = |(namespace, policies)| {
+            (namespace, ByLabel::new(policies, |policy: &Policy| policy.selector.needed().collect()))
+        };
+        Self { world, cluster, policies: namespaces.into_iter().map(of_namespace).collect() }
     }
 
     fn holds(&self, policy: &Policy, rule: &Rule, passage: &Passage<'_>) -> bool {
@@ -96,7 +69,8 @@ impl Evaluator for NetworkPolicies<'_> {
         let selects = |policy: &&Policy| {
             policy.selector.selects(&pod.labels) && rules(policy, passage.is_egress).is_some()
         };
-        let mut governing = policies.of(&pod.labels).filter(selects).peekable();
+        let mut governing =
+            policies.of(|key| pod.labels.get(key).map(String::as_str)).filter(selects).peekable();
         if governing.peek().is_none() {
             return Decision::NotGoverned;
         }
@@ -127,7 +101,7 @@ impl Evaluator for NetworkPolicies<'_> {
         let mut all: Vec<RuleId> = self
             .policies
             .values()
-            .flat_map(Namespace::all)
+            .flat_map(ByLabel::all)
             .flat_map(|policy| [of(policy, false), of(policy, true)].concat())
             .collect();
         all.sort_unstable();

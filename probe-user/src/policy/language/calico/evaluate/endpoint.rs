@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     super::{
-        CREATED_BY, HOST_NAME,
+        CREATED_BY, HOST_NAME, NAMESPACE,
         expression::Labelled,
         model::{NetworkSet, Scope, Selected},
     },
@@ -48,7 +48,7 @@ impl Labelled for Endpoint<'_> {
     fn label(&self, key: &str) -> Option<&str> {
         match key.strip_prefix(OF_NAMESPACE) {
             Some(key) => self.of_namespace(key),
-            None if key == "projectcalico.org/namespace" => self.namespace,
+            None if key == NAMESPACE => self.namespace,
             None if key == "projectcalico.org/orchestrator" && self.is_pod => Some("k8s"),
             None => self.labels.get(key).map(String::as_str),
         }

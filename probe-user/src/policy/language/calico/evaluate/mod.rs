@@ -6,6 +6,7 @@ mod rule;
 use self::rule::Packet;
 use super::{
     CREATED_BY, HOST_NAME,
+    expression::Labelled,
     model::{Action, Policy, Resource, Rule},
     tiers::{Adopted, Filled},
 };
@@ -78,18 +79,18 @@ impl<'a> Calico<'a> {
         let is_hosts = |key: &str| key == CREATED_BY.0 || key == HOST_NAME;
         let names_hosts =
             |policy: &Policy| policy.namespace.is_none() && policy.endpoints.labels.names(&is_hosts);
-        let has_host_endpoints = adopted.tiers.iter().flat_map(|tier| &tier.policies).any(names_hosts);
+        let has_host_endpoints = adopted.tiers.iter().flat_map(|tier| tier.policies.all()).any(names_hosts);
         Ok(Self { world, cluster, adopted, has_host_endpoints })
     }
 
     /// The policies of a tier that are for the passage's own end, in its direction.
     fn governing<'t>(&self, tier: &'t Filled, passage: &Passage<'_>) -> Vec<(&'t Policy, &'t [Rule])> {
-        let party = self.endpoint(&passage.party);
+        let Some(party) = self.endpoint(&passage.party) else { return Vec::new() };
         let of = |policy: &'t Policy| {
             let rules = rules(policy, passage.is_egress)?;
-            party.as_ref().is_some_and(|party| party.is_among(&policy.endpoints)).then_some((policy, rules))
+            party.is_among(&policy.endpoints).then_some((policy, rules))
         };
-        tier.policies.iter().filter_map(of).collect()
+        tier.policies.of(|key| party.label(key)).filter_map(of).collect()
     }
 
     /// The first rule that holds it decides. Those behind it that would allow it as well are named, too: each is enough.
@@ -164,7 +165,7 @@ impl Evaluator for Calico<'_> {
             let allowing = numbered.filter(|(_, rule)| rule.action == Action::Allow);
             allowing.map(|(index, _)| self.id(policy, is_egress, index)).collect::<Vec<_>>()
         };
-        let policies = self.adopted.tiers.iter().flat_map(|tier| &tier.policies);
+        let policies = self.adopted.tiers.iter().flat_map(|tier| tier.policies.all());
         let mut all: Vec<RuleId> =
             policies.flat_map(|policy| [of(policy, false), of(policy, true)].concat()).collect();
         all.sort_unstable();

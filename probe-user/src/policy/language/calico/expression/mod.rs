@@ -82,6 +82,15 @@ impl Expression {
         }
     }
 
+    /// Labels, with their values, of which it selects nothing that has not every one.
+    pub(super) fn needed(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Compare(key, Comparison::Equals, value) => vec![(key.clone(), value.clone())],
+            Self::And(parts) => parts.iter().flat_map(Self::needed).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether any part of it is so.
     pub fn any(&self, is_so: &impl Fn(&Self) -> bool) -> bool {
         is_so(self)

@@ -248,6 +248,10 @@ fn a_pods_own_node_is_written_beside_what_leaves_it_and_once() {
     case.policy.egress = Some(vec![rule(at(OTHER_NODE), (Protocol::Tcp, 9000, 9200), &[OTHER_NODE])]);
     let found = case.read();
     assert_eq!((found.len(), &found[0].peers), (1, &Some(entities(&[Entity::Host, Entity::RemoteNode]))));
+    // And what is for it holds all that it needs.
+    case.policy.own_nodes = vec![rule(at(OWN_NODE), (Protocol::Tcp, 9000, 9300), &[OWN_NODE])];
+    let peers: Vec<_> = case.read().into_iter().map(|rule| rule.peers).collect();
+    assert_eq!(peers, [Some(entities(&[Entity::RemoteNode])), Some(entities(&[Entity::Host]))]);
     // Nothing else that leaves is governed: this neither.
     case.policy.egress = None;
     case.policy.ingress = Some(Vec::new());
