@@ -4,6 +4,7 @@
 //! Nobody enforces a declaration, so nothing evaluates it. What is proven of it is that it reads back as the rows that were
 //! meant.
 
+mod exact;
 mod names;
 mod rows;
 

@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::IpNet;
 
+use super::exact::Exact;
 use crate::{
-    matrix::{EndpointName, inventory::Endpoint},
+    matrix::EndpointName,
     policy::{
         blocks::Blocks,
         reach::Reach,
@@ -31,11 +32,12 @@ impl Called {
 pub(super) struct Names<'a> {
     world: &'a World<'a>,
     cluster: &'a str,
+    exact: Exact<'a>,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn new(world: &'a World<'_>, cluster: &'a str) -> Self {
-        Self { world, cluster }
+        Self { world, cluster, exact: Exact::new(world, cluster) }
     }
 
     pub(super) fn subject(&self, subject: &Subject) -> Called {
@@ -85,39 +87,16 @@ impl<'a> Names<'a> {
 
     /// The endpoint that is this workload and nobody else; its own name where there is none.
     fn workload(&self, workload: &Workload) -> Called {
-        let objects = self.world.clusters.get(self.cluster);
-        let pods = || objects.into_iter().flat_map(|objects| &objects.pods);
-        let is_it = |endpoint: &Endpoint| {
-            let holds = |address: &IpAddr| endpoint.cidrs.iter().any(|block| block.contains(address));
-            let mut found = pods().filter(|pod| pod.addresses.iter().any(holds)).peekable();
-            let is_whole = || {
-                let mut own = pods().filter(|pod| pod.workload == *workload).flat_map(|pod| &pod.addresses);
-                own.all(holds)
-            };
-            found.peek().is_some() && found.all(|pod| pod.workload == *workload) && is_whole()
-        };
-        self.endpoint(is_it).unwrap_or_else(|| Called {
+        let found = self.exact.workload(workload).map(|name| Called::plainly(name.clone()));
+        found.unwrap_or_else(|| Called {
             name: EndpointName::new(&workload.to_string()),
             remark: Some(format!("{workload} is no endpoint of the inventory")),
         })
     }
 
     fn node(&self, node: &str, addresses: &BTreeSet<IpAddr>) -> Called {
-        let is_it = |endpoint: &Endpoint| {
-            let own: BTreeSet<IpNet> = addresses.iter().copied().map(IpNet::from).collect();
-            endpoint.cidrs.iter().copied().collect::<BTreeSet<_>>() == own
-        };
         let role = || Called { name: self.role(self.cluster), remark: Some(format!("seen: node {node}")) };
-        self.endpoint(is_it).unwrap_or_else(role)
-    }
-
-    /// The first that fits, of those that can be meant here.
-    fn endpoint(&self, fits: impl Fn(&Endpoint) -> bool) -> Option<Called> {
-        let is_here =
-            |endpoint: &Endpoint| endpoint.cluster.as_deref().is_none_or(|home| home == self.cluster);
-        let mut endpoints = self.world.inventory.endpoints.iter();
-        let found = endpoints.find(|(_, endpoint)| is_here(endpoint) && fits(endpoint));
-        found.map(|(name, _)| Called::plainly(name.clone()))
+        self.exact.node(addresses).map_or_else(role, |name| Called::plainly(name.clone()))
     }
 
     fn address(&self, address: IpAddr, is_egress: bool, is_declared: bool) -> Called {
