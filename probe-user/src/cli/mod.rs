@@ -14,6 +14,7 @@ mod policy;
 mod record;
 mod recorder;
 mod recordings;
+mod threads;
 mod would_deny;
 
 use std::process::ExitCode;

@@ -7,8 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use rayon::{ThreadPoolBuilder, prelude::*};
+use rayon::prelude::*;
 
+use super::threads;
 use crate::{
     flow::{Coverage, Window},
     matrix::Inventory,
@@ -19,11 +20,9 @@ use crate::{
 /// Recordings in the order of cluster, node and time, so that the order of the arguments changes nothing.
 pub(super) fn read_all(paths: &[PathBuf], inventory: &Inventory) -> Result<(Vec<Window>, Vec<Document>)> {
     let (mut read, mut faults) = (Vec::new(), Vec::new());
-    // This thread reads, too: what it needs meanwhile is its own again when the recordings are judged.
-    let pool =
-        ThreadPoolBuilder::new().use_current_thread().build().context("starting threads to read by")?;
+    threads::start()?;
     let read_one = |path: &PathBuf| checked(read_one(path)?, inventory);
-    let results: Vec<Result<Recording>> = pool.install(|| paths.par_iter().map(read_one).collect());
+    let results: Vec<Result<Recording>> = paths.par_iter().map(read_one).collect();
     for result in results {
         match result {
             Ok(recording) => read.push(recording),

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr};
 
+use rayon::prelude::*;
+
 use super::world::{Party, World};
 use crate::{
     event::Protocol,
@@ -9,6 +11,9 @@ use crate::{
     matching::Tuple,
     wording::plural,
 };
+
+/// So many are worked on together, on all CPUs: a batch takes little room.
+pub(super) const TOGETHER: usize = 1 << 14;
 
 /// With what right something passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,13 +137,17 @@ impl Passage<'_> {
     }
 }
 
-/// What passed, one after the other: of a million flows nobody keeps them all. What failed, what never left its node, and whose
-/// ends nobody knows is no passage.
+/// What passed, in the order of the observations: of a million flows nobody keeps them all. What failed, what never left its node,
+/// and whose ends nobody knows is no passage.
 pub fn passages<'a, 'b>(
     world: &'b World<'a>,
     judgement: &'b Judgement<'a>,
 ) -> impl Iterator<Item = Passage<'a>> + use<'a, 'b> {
-    (0..judgement.observations.len()).flat_map(|index| of_observation(world, judgement, index))
+    let count = judgement.observations.len();
+    (0..count).step_by(TOGETHER).flat_map(move |first| {
+        let batch = (first..count.min(first + TOGETHER)).into_par_iter();
+        batch.flat_map_iter(|index| of_observation(world, judgement, index)).collect::<Vec<_>>()
+    })
 }
 
 /// What passed of one observation.

@@ -240,10 +240,10 @@ impl<'a> World<'a> {
         let (cluster, node, address) = (window.cluster.as_str(), window.node.as_str(), flow.key.local);
         let objects = self.clusters.get(cluster);
         let workload = &flow.key.workload;
-        let group = workload.cgroup.as_deref();
-        let by_group = || objects?.pod_of_cgroup(group?);
+        let container = workload.cgroup.as_deref().and_then(container);
+        let by_group = || objects?.pod_of(container.as_ref()?);
         // A pod that is not listed any more had an address that another may have by now.
-        let is_unlisted = group.and_then(container).is_some_and(|found| found.pod.is_some());
+        let is_unlisted = container.as_ref().is_some_and(|found| found.pod.is_some());
         let pod = by_group().or_else(|| objects?.pod_at(address).filter(|_| !is_unlisted));
         match pod {
             Some(pod) if pod.on_host_network => Party::Node { cluster, node, address, pod: Some(pod) },

@@ -14,7 +14,7 @@ use k8s_openapi::{
 };
 
 use super::{
-    container::container,
+    container::Container,
     labels::{self, Labels},
 };
 use crate::{
@@ -206,11 +206,10 @@ impl ClusterObjects {
         }
     }
 
-    /// The pod whose container, or other process, is in a cgroup.
+    /// The pod of a container, or of another process in the pod's group.
     #[must_use]
-    pub fn pod_of_cgroup(&self, cgroup: &str) -> Option<&Pod> {
-        let found = container(cgroup)?;
-        let ids = found.pod.as_deref().into_iter().chain(found.id);
+    pub fn pod_of(&self, container: &Container<'_>) -> Option<&Pod> {
+        let ids = container.pod.as_deref().into_iter().chain(container.id);
         ids.filter_map(|id| self.by_id.get(id)).map(|index| &self.pods[*index]).next()
     }
 

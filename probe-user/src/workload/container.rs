@@ -49,11 +49,11 @@ fn container_id(segment: &str) -> Option<&str> {
 }
 
 fn pod_uid(segment: &str) -> Option<String> {
-    let name = segment.strip_suffix(".slice").unwrap_or(segment);
-    let is_slice = name.len() < segment.len();
-    let uid = match name.rsplit_once("-pod") {
-        Some((before, uid)) if is_slice && before.contains("kubepods") => uid,
-        _ => name.strip_prefix("pod")?,
+    let slice = segment.strip_suffix(".slice");
+    let nested = slice.and_then(|name| name.rsplit_once("-pod"));
+    let uid = match nested {
+        Some((before, uid)) if before.contains("kubepods") => uid,
+        _ => slice.unwrap_or(segment).strip_prefix("pod")?,
     };
     let uid = uid.replace('_', "-");
     (is_uid(&uid) || is_digest(&uid)).then_some(uid)

@@ -6,9 +6,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
 
 use super::nft;
 use crate::{
+    cli::threads,
     escape::text,
     policy::{
         World,
@@ -76,10 +78,16 @@ impl Documents<'_> {
 
 /// Documents with their rulesets as the kernel has them.
 pub(super) fn listed(mut documents: Vec<Document>) -> Result<Vec<Document>> {
-    for document in documents.iter_mut().filter(|document| document.is_ruleset()) {
-        document.text = nft::listed(&document.text, &document.name)?;
-    }
-    Ok(documents)
+    let listed = |ruleset: &mut Document| {
+        let listed = nft::listed(&ruleset.text, &ruleset.name);
+        listed.map(|listed| ruleset.text = listed).err().map(|fault| format!("{fault:#}"))
+    };
+    threads::start()?;
+    let rulesets = documents.par_iter_mut().filter(|document| document.is_ruleset());
+    let mut faults: Vec<String> = rulesets.filter_map(listed).collect();
+    // Where nft is missing, it is for each of them.
+    faults.dedup();
+    if faults.is_empty() { Ok(documents) } else { bail!("{}", faults.join("\n")) }
 }
 
 /// What enforces documents; says what of them is not compared.

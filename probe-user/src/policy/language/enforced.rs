@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use rayon::prelude::*;
+
 use super::{
     Decision, Evaluator, Language, RuleId,
     calico::{self, Calico},
@@ -214,12 +216,12 @@ impl<'a> Reader<'a, '_> {
             .into_iter()
             .flat_map(|cluster| cluster.nodes.keys());
         let roster: BTreeSet<String> = roster.map(|node| component(node)).collect();
-        for Document { name, text, .. } in self.documents {
+        for (name, read) in self.each(nftables::read) {
             let node = Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
             if !roster.contains(&node) {
                 faults.push(format!("{name}: found no node {node} in {}, expected its ruleset under its name, such as run-1.nft", self.cluster));
             }
-            match nftables::read(text, name) {
+            match read {
                 Ok(ruleset) => {
                     if nodes.insert(node.clone(), ruleset).is_some() {
                         faults
@@ -232,15 +234,24 @@ impl<'a> Reader<'a, '_> {
         if faults.is_empty() { Ok(nodes) } else { Err(faults) }
     }
 
-    fn all<P>(&self, read: impl Fn(&str, &str) -> Result<Vec<P>, Faults>) -> Result<Vec<P>, Vec<String>> {
+    fn all<P: Send>(
+        &self,
+        read: impl Fn(&str, &str) -> Result<Vec<P>, Faults> + Sync,
+    ) -> Result<Vec<P>, Vec<String>> {
         let (mut policies, mut faults) = (Vec::new(), Vec::new());
-        for Document { name, text, .. } in self.documents {
-            match read(text, name) {
+        for (_, read) in self.each(read) {
+            match read {
                 Ok(found) => policies.extend(found),
                 Err(fault) => faults.push(fault.to_string()),
             }
         }
         if faults.is_empty() { Ok(policies) } else { Err(faults) }
+    }
+
+    /// Every document's name with what is read of it.
+    fn each<R: Send>(&self, read: impl Fn(&str, &str) -> R + Sync) -> Vec<(&str, R)> {
+        let documents = self.documents.par_iter();
+        documents.map(|Document { name, text, .. }| (name.as_str(), read(text, name))).collect()
     }
 }
 

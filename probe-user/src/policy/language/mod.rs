@@ -245,8 +245,8 @@ pub struct RuleId {
     pub index: usize,
 }
 
-/// Says what an enforcer does.
-pub trait Evaluator {
+/// Says what an enforcer does, to several threads at once.
+pub trait Evaluator: Sync {
     /// What becomes of what passed, at the end that the passage is about.
     fn decide(&self, passage: &Passage<'_>) -> Decision;
 

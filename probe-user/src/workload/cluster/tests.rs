@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::workload::container;
 
 fn read(items: Vec<Value>) -> ClusterObjects {
     let list = json!({"kind": "List", "items": items}).to_string();
@@ -53,11 +54,11 @@ fn a_pod_belongs_to_what_people_deploy() {
 #[test]
 fn a_pod_is_found_by_its_cgroup_and_by_its_address() {
     const UID: &str = "0a1b2c3d-1111-2222-3333-444455556666";
-    let (container, manifest) = ("a".repeat(64), "b".repeat(32));
+    let (id, manifest) = ("a".repeat(64), "b".repeat(32));
     let mut web = pod("web", None, json!({}), "10.0.0.1");
     web["metadata"]["uid"] = json!(UID);
     web["status"]["containerStatuses"] = json!([{"name": "c", "image": "i", "imageID": "i", "ready": true,
-        "restartCount": 0, "containerID": format!("containerd://{container}")}]);
+        "restartCount": 0, "containerID": format!("containerd://{id}")}]);
     // Whoever says that he is somebody else is nobody else.
     let mut forger = pod("a-forger", None, json!({}), "10.0.0.66");
     forger["metadata"]["annotations"] = json!({"kubernetes.io/config.hash": UID});
@@ -73,12 +74,12 @@ fn a_pod_is_found_by_its_cgroup_and_by_its_address() {
     };
     let objects = read(vec![forger, done, web, etcd, gone]);
     let name = |pod: Option<&Pod>| pod.map(|pod| pod.name.clone());
-    let of_cgroup = |path: &str| name(objects.pod_of_cgroup(path));
+    let of_cgroup = |path: &str| name(container(path).and_then(|found| objects.pod_of(&found)));
     assert_eq!(
         of_cgroup(&format!("/kubepods/burstable/pod{UID}/{}", "c".repeat(64))).as_deref(),
         Some("web")
     );
-    assert_eq!(of_cgroup(&format!("/system.slice/docker-{container}.scope")).as_deref(), Some("web"));
+    assert_eq!(of_cgroup(&format!("/system.slice/docker-{id}.scope")).as_deref(), Some("web"));
     assert_eq!(of_cgroup(&format!("/kubepods/pod{manifest}/{}", "d".repeat(64))).as_deref(), Some("etcd-n1"));
     assert_eq!(of_cgroup("/system.slice/kubelet.service"), None);
     // The address of what has ended is another's by now; a node's address is no pod's.

@@ -50,8 +50,10 @@ pub fn write(world: &World<'_>, policies: &Policies<'_>) -> Result<Written, Seri
 }
 
 /// A rule as it will stand in a document.
-struct Entry {
-    comments: Vec<String>,
+struct Entry<'a> {
+    rule: &'a Rule,
+    /// What a reviewer must know of it.
+    remarks: Vec<String>,
     /// None of a rule that is not written.
     hosts: Vec<String>,
     ports: Vec<u16>,
@@ -69,7 +71,7 @@ struct Reached {
 /// A document as it grows.
 struct Draft<'a> {
     pods: Pods<'a>,
-    entries: Vec<Entry>,
+    entries: Vec<Entry<'a>>,
     warnings: Vec<String>,
 }
 
@@ -90,14 +92,14 @@ impl Spoken {
     }
 
     /// What all of them can agree on: TCP holds the others.
-    fn protocol(&self, draft: &Draft<'_>, entry: &Entry, port: u16) -> &'static str {
+    fn protocol(&self, draft: &Draft<'_>, entry: &Entry<'_>, port: u16) -> &'static str {
         let is_agreed =
             |host: &String| self.0.get(&draft.key(host, port)).is_some_and(|spoken| spoken.len() == 1);
         if entry.hosts.iter().all(is_agreed) { entry.speaks(port) } else { "TCP" }
     }
 }
 
-impl Entry {
+impl Entry<'_> {
     fn pairs(&self) -> impl Iterator<Item = (&str, u16)> {
         self.hosts.iter().flat_map(|host| self.ports.iter().map(move |port| (host.as_str(), *port)))
     }
@@ -154,18 +156,16 @@ impl<'a> Draft<'a> {
         ((*cluster).to_owned(), workload.namespace.clone(), host.to_ascii_lowercase(), port)
     }
 
-    fn entry(&mut self, world: &World<'_>, rule: &Rule) -> Entry {
-        let mut comments: Vec<String> = explain::rule(rule).collect();
+    fn entry(&mut self, world: &World<'_>, rule: &'a Rule) -> Entry<'a> {
         let unsaid = |why| Reached { remarks: vec![format!("NOT WRITTEN: {why}")], ..Reached::default() };
         let reached = self.reached(world, rule).unwrap_or_else(unsaid);
         let Reached { hosts, ports, remarks } = reached;
         let Flow { peer, ports: range } = &rule.flow;
         self.warnings.extend(remarks.iter().map(|words| format!("{peer} {range}: {words}")));
-        comments.extend(remarks);
         let is_named = matches!(peer, Peer::Endpoint { hosts: names, .. } if *names == hosts);
         let app = rule.evidence.app().filter(|_| is_named);
         let protocol = PROTOCOLS.into_iter().find(|one| app.is_some_and(|app| app.eq_ignore_ascii_case(one)));
-        Entry { comments, hosts, ports, protocol: protocol.unwrap_or("TCP") }
+        Entry { rule, remarks, hosts, ports, protocol: protocol.unwrap_or("TCP") }
     }
 
     /// Of a rule; or why it reaches nothing.
@@ -234,7 +234,8 @@ impl<'a> Draft<'a> {
         yaml.line(2, "targets:");
         let mut written: BTreeSet<(&str, u16)> = BTreeSet::new();
         for entry in &self.entries {
-            entry.comments.iter().for_each(|words| yaml.comment(4, words));
+            explain::rule(entry.rule).for_each(|words| yaml.comment(4, &words));
+            entry.remarks.iter().for_each(|words| yaml.comment(4, words));
             for port in &entry.ports {
                 let hosts = entry.hosts.iter().map(String::as_str);
                 // One that another rule has, too, is written once.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
+
 use super::{
     packet::{Field, Hook, Packet, Range},
     read::{Base, Chain, Part, Rule, Ruleset, Verdict},
@@ -16,14 +18,65 @@ use crate::policy::{
 pub struct Rulesets<'a> {
     cluster: &'a str,
     /// By the node's name, as a file has it.
-    nodes: BTreeMap<String, Ruleset>,
+    nodes: BTreeMap<String, Hooked>,
 }
 
 impl<'a> Rulesets<'a> {
     /// These, each of one node.
     #[must_use]
     pub fn new(cluster: &'a str, nodes: BTreeMap<String, Ruleset>) -> Self {
-        Self { cluster, nodes }
+        Self {
+            cluster,
+            nodes: nodes.into_iter().map(|(node, ruleset)| (node, Hooked::of(ruleset))).collect(),
+        }
+    }
+}
+
+/// A node's chains as packets come to them: each flow asks for them several times.
+struct Hooked {
+    chains: Vec<Placed>,
+    /// By table, and by name there.
+    named: HashMap<String, HashMap<String, usize>>,
+    /// Base chains by the hook, in the order in which the kernel asks them.
+    hooks: HashMap<Hook, Vec<usize>>,
+}
+
+/// A chain where it is.
+struct Placed {
+    table: String,
+    name: String,
+    chain: Chain,
+}
+
+impl Hooked {
+    fn of(ruleset: Ruleset) -> Self {
+        let tables = ruleset.chains.into_iter();
+        let placed = tables.flat_map(|(table, chains)| {
+            chains.into_iter().map(move |(name, chain)| Placed { table: table.clone(), name, chain })
+        });
+        let chains: Vec<Placed> = placed.collect();
+        let (mut named, mut hooks) = (HashMap::<_, HashMap<_, _>>::new(), HashMap::<_, Vec<usize>>::new());
+        for (index, Placed { table, name, chain }) in chains.iter().enumerate() {
+            named.entry(table.clone()).or_default().insert(name.clone(), index);
+            if let Some(base) = chain.base {
+                hooks.entry(base.hook).or_default().push(index);
+            }
+        }
+        // They are by table and name, and that decides between equals.
+        for of_hook in hooks.values_mut() {
+            of_hook.sort_by_key(|index| chains[*index].chain.base.map(|base| base.priority));
+        }
+        Self { chains, named, hooks }
+    }
+
+    /// The base chains of a hook.
+    fn at(&self, hook: Hook) -> impl Iterator<Item = (&Placed, &Base)> {
+        let of_hook = self.hooks.get(&hook).into_iter().flatten().map(|index| &self.chains[*index]);
+        of_hook.filter_map(|placed| Some((placed, placed.chain.base.as_ref()?)))
+    }
+
+    fn named(&self, table: &str, name: &str) -> Option<&Placed> {
+        Some(&self.chains[*self.named.get(table)?.get(name)?])
     }
 }
 
@@ -59,24 +112,23 @@ impl Evaluator for Rulesets<'_> {
     fn decide(&self, passage: &Passage<'_>) -> Decision {
         let Some(path) = Path::of(passage) else { return Decision::NotGoverned };
         let node = component(path.node);
-        let Some(ruleset) = self.nodes.get(&node) else { return Decision::NotGoverned };
+        let Some(hooked) = self.nodes.get(&node) else { return Decision::NotGoverned };
         let (own, peer) = (passage.party.address(), passage.peer.address());
         let (source, destination) = if passage.is_egress { (own, peer) } else { (peer, own) };
         let there =
             Packet { source, destination, protocol: passage.protocol, port: passage.port, is_answer: false };
         let back = Packet { source: destination, destination: source, is_answer: true, ..there };
-        let mut walk = Walk { ruleset, packet: there, by: Vec::new(), is_governed: false };
+        let mut walk = Walk::of(hooked, there);
         let passes = walk.passes(&path.there);
         let (mut by, is_governed) = (walk.by, walk.is_governed);
-        let passes =
-            passes && Walk { ruleset, packet: back, by: Vec::new(), is_governed: false }.passes(&path.back);
+        let passes = passes && Walk::of(hooked, back).passes(&path.back);
         match (passes, is_governed) {
             (false, _) => Decision::Denied,
             (true, false) => Decision::NotGoverned,
             (true, true) => {
                 // Two pods of one node have a chain each: the client's comes first.
-                let own = if passage.is_egress { by.first().cloned() } else { by.pop() };
-                let own = own.map(|(chain, index)| self.id(&node, &chain, passage.is_egress, index));
+                let own = if passage.is_egress { by.first().copied() } else { by.pop() };
+                let own = own.map(|(chain, index)| self.id(&node, chain, passage.is_egress, index));
                 Decision::Allowed(own.into_iter().collect())
             }
         }
@@ -85,8 +137,8 @@ impl Evaluator for Rulesets<'_> {
     /// Those that let something pass by who it is.
     fn rules(&self) -> Vec<RuleId> {
         let mut all = Vec::new();
-        for (node, ruleset) in &self.nodes {
-            for ((_, name), chain) in &ruleset.chains {
+        for (node, Hooked { chains, .. }) in &self.nodes {
+            for Placed { name, chain, .. } in chains {
                 let is_egress = name == "output" || name.ends_with("egress");
                 let counted = chain.rules.iter().enumerate().filter(|(_, rule)| lets_pass(rule));
                 all.extend(counted.map(|(index, _)| self.id(node, name, is_egress, index)));
@@ -112,10 +164,12 @@ fn lets_pass(rule: &Rule) -> bool {
 
 /// A packet on its way.
 struct Walk<'r> {
-    ruleset: &'r Ruleset,
+    hooked: &'r Hooked,
     packet: Packet,
     /// Chain and place of the rules that let it pass.
-    by: Vec<(String, usize)>,
+    by: Vec<(&'r str, usize)>,
+    /// What is at the fields that a rule asks for.
+    found: Vec<Range>,
     /// Whether anybody decides about it.
     is_governed: bool,
 }
@@ -129,26 +183,25 @@ enum Outcome {
 }
 
 impl<'r> Walk<'r> {
+    fn of(hooked: &'r Hooked, packet: Packet) -> Self {
+        Self { hooked, packet, by: Vec::new(), found: Vec::new(), is_governed: false }
+    }
+
     /// Every base chain of each hook, by priority. The same hook twice is one.
     fn passes(&mut self, hooks: &[Hook; 3]) -> bool {
-        let mut hooks = hooks.to_vec();
-        hooks.dedup();
-        hooks.into_iter().all(|hook| self.passes_hook(hook))
+        let [first, second, third] = *hooks;
+        self.passes_hook(first)
+            && (second == first || self.passes_hook(second))
+            && (third == second || self.passes_hook(third))
     }
 
     fn passes_hook(&mut self, hook: Hook) -> bool {
         let is_v4 = self.packet.source.is_ipv4();
-        let here = |base: &Base| base.hook == hook && base.only_v4.is_none_or(|only| only == is_v4);
-        let chains = self.ruleset.chains.iter();
-        let mut chains: Vec<_> = chains
-            .filter_map(|(place, chain)| {
-                chain.base.filter(here).map(|base| (base.priority, place, chain, base))
-            })
-            .collect();
-        chains.sort_by_key(|(priority, place, ..)| (*priority, *place));
-        chains.into_iter().all(|(_, (table, name), chain, base)| {
+        let mut chains =
+            self.hooked.at(hook).filter(|(_, base)| base.only_v4.is_none_or(|only| only == is_v4));
+        chains.all(|(placed, base)| {
             self.is_governed |= base.is_closed;
-            match self.chain((table, name), chain) {
+            match self.chain(placed) {
                 Outcome::Accepted => true,
                 Outcome::Dropped => false,
                 Outcome::Left => !base.is_closed,
@@ -156,11 +209,11 @@ impl<'r> Walk<'r> {
         })
     }
 
-    fn chain(&mut self, (table, name): (&'r str, &'r str), chain: &'r Chain) -> Outcome {
+    fn chain(&mut self, Placed { table, name, chain }: &'r Placed) -> Outcome {
         for (index, rule) in chain.rules.iter().enumerate() {
             let Some(verdict) = self.verdict(rule) else { continue };
             if lets_pass(rule) && matches!(verdict, Verdict::Accept | Verdict::Return) {
-                self.by.push((name.to_owned(), index));
+                self.by.push((name, index));
                 self.is_governed = true;
             }
             match verdict {
@@ -179,24 +232,24 @@ impl<'r> Walk<'r> {
     }
 
     /// The kernel refuses a jump to nowhere, and rules that jump in a circle (nf_tables_api.c, `nft_chain_validate`).
-    fn jump(&mut self, table: &'r str, target: &'r str) -> Outcome {
-        let found = self.ruleset.chains.iter().find(|((of, name), _)| of == table && name == target);
-        found.map_or(Outcome::Left, |((table, name), chain)| self.chain((table, name), chain))
+    fn jump(&mut self, table: &str, target: &str) -> Outcome {
+        let found = self.hooked.named(table, target);
+        found.map_or(Outcome::Left, |placed| self.chain(placed))
     }
 
     /// What the rule decides, where it holds the packet and decides anything.
-    fn verdict(&self, rule: &'r Rule) -> Option<&'r Verdict> {
+    fn verdict(&mut self, rule: &'r Rule) -> Option<&'r Verdict> {
         for part in &rule.parts {
             match part {
                 Part::Match { fields, elements, is_negated } => {
                     let found = self.values(fields)?;
-                    if elements.iter().any(|element| holds(element, &found)) == *is_negated {
+                    if elements.iter().any(|element| holds(element, found)) == *is_negated {
                         return None;
                     }
                 }
                 Part::Map { fields, entries } => {
                     let found = self.values(fields)?;
-                    let entry = entries.iter().find(|(element, _)| holds(element, &found));
+                    let entry = entries.iter().find(|(element, _)| holds(element, found));
                     return entry.map(|(_, verdict)| verdict);
                 }
                 Part::Verdict(verdict) => return Some(verdict),
@@ -206,8 +259,12 @@ impl<'r> Walk<'r> {
     }
 
     /// None where the packet has no such field: then the rule does not hold, however it compares.
-    fn values(&self, fields: &[Field]) -> Option<Vec<Range>> {
-        fields.iter().map(|field| self.packet.at(*field)).collect()
+    fn values(&mut self, fields: &[Field]) -> Option<&[Range]> {
+        self.found.clear();
+        for field in fields {
+            self.found.push(self.packet.at(*field)?);
+        }
+        Some(&self.found)
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::event::Protocol;
 
 /// Where in the kernel a chain looks at packets (include/uapi/linux/netfilter.h, `nf_inet_hooks`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Hook {
     Prerouting,
     Input,

@@ -14,8 +14,8 @@ use crate::{
 /// The chains of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ruleset {
-    /// By table and name.
-    pub(super) chains: BTreeMap<(String, String), Chain>,
+    /// By table, and by name there.
+    pub(super) chains: BTreeMap<String, BTreeMap<String, Chain>>,
 }
 
 /// A chain.
@@ -96,11 +96,13 @@ impl<'a> Reader<'a> {
         let of = |kind: &'static str| self.objects.iter().filter_map(move |object| object.get(kind));
         for chain in of("chain").collect::<Vec<_>>() {
             let base = self.base(chain);
-            ruleset.chains.insert(place(chain, "name"), Chain { base, rules: Vec::new() });
+            let (table, name) = place(chain, "name");
+            ruleset.chains.entry(table).or_default().insert(name, Chain { base, rules: Vec::new() });
         }
         for rule in of("rule").collect::<Vec<_>>() {
             let (table, chain) = place(rule, "chain");
-            let Some(found) = ruleset.chains.get_mut(&(table.clone(), chain.clone())) else { continue };
+            let chains = ruleset.chains.get_mut(&table);
+            let Some(found) = chains.and_then(|chains| chains.get_mut(&chain)) else { continue };
             let path = format!("{table} {chain}[{}]", found.rules.len());
             let mut parts = Vec::new();
             for part in rule.get("expr").and_then(Value::as_array).into_iter().flatten() {
