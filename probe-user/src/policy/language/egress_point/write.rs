@@ -1,7 +1,8 @@
 //! Rules as egress points: one for each workload, of what leaves its cluster.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet};
 
+use hashbrown::HashMap;
 use serde::Serialize;
 use serde_saphyr::SerializeError;
 
@@ -38,7 +39,7 @@ pub fn write(world: &World<'_>, policies: &Policies<'_>) -> Result<Written, Seri
         }
     }
     let spoken = Spoken::of(&drafts);
-    for draft in drafts {
+    for draft in &drafts {
         let subject = draft.pods.policy.subject.to_string();
         written.warnings.extend(draft.warnings.iter().map(|words| format!("{subject}: {words}")));
         if draft.entries.iter().any(|entry| !entry.ports.is_empty()) {
@@ -75,16 +76,21 @@ struct Draft<'a> {
     warnings: Vec<String>,
 }
 
-/// The protocols of each host and port of a Space: one of them only may stand.
-struct Spoken(BTreeMap<(String, String, String, u16), BTreeSet<&'static str>>);
+/// Cluster, namespace, host in small letters, and port.
+type Place<'a> = (&'a str, &'a str, Cow<'a, str>, u16);
 
-impl Spoken {
-    fn of(drafts: &[Draft<'_>]) -> Self {
-        let mut spoken: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+/// The protocol of each host and port of a Space, of which one only may stand; none where rules speak several.
+struct Spoken<'a>(HashMap<Place<'a>, Option<&'static str>>);
+
+impl<'a> Spoken<'a> {
+    fn of(drafts: &'a [Draft<'_>]) -> Self {
+        let mut spoken = HashMap::new();
         for draft in drafts {
             for entry in &draft.entries {
                 for (host, port) in entry.pairs() {
-                    spoken.entry(draft.key(host, port)).or_default().insert(entry.speaks(port));
+                    let own = Some(entry.speaks(port));
+                    let agreed = spoken.entry(draft.place(host, port)).or_insert(own);
+                    *agreed = agreed.filter(|_| *agreed == own);
                 }
             }
         }
@@ -93,8 +99,7 @@ impl Spoken {
 
     /// What all of them can agree on: TCP holds the others.
     fn protocol(&self, draft: &Draft<'_>, entry: &Entry<'_>, port: u16) -> &'static str {
-        let is_agreed =
-            |host: &String| self.0.get(&draft.key(host, port)).is_some_and(|spoken| spoken.len() == 1);
+        let is_agreed = |host: &String| self.0.get(&draft.place(host, port)).is_some_and(Option::is_some);
         if entry.hosts.iter().all(is_agreed) { entry.speaks(port) } else { "TCP" }
     }
 }
@@ -151,9 +156,11 @@ impl<'a> Draft<'a> {
         draft
     }
 
-    fn key(&self, host: &str, port: u16) -> (String, String, String, u16) {
+    fn place<'d>(&'d self, host: &'d str, port: u16) -> Place<'d> {
         let Pods { cluster, workload, .. } = &self.pods;
-        ((*cluster).to_owned(), workload.namespace.clone(), host.to_ascii_lowercase(), port)
+        let is_small = !host.bytes().any(|byte| byte.is_ascii_uppercase());
+        let host = if is_small { Cow::Borrowed(host) } else { Cow::Owned(host.to_ascii_lowercase()) };
+        (cluster, &workload.namespace, host, port)
     }
 
     fn entry(&mut self, world: &World<'_>, rule: &'a Rule) -> Entry<'a> {
@@ -224,7 +231,7 @@ impl<'a> Draft<'a> {
         )
     }
 
-    fn yaml(&self, spoken: &Spoken) -> Result<Yaml, SerializeError> {
+    fn yaml(&self, spoken: &Spoken<'_>) -> Result<Yaml, SerializeError> {
         let mut yaml = self.pods.head(VERSION, "EgressPoint")?;
         yaml.line(0, "spec:");
         match self.source() {
