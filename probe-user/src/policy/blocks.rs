@@ -1,6 +1,6 @@
 //! Addresses that are somebody's by their blocks.
 
-use std::{fmt, net::IpAddr};
+use std::{collections::BTreeSet, fmt, net::IpAddr, ops::RangeBounds};
 
 use ipnet::IpNet;
 
@@ -23,18 +23,21 @@ impl Blocks {
         Self { blocks, except: Vec::new() }.without(&except)
     }
 
-    /// The same without what of these is a part of a block; a block that is itself one of them, or a part of one, stays.
+    /// The same without what of these is a part of a block. A block that is itself one of them, or a part of one, stays whole:
+    /// it was chosen. One of which several leave nothing goes.
     pub(super) fn without(self, apart: &[IpNet]) -> Self {
-        let Self { blocks, except } = self;
-        let is_part = |one: &IpNet| blocks.iter().any(|block| block.contains(one) && block != one);
-        let inner = apart.iter().map(IpNet::trunc).chain(except).filter(is_part);
-        let inner = IpNet::aggregate(&inner.collect());
-        // What stays is not taken away with what is around it.
-        let within = |wide: &IpNet| -> Vec<IpNet> {
-            blocks.iter().filter(|block| wide.contains(*block)).copied().collect()
-        };
-        let except = inner.iter().flat_map(|one| rest(*one, &within(one)));
-        let except = sorted(except);
+        let Self { mut blocks, except } = self;
+        let apart = sorted(apart.iter().map(IpNet::trunc));
+        let (around, within) = (Around::new(&blocks), Around::new(&apart));
+        let chosen: Vec<IpNet> = blocks.iter().filter(|block| within.hold(block)).copied().collect();
+        let is_part = |one: &IpNet| around.hold_more(one) && !chosen.iter().any(|block| block.contains(one));
+        let inner = apart.iter().copied().chain(except).filter(is_part);
+        let except: Vec<IpNet> = inner.flat_map(|one| rest(one, &chosen)).collect();
+        let mut except = sorted(IpNet::aggregate(&except).into_iter());
+        let gone = Around::new(&except);
+        blocks.retain(|block| !gone.hold(block));
+        let around = Around::new(&blocks);
+        except.retain(|one| around.hold(one));
         Self { blocks, except }
     }
 
@@ -148,6 +151,34 @@ impl fmt::Display for Blocks {
     }
 }
 
+/// Blocks in which others are found without looking at each: a fleet has a thousand nodes, and some an endpoint of many blocks.
+struct Around<'a> {
+    sorted: &'a [IpNet],
+    lengths: BTreeSet<u8>,
+}
+
+impl<'a> Around<'a> {
+    /// Of sorted ones, without anything beside their prefixes.
+    fn new(sorted: &'a [IpNet]) -> Self {
+        Self { sorted, lengths: sorted.iter().map(IpNet::prefix_len).collect() }
+    }
+
+    /// Whether one of them is that block, or holds it.
+    fn hold(&self, block: &IpNet) -> bool {
+        self.any(block, ..=block.prefix_len())
+    }
+
+    /// Whether one of them holds that block and more.
+    fn hold_more(&self, block: &IpNet) -> bool {
+        self.any(block, ..block.prefix_len())
+    }
+
+    fn any(&self, block: &IpNet, lengths: impl RangeBounds<u8>) -> bool {
+        let around = self.lengths.range(lengths).filter_map(|length| IpNet::new(block.addr(), *length).ok());
+        around.into_iter().any(|around| self.sorted.binary_search(&around.trunc()).is_ok())
+    }
+}
+
 fn sorted(blocks: impl Iterator<Item = IpNet>) -> Vec<IpNet> {
     let mut blocks: Vec<IpNet> = blocks.collect();
     blocks.sort_unstable();
@@ -212,6 +243,19 @@ mod tests {
         assert!(!both.hold("10.1.3.3".parse().expect("an address")));
         // And so does one that is wholly left out: it is for others to take it away.
         assert_eq!(blocks("10.1.0.0/16").without(&nets("10.0.0.0/8")), blocks("10.1.0.0/16"));
+    }
+
+    #[test]
+    fn a_block_of_which_several_leave_nothing_goes() {
+        let both = blocks("10.0.0.0/15 10.20.0.0/16").without(&nets("10.0.0.0/16 10.1.0.0/16"));
+        assert_eq!(both, blocks("10.20.0.0/16"));
+        let wide = blocks("10.0.0.0/14").without(&nets("10.0.0.0/16 10.1.0.0/16"));
+        assert!(wide.except().eq(nets("10.0.0.0/15")));
+        // What was chosen is whole, and what lies around it is not.
+        let inner = blocks("10.0.0.0/15 10.1.2.0/24").without(&nets("10.0.0.0/16 10.1.0.0/16 10.1.2.3/32"));
+        assert_eq!(inner, blocks("10.0.0.0/15 10.1.2.0/24").without(&nets("10.0.0.0/16 10.1.0.0/16")));
+        assert!(inner.hold("10.1.2.3".parse().expect("an address")));
+        assert!(!inner.hold("10.1.3.3".parse().expect("an address")));
     }
 
     #[test]
