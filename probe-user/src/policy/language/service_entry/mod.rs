@@ -31,5 +31,11 @@ pub const KINDS: &[&str] = &[
 
 const VERSION: &str = "networking.istio.io/v1";
 
+/// How many hosts, addresses and ports an entry has at most (`maxItems` of its schema).
+const ITEMS: usize = 256;
+
+/// How many endpoints, likewise.
+const ENDPOINTS: usize = 4096;
+
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::KINDS;
+use super::{ENDPOINTS, ITEMS, KINDS};
 use crate::matrix::{
     Faults,
     located::Located,
@@ -176,6 +176,14 @@ impl Reader<'_, '_> {
         let name = metadata.name.unwrap_or_default();
         if name.is_empty() {
             self.resource.fault("metadata.name", "found no name".to_owned());
+        }
+        let counts = [("hosts", hosts.len()), ("addresses", addresses.len()), ("ports", ports.len())];
+        let limited = counts.map(|(list, count)| (list, count, ITEMS));
+        for (list, count, limit) in limited.into_iter().chain([("endpoints", endpoints.len(), ENDPOINTS)]) {
+            if count > limit {
+                let message = format!("found {count} of them, expected at most {limit}");
+                self.resource.fault(&format!("spec.{list}"), message);
+            }
         }
         let resolution = spec.resolution.map_or(Resolution::None, |written| self.resolution(written));
         if hosts.is_empty() {

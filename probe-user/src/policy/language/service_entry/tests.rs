@@ -186,4 +186,7 @@ fn what_the_reference_does_not_have_is_a_fault() {
         let found = faults(spec);
         assert!(found.contains(part), "{part}: {found}");
     }
+    let many = |count: usize| format!("{{hosts: [{}a]}}", "a, ".repeat(count - 1));
+    assert_eq!(faults(&many(256)), "");
+    assert!(faults(&many(257)).contains("spec.hosts: found 257 of them, expected at most 256"));
 }

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use serde_saphyr::SerializeError;
 
-use super::VERSION;
+use super::{ITEMS, VERSION};
 use crate::{
     event::Protocol,
     matrix::egress_point::server_first,
@@ -32,9 +32,6 @@ const LANGUAGE: &str = "a ServiceEntry";
 
 /// Why a node's own traffic is in no file.
 const NODES: &str = "what has its node's network gets no sidecar";
-
-/// `maxItems` of hosts, of addresses and of ports.
-const ITEMS: usize = 256;
 
 /// Entries that are known by addresses have a name that nobody can ask for (RFC 6761, section 6.4).
 const NOBODY: &str = "flowdrift.invalid";
