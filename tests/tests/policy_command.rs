@@ -132,6 +132,47 @@ fn what_nobody_enforces_is_no_policy() {
 }
 
 #[test]
+fn policies_are_read_wherever_they_lie_and_nothing_is_not_conforming() {
+    let shop = Shop::new();
+    let made = shop.folder.at("made");
+    assert_eq!(shop.run(&[], &["-o", &made]).status.code(), Some(0));
+    // Not below a folder of their cluster, as people have theirs.
+    let flat = shop.path("flat");
+    fs::create_dir(&flat).expect("the folder is writable");
+    let namespaces = fs::read_dir(shop.path("made/run")).expect("it was made");
+    for namespace in namespaces.map(|entry| entry.expect("it was made").path()) {
+        for file in fs::read_dir(&namespace).expect("it was made") {
+            let file = file.expect("it was made");
+            fs::copy(file.path(), flat.join(file.file_name())).expect("the folder is writable");
+        }
+    }
+    let summary = |output: &Output| {
+        let lines = told(output).lines().map(str::to_owned).collect::<Vec<_>>();
+        lines.into_iter().filter(|line| line.starts_with(char::is_numeric)).collect::<Vec<_>>()
+    };
+    let (nested, beside) =
+        (shop.run(&["check", &made], &[]), shop.run(&["check", &flat.display().to_string()], &[]));
+    assert_eq!((beside.status.code(), summary(&beside)), (nested.status.code(), summary(&nested)));
+    fs::write(flat.join("broken.yaml"), "junk: 1\n").expect("the folder is writable");
+    let refused = |path: &Path, words: &str| {
+        let output = shop.run(&["check", &path.display().to_string()], &[]);
+        assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+        assert!(told(&output).contains(words), "{}", told(&output));
+    };
+    refused(&flat, "broken.yaml");
+
+    let empty = shop.path("empty/run");
+    fs::create_dir_all(&empty).expect("the folder is writable");
+    refused(&shop.path("empty"), "empty: found no policies");
+    fs::write(empty.join("a.yaml"), "# nothing yet\n").expect("the folder is writable");
+    refused(&shop.path("empty"), "a.yaml: found nothing that a cluster enforces");
+    fs::remove_file(empty.join("a.yaml")).expect("it was there");
+    fs::write(empty.join("n1.nft"), "table inet t {\n}\ninclude \"/etc/hostname\"\n")
+        .expect("the folder is writable");
+    refused(&shop.path("empty"), "n1.nft:3: found `include`");
+}
+
+#[test]
 fn what_a_language_says_and_no_flow_tells_is_a_warning() {
     let shop = Shop::new();
     let made = shop.folder.at("made");

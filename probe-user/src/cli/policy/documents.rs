@@ -1,6 +1,7 @@
 //! Policies from files and folders, by cluster.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -8,13 +9,13 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 
-use super::nft;
+use super::{folder::is_paper, nft};
 use crate::{
     cli::threads,
     escape::text,
     policy::{
         World,
-        language::{Document, Enforced, Evaluator},
+        language::{Document, Enforced, Evaluator, component},
     },
 };
 
@@ -45,21 +46,27 @@ impl Documents<'_> {
 
     /// Each file with its cluster.
     fn files(&self, world: &World<'_>) -> Result<Vec<(String, PathBuf)>> {
-        let mut files = Vec::new();
+        let (mut files, folders) = (Vec::new(), folders(world)?);
         for path in self.paths {
             if !path.is_dir() {
                 files.push((self.cluster_of_rest(world)?, path.clone()));
                 continue;
             }
-            // What lies beside the clusters' folders are papers, such as the quarantine.
-            for folder in entries(path)?.into_iter().filter(|entry| entry.is_dir()) {
-                let name =
-                    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                let of_cluster = world.inventory.clusters.contains_key(&name).then_some(name);
-                let cluster = of_cluster.map_or_else(|| self.cluster_of_rest(world), Ok)?;
+            let before = files.len();
+            for entry in entries(path)?.into_iter().filter(|entry| !is_paper(entry)) {
                 let mut found = Vec::new();
-                below(&folder, &mut found)?;
+                below(&entry, &mut found)?;
+                let name = entry.file_name().unwrap_or_default().to_string_lossy();
+                let cluster = match folders.get(&*name).filter(|_| entry.is_dir()) {
+                    Some(cluster) => (*cluster).to_owned(),
+                    None if found.is_empty() => continue,
+                    None => self.cluster_of_rest(world)?,
+                };
                 files.extend(found.into_iter().map(|file| (cluster.clone(), file)));
+            }
+            if files.len() == before {
+                let path = path.display();
+                bail!("{path}: found no policies, expected files that end in {}", ENDINGS.join(", "));
             }
         }
         Ok(files)
@@ -91,23 +98,49 @@ pub(super) fn listed(mut documents: Vec<Document>) -> Result<Vec<Document>> {
 }
 
 /// What enforces documents; says what of them is not compared.
+///
+/// # Errors
+/// They are no policies, or nobody enforces any of them: whoever asks what they let through would be told that nothing is wrong.
 pub(super) fn enforced<'w>(world: &'w World<'w>, documents: &[Document]) -> Result<Enforced<'w>> {
     let enforced = Enforced::read(world, documents)?;
+    if enforced.is_empty() {
+        let names: Vec<&str> = documents.iter().map(|document| document.name.as_str()).collect();
+        bail!("{}: found nothing that a cluster enforces, expected policies", names.join(", "));
+    }
     for note in enforced.notes() {
         eprintln!("flowdrift: warning: {}", text(&note));
     }
     Ok(enforced)
 }
 
-/// Files of policies, also in folders below.
-fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for path in entries(folder)? {
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        if path.is_dir() {
-            below(&path, found)?;
-        } else if matches!(ending, Some("yaml" | "yml" | "json" | "nft")) {
-            found.push(path);
+/// The folder of each cluster, by its name.
+///
+/// # Errors
+/// Two clusters would have one: letters that no path can have give way to others.
+pub(super) fn folders<'w>(world: &World<'w>) -> Result<BTreeMap<String, &'w str>> {
+    let mut folders = BTreeMap::new();
+    for cluster in world.inventory.clusters.keys() {
+        if let Some(other) = folders.insert(component(cluster), cluster.as_str()) {
+            let folder = component(cluster);
+            bail!(
+                "the clusters {other} and {cluster} would both be the folder {folder}: one needs another name"
+            );
         }
+    }
+    Ok(folders)
+}
+
+/// How the files of policies end.
+const ENDINGS: [&str; 4] = ["yaml", "yml", "json", "nft"];
+
+/// What of it is a file of policies, also in folders below.
+fn below(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    if path.is_dir() {
+        return entries(path)?.iter().try_for_each(|entry| below(entry, found));
+    }
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    if ending.is_some_and(|ending| ENDINGS.contains(&ending)) {
+        found.push(path.to_owned());
     }
     Ok(())
 }

@@ -24,6 +24,21 @@ fn mark(path: &Path, digest: &str) -> String {
     }
 }
 
+/// Papers beside the clusters' folders: what awaits approval, and what may go.
+pub(super) const PAPERS: [&str; 2] = ["quarantine.yaml", "removal-candidates.yaml"];
+
+/// Whether a file beside the clusters' folders is a paper, and no policy.
+pub(super) fn is_paper(path: &Path) -> bool {
+    PAPERS.map(Path::new).into_iter().any(|paper| {
+        path.file_name().is_some_and(|name| name == paper || beside(paper).file_name() == Some(name))
+    })
+}
+
+/// Where a paper is written while somebody works on the one before.
+fn beside(paper: &Path) -> PathBuf {
+    paper.with_extension("new.yaml")
+}
+
 /// The folder.
 pub(super) struct Folder<'a> {
     at: &'a Path,
@@ -33,7 +48,9 @@ pub(super) struct Folder<'a> {
 enum Hand {
     /// It is as it was written here.
     Ours,
-    /// Somebody has changed it, or made it.
+    /// It was written here, and somebody has changed it.
+    Changed,
+    /// Somebody else made it.
     Theirs,
 }
 
@@ -43,32 +60,30 @@ impl<'a> Folder<'a> {
     }
 
     /// Writes the files, and takes away those that it wrote before and that are there no more: of these clusters only, for
-    /// of others nobody has said anything. Returns what it took away, in words.
+    /// of others nobody has said anything. Returns what it took away, and what it left that somebody has changed, in words.
     ///
     /// A paper that somebody works on, which lies beside the clusters' folders, stays, and the new one goes beside it.
     ///
     /// # Errors
-    /// A policy there is somebody's, and nothing is written; or what the file system says.
+    /// A policy there is somebody's, or two files have one name, and nothing is written; or what the file system says.
     pub(super) fn write(&self, files: &[File], clusters: &BTreeSet<String>) -> Result<Vec<String>> {
         let mut told = Vec::new();
         let (mut theirs, mut wanted) = (Vec::new(), BTreeMap::new());
         for file in files {
-            let path = self.at.join(&file.name);
-            // Links are followed: what they lead to would be written over.
-            match path.exists().then(|| hand(&path)).transpose()? {
-                Some(Hand::Theirs) if !file.name.contains('/') => {
-                    let beside = path.with_extension("new.yaml");
-                    told.push(format!(
-                        "{} was changed by hand: the new one is {}",
-                        path.display(),
-                        beside.display()
-                    ));
-                    wanted.insert(beside, file);
-                }
-                Some(Hand::Theirs) => theirs.push(path.display().to_string()),
-                Some(Hand::Ours) | None => {
-                    wanted.insert(path, file);
-                }
+            let mut path = self.at.join(&file.name);
+            if !file.name.contains('/') && is_of_others(&path)? {
+                let paper = std::mem::replace(&mut path, beside(&self.at.join(&file.name)));
+                let (paper, path) = (paper.display(), path.display());
+                told.push(format!("{paper} was changed by hand: the new one is {path}"));
+            }
+            if is_of_others(&path)? {
+                theirs.push(path.display().to_string());
+            } else if wanted.insert(path.clone(), file).is_some() {
+                // Letters that no path can have give way to others.
+                bail!(
+                    "two documents would be {}: whom they are for is called too much alike",
+                    path.display()
+                );
             }
         }
         if !theirs.is_empty() {
@@ -82,8 +97,15 @@ impl<'a> Folder<'a> {
         let mut stale = Vec::new();
         for path in self.there()?.into_iter().filter(|path| is_spoken_of(path) && !wanted.contains_key(path))
         {
-            if let Hand::Ours = hand(&path)? {
-                stale.push(path);
+            match hand(&path)? {
+                Hand::Ours => stale.push(path),
+                Hand::Changed => {
+                    let path = path.display();
+                    told.push(format!(
+                        "{path} was changed by hand, and nothing takes its place any more: it stays"
+                    ));
+                }
+                Hand::Theirs => {}
             }
         }
         for (path, file) in &wanted {
@@ -128,13 +150,25 @@ impl<'a> Folder<'a> {
     }
 }
 
+/// Whether what is at a path may not be written over. Links are followed, for so they are written; one that leads nowhere is
+/// somebody's, too.
+fn is_of_others(path: &Path) -> Result<bool> {
+    if !path.exists() {
+        return Ok(path.is_symlink());
+    }
+    Ok(!matches!(hand(path)?, Hand::Ours))
+}
+
 fn hand(path: &Path) -> Result<Hand> {
     let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    let ours = str::from_utf8(&bytes)
-        .ok()
-        .and_then(|text| text.split_once('\n'))
-        .is_some_and(|(first, rest)| first == mark(path, &digest(rest)));
-    Ok(if ours { Hand::Ours } else { Hand::Theirs })
+    let Some((first, rest)) = str::from_utf8(&bytes).ok().and_then(|text| text.split_once('\n')) else {
+        return Ok(Hand::Theirs);
+    };
+    Ok(match () {
+        () if first == mark(path, &digest(rest)) => Hand::Ours,
+        () if first.contains(MARK) => Hand::Changed,
+        () => Hand::Theirs,
+    })
 }
 
 fn digest(text: &str) -> String {
@@ -178,6 +212,15 @@ mod tests {
         assert_eq!(fs::read_to_string(at.join("run/a.yaml"))?, changed);
         assert!(!at.join("run/c.yaml").exists(), "nothing of it is written");
         assert_eq!(fs::read_to_string(at.join("run/mine.yaml"))?, "mine\n");
+        // Nobody misses that it is applied still.
+        let told = folder.write(&[file("run/c.yaml", "six\n")], &both)?;
+        assert!(
+            told.iter().any(|told| told.contains("run/a.yaml") && told.ends_with("it stays")),
+            "{told:?}"
+        );
+        assert!(!told.iter().any(|told| told.contains("mine.yaml")), "{told:?}");
+        let alike = folder.write(&[file("run/d.yaml", "one\n"), file("run/d.yaml", "two\n")], &both);
+        assert!(alike.is_err_and(|error| error.to_string().contains("run/d.yaml")));
         fs::remove_dir_all(&at)?;
         Ok(())
     }
@@ -199,6 +242,13 @@ mod tests {
         assert_eq!(fs::read_to_string(made.join("quarantine.yaml"))?, "approved\n");
         assert!(fs::read_to_string(made.join("quarantine.new.yaml"))?.ends_with("\ntwo\n"));
         assert!(made.join("run/b.yaml").exists());
+        // So does one that was written beside it, and a link that leads nowhere yet.
+        fs::write(made.join("quarantine.new.yaml"), "read\n")?;
+        assert!(folder.write(&[file("quarantine.yaml", "three\n")], &clusters).is_err());
+        assert_eq!(fs::read_to_string(made.join("quarantine.new.yaml"))?, "read\n");
+        std::os::unix::fs::symlink(at.join("nobodys.yaml"), made.join("run/c.yaml"))?;
+        assert!(folder.write(&[file("run/c.yaml", "c\n")], &clusters).is_err());
+        assert!(!at.join("nobodys.yaml").exists());
         fs::remove_dir_all(&at)?;
         Ok(())
     }

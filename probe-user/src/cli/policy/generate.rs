@@ -5,14 +5,19 @@ use std::{collections::BTreeSet, path::PathBuf};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use super::{Dial, Evidence, Exit, documents::listed, folder::Folder, format};
+use super::{
+    Dial, Evidence, Exit,
+    documents::{folders, listed},
+    folder::{Folder, PAPERS},
+    format,
+};
 use crate::{
     escape::text,
     judge::{Judgement, judge},
     matrix::{self, Matrix},
     policy::{
         Include, Policies, PolicyFlow as Flow, Proof, Rule, Settings, World, gather,
-        language::{Document, Enforced, File, Language, component},
+        language::{Document, Enforced, File, Language},
         papers, passages, prove,
     },
     wording::plural,
@@ -75,10 +80,13 @@ pub(super) fn run(arguments: &Generate) -> Result<Exit> {
         }
         Ok(())
     };
-    paper("quarantine.yaml", &papers::quarantine(&world, &case, &judgement, &policies))?;
-    paper("removal-candidates.yaml", &papers::removal_candidates(&case, &judgement))?;
-    let made: BTreeSet<String> =
-        policies.subjects.iter().map(|policy| component(policy.subject.cluster())).collect();
+    let [quarantine, removals] = PAPERS;
+    paper(quarantine, &papers::quarantine(&world, &case, &judgement, &policies))?;
+    paper(removals, &papers::removal_candidates(&case, &judgement))?;
+    let folders = folders(&world)?;
+    let made: BTreeSet<&str> = policies.subjects.iter().map(|policy| policy.subject.cluster()).collect();
+    let made = folders.into_iter().filter(|(_, cluster)| made.contains(cluster));
+    let made: BTreeSet<String> = made.map(|(folder, _)| folder).collect();
     let told = Folder::new(output).write(&files, &made)?;
     let left_out = policies.left_out.iter().map(|(subject, Rule { flow, evidence })| {
         let rows: Vec<String> = evidence.rows.iter().map(ToString::to_string).collect();

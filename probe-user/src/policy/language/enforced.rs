@@ -87,6 +87,14 @@ impl<'a> Enforced<'a> {
     }
 }
 
+impl Enforced<'_> {
+    /// Whether nobody enforces anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.clusters.is_empty()
+    }
+}
+
 impl Evaluator for Enforced<'_> {
     fn decide(&self, passage: &Passage<'_>) -> Decision {
         let evaluator = passage.party.cluster().and_then(|cluster| self.clusters.get(cluster));
