@@ -53,7 +53,7 @@ impl SubjectPolicy {
     pub fn egress_with_own_nodes(&self) -> Option<Vec<Rule>> {
         let mut rules = [self.egress.as_deref()?, &self.own_nodes].concat();
         rules.sort_by(|left, right| left.flow.cmp(&right.flow));
-        absorb(&mut rules);
+        absorb(&mut rules, &self.subject);
         Some(rules)
     }
 }
@@ -235,7 +235,7 @@ impl<'a> Maker<'a, '_> {
         let [rules, own_nodes] = [rules, own_nodes].map(|rules| {
             let mut rules: Vec<Rule> =
                 rules.into_iter().map(|(flow, evidence)| Rule { flow, evidence }).collect();
-            absorb(&mut rules);
+            absorb(&mut rules, subject);
             rules
         });
         Made { rules, own_nodes, left_out }
@@ -255,20 +255,25 @@ impl<'a> Maker<'a, '_> {
     }
 }
 
-/// Whether a rule lets another's flow through.
-fn admits(rule: &Flow, other: &Flow) -> bool {
+/// Whether a rule lets another's flow through, in every language: some know a peer with names by these alone, which may be
+/// others' addresses tomorrow. A node's own names are in no language.
+fn admits(rule: &Flow, other: &Flow, is_node: bool) -> bool {
     let is_port = rule.ports.covers(&other.ports);
     let (wide, narrow) = (rule.peer.blocks(), other.peer.blocks());
     let is_within = !narrow.is_empty() && wide.cover(&narrow);
-    is_port && (rule.peer == other.peer || is_within)
+    let (names, others) = (rule.peer.hosts(), other.peer.hosts());
+    let is_named = names.is_empty() == others.is_empty() && others.iter().all(|name| names.contains(name));
+    is_port && (rule.peer == other.peer || (is_within && (is_node || is_named)))
 }
 
 /// A rule that another makes superfluous goes, and leaves its evidence there.
-fn absorb(rules: &mut Vec<Rule>) {
+fn absorb(rules: &mut Vec<Rule>, subject: &Subject) {
+    let is_node = matches!(subject, Subject::Node { .. });
     let mut index = 0;
     while index < rules.len() {
-        let is_wider = |other: usize| other != index && admits(&rules[other].flow, &rules[index].flow);
-        let same = |other: usize| admits(&rules[index].flow, &rules[other].flow);
+        let is_wider =
+            |other: usize| other != index && admits(&rules[other].flow, &rules[index].flow, is_node);
+        let same = |other: usize| admits(&rules[index].flow, &rules[other].flow, is_node);
         // Of two that say the same, the first stays.
         match (0..rules.len()).find(|other| is_wider(*other) && (*other < index || !same(*other))) {
             Some(wider) => {
@@ -277,6 +282,45 @@ fn absorb(rules: &mut Vec<Rule>) {
                 rules[wider].evidence.add(evidence);
             }
             None => index += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::Protocol,
+        matrix::EndpointName,
+        policy::rule::{Peer, PortRange},
+    };
+
+    fn flow(hosts: &[&str], cidr: &str) -> Flow {
+        let peer = Peer::Endpoint {
+            name: EndpointName::new("there"),
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            blocks: [cidr.parse().expect("a block")].into_iter().collect(),
+        };
+        Flow { peer, ports: PortRange { protocol: Protocol::Tcp, first: 443, last: 443 } }
+    }
+
+    #[test]
+    fn a_name_lets_nobody_through_who_is_known_by_another() {
+        let (wide, address) = ("192.0.2.0/24", "192.0.2.1/32");
+        for (rule, other, of_workload, of_node) in [
+            (flow(&[], wide), flow(&[], address), true, true),
+            (flow(&["a"], address), flow(&["b"], address), false, true),
+            (flow(&["a", "b"], wide), flow(&["b"], address), true, true),
+            (flow(&["a"], wide), flow(&[], address), false, true),
+            // Its addresses may be others tomorrow.
+            (flow(&[], wide), flow(&["a"], address), false, true),
+            (flow(&["a"], address), flow(&["a"], wide), false, false),
+        ] {
+            assert_eq!(
+                (admits(&rule, &other, false), admits(&rule, &other, true)),
+                (of_workload, of_node),
+                "{rule:?} {other:?}"
+            );
         }
     }
 }

@@ -44,6 +44,17 @@ impl Peer {
     }
 }
 
+impl Peer {
+    /// The host names by which it is known.
+    #[must_use]
+    pub fn hosts(&self) -> &[String] {
+        match self {
+            Self::Endpoint { hosts, .. } => hosts,
+            Self::Workload(_) | Self::Blocks { .. } | Self::Address(_) => &[],
+        }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
