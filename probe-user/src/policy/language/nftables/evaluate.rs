@@ -118,19 +118,20 @@ impl Evaluator for Rulesets<'_> {
         let there =
             Packet { source, destination, protocol: passage.protocol, port: passage.port, is_answer: false };
         let back = Packet { source: destination, destination: source, is_answer: true, ..there };
-        let mut walk = Walk::of(hooked, there);
-        let passes = walk.passes(&path.there);
-        let (mut by, is_governed) = (walk.by, walk.is_governed);
-        let passes = passes && Walk::of(hooked, back).passes(&path.back);
-        match (passes, is_governed) {
-            (false, _) => Decision::Denied,
-            (true, false) => Decision::NotGoverned,
-            (true, true) => {
-                // Two pods of one node have a chain each: the client's comes first.
-                let own = if passage.is_egress { by.first().copied() } else { by.pop() };
-                let own = own.map(|(chain, index)| self.id(&node, chain, passage.is_egress, index));
-                Decision::Allowed(own.into_iter().collect())
-            }
+        let (mut there, mut back) = (Walk::of(hooked, there), Walk::of(hooked, back));
+        if !(there.passes(&path.there) && back.passes(&path.back)) {
+            return Decision::Denied;
+        }
+        if !there.is_governed {
+            return Decision::NotGoverned;
+        }
+        // Two pods of one node have a chain each, and an answer may need a rule of its own.
+        let by = there.by.into_iter().chain(back.by);
+        let mut turns: Vec<Vec<RuleId>> =
+            by.map(|(placed, index)| vec![self.id(&node, placed, index)]).collect();
+        match turns.len() {
+            0 | 1 => Decision::Allowed(turns.pop().unwrap_or_default()),
+            _ => Decision::AllowedInTurn(turns),
         }
     }
 
@@ -138,10 +139,9 @@ impl Evaluator for Rulesets<'_> {
     fn rules(&self) -> Vec<RuleId> {
         let mut all = Vec::new();
         for (node, Hooked { chains, .. }) in &self.nodes {
-            for Placed { name, chain, .. } in chains {
-                let is_egress = name == "output" || name.ends_with("egress");
-                let counted = chain.rules.iter().enumerate().filter(|(_, rule)| lets_pass(rule));
-                all.extend(counted.map(|(index, _)| self.id(node, name, is_egress, index)));
+            for placed in chains {
+                let counted = placed.chain.rules.iter().enumerate().filter(|(_, rule)| lets_pass(rule));
+                all.extend(counted.map(|(index, _)| self.id(node, placed, index)));
             }
         }
         all
@@ -149,17 +149,33 @@ impl Evaluator for Rulesets<'_> {
 }
 
 impl Rulesets<'_> {
-    fn id(&self, node: &str, chain: &str, is_egress: bool, index: usize) -> RuleId {
-        RuleId { document: format!("{}/{node} chain {chain}", self.cluster), is_egress, index }
+    /// A chain may be for both directions: of one that no hook tells of, its name is believed.
+    fn id(&self, node: &str, Placed { table, name, chain }: &Placed, index: usize) -> RuleId {
+        let is_egress = match chain.base {
+            Some(Base { hook, .. }) => matches!(hook, Hook::Output | Hook::Postrouting),
+            None => name.ends_with("egress"),
+        };
+        RuleId { document: format!("{}/{node} {table} chain {name}", self.cluster), is_egress, index }
     }
 }
 
 /// Whether a rule lets pass what is told by more than its state.
 fn lets_pass(rule: &Rule) -> bool {
     let is_told = |field: &Field| !matches!(field, Field::State | Field::Interface | Field::OfOthers);
-    let is_told = |part: &Part| matches!(part, Part::Match { fields, .. } if fields.iter().any(is_told));
-    let passes = |part: &Part| matches!(part, Part::Verdict(Verdict::Accept | Verdict::Return));
+    let is_told = |part: &Part| match part {
+        Part::Match { fields, .. } | Part::Map { fields, .. } => fields.iter().any(is_told),
+        Part::Verdict(_) => false,
+    };
+    let passes = |part: &Part| match part {
+        Part::Verdict(verdict) => is_pass(verdict),
+        Part::Map { entries, .. } => entries.iter().any(|(_, verdict)| is_pass(verdict)),
+        Part::Match { .. } => false,
+    };
     rule.parts.iter().any(is_told) && rule.parts.iter().any(passes)
+}
+
+fn is_pass(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Accept | Verdict::Return)
 }
 
 /// A packet on its way.
@@ -167,7 +183,7 @@ struct Walk<'r> {
     hooked: &'r Hooked,
     packet: Packet,
     /// Chain and place of the rules that let it pass.
-    by: Vec<(&'r str, usize)>,
+    by: Vec<(&'r Placed, usize)>,
     /// What is at the fields that a rule asks for.
     found: Vec<Range>,
     /// Whether anybody decides about it.
@@ -209,11 +225,12 @@ impl<'r> Walk<'r> {
         })
     }
 
-    fn chain(&mut self, Placed { table, name, chain }: &'r Placed) -> Outcome {
+    fn chain(&mut self, placed: &'r Placed) -> Outcome {
+        let Placed { table, chain, .. } = placed;
         for (index, rule) in chain.rules.iter().enumerate() {
             let Some(verdict) = self.verdict(rule) else { continue };
-            if lets_pass(rule) && matches!(verdict, Verdict::Accept | Verdict::Return) {
-                self.by.push((name, index));
+            if is_pass(verdict) && lets_pass(rule) {
+                self.by.push((placed, index));
                 self.is_governed = true;
             }
             match verdict {

@@ -21,8 +21,8 @@ pub(super) enum Field {
     Source { is_v4: bool },
     /// Its destination address, likewise.
     Destination { is_v4: bool },
-    /// Its transport (IANA protocol number).
-    Transport,
+    /// Its transport (IANA protocol number), where it is of this family.
+    Transport { only_v4: Option<bool> },
     /// Its family: 2 or 10 (`NFPROTO_IPV4`, `NFPROTO_IPV6`).
     Family,
     /// The source port of this transport, or of any that has ports.
@@ -81,7 +81,8 @@ impl Packet {
             Field::Destination { is_v4 } => {
                 known(destination).filter(|_| self.destination.is_ipv4() == is_v4)
             }
-            Field::Transport => known(transport(self.protocol)),
+            Field::Transport { only_v4 } => known(transport(self.protocol))
+                .filter(|_| only_v4.is_none_or(|only| only == self.source.is_ipv4())),
             Field::Family => known(if self.source.is_ipv4() { 2 } else { 10 }),
             Field::SourcePort(of) => has_ports(of).then_some(if self.is_answer { server } else { client }),
             Field::DestinationPort(of) => {

@@ -1,6 +1,9 @@
 //! A ruleset as `nft -j list ruleset` prints it: whatever it was written as, the kernel has it so.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 use serde_json::Value;
@@ -94,9 +97,10 @@ impl<'a> Reader<'a> {
     fn ruleset(&mut self) -> Ruleset {
         let mut ruleset = Ruleset::default();
         let of = |kind: &'static str| self.objects.iter().filter_map(move |object| object.get(kind));
+        let dormant: BTreeSet<String> = of("table").filter(|table| is_dormant(table)).map(table_of).collect();
         for chain in of("chain").collect::<Vec<_>>() {
-            let base = self.base(chain);
             let (table, name) = place(chain, "name");
+            let base = self.base(chain).filter(|_| !dormant.contains(&table));
             ruleset.chains.entry(table).or_default().insert(name, Chain { base, rules: Vec::new() });
         }
         for rule in of("rule").collect::<Vec<_>>() {
@@ -116,11 +120,11 @@ impl<'a> Reader<'a> {
         ruleset
     }
 
-    /// None of a chain of another type than `filter`: address translation had happened to what was observed.
+    /// None of a chain that translates addresses: that had happened to what was observed. One that chooses routes drops, too.
     fn base(&mut self, chain: &Value) -> Option<Base> {
         let text = |key: &str| chain.get(key).and_then(Value::as_str);
         let (hook, family) = (text("hook")?, text("family").unwrap_or_default());
-        if text("type") != Some("filter") || family == "arp" {
+        if !matches!(text("type"), Some("filter" | "route")) || family == "arp" {
             return None;
         }
         let found = match hook {
@@ -229,6 +233,21 @@ fn place(object: &Value, key: &str) -> (String, String) {
     (format!("{} {}", text("family"), text("table")), text(key).to_owned())
 }
 
+/// The same of a table itself.
+fn table_of(table: &Value) -> String {
+    let text = |key: &str| table.get(key).and_then(Value::as_str).unwrap_or_default();
+    format!("{} {}", text("family"), text("name"))
+}
+
+/// Whether its chains are at no hook for now (include/uapi/linux/netfilter/nf_tables.h, `NFT_TABLE_F_DORMANT`).
+fn is_dormant(table: &Value) -> bool {
+    match table.get("flags") {
+        Some(Value::Array(flags)) => flags.iter().any(|flag| flag == "dormant"),
+        Some(flag) => flag == "dormant",
+        None => false,
+    }
+}
+
 fn verdict(part: &Value) -> Option<Verdict> {
     let (kind, value) = part.as_object()?.iter().next()?;
     let target = || Some(value.get("target")?.as_str()?.to_owned());
@@ -263,7 +282,9 @@ fn field(left: &Value) -> Result<Field, Unknown> {
             ("ip6", "saddr") => Field::Source { is_v4: false },
             ("ip", "daddr") => Field::Destination { is_v4: true },
             ("ip6", "daddr") => Field::Destination { is_v4: false },
-            ("ip", "protocol") | ("ip6", "nexthdr") => Field::Transport,
+            // In a table of both families nft compares the family with it, and lists that in no rule.
+            ("ip", "protocol") => Field::Transport { only_v4: Some(true) },
+            ("ip6", "nexthdr") => Field::Transport { only_v4: Some(false) },
             ("th", "sport") => Field::SourcePort(None),
             ("th", "dport") => Field::DestinationPort(None),
             ("tcp" | "udp" | "sctp", "sport") => Field::SourcePort(of(protocol)),
@@ -273,7 +294,7 @@ fn field(left: &Value) -> Result<Field, Unknown> {
         });
     }
     match (text("meta", "key"), text("ct", "key")) {
-        (Some("l4proto"), _) => Ok(Field::Transport),
+        (Some("l4proto"), _) => Ok(Field::Transport { only_v4: None }),
         (Some("nfproto" | "protocol"), _) => Ok(Field::Family),
         (Some("iif" | "iifname" | "oif" | "oifname"), _) => Ok(Field::Interface),
         (Some(other), _) => Err(format!("found `meta {other}`, which no recording tells")),
@@ -323,7 +344,7 @@ fn range(item: &Value, field: Field) -> Result<Range, Unknown> {
 fn named(name: &str, field: Field) -> Result<Option<u128>, Unknown> {
     Ok(match field {
         Field::Source { .. } | Field::Destination { .. } => name.parse().ok().map(packet::number),
-        Field::Transport => match name {
+        Field::Transport { .. } => match name {
             "icmp" => Some(1),
             "tcp" => Some(6),
             "udp" => Some(17),

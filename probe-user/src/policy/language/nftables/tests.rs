@@ -277,8 +277,56 @@ fn which_rule_lets_it_pass_is_told() {
     let Decision::Allowed(by) = table.decide("→ 192.0.2.1 443/tcp") else { panic!("it passes") };
     assert_eq!(
         by.iter().map(|rule| (rule.document.as_str(), rule.index)).collect::<Vec<_>>(),
-        [("run/n1 chain output", 1)]
+        [("run/n1 inet t chain output", 1)]
     );
+}
+
+#[test]
+fn every_rule_without_which_it_would_not_pass_is_told() {
+    let all = |decision: Decision| match decision {
+        Decision::Allowed(by) => vec![by],
+        Decision::AllowedInTurn(turns) => turns,
+        other => panic!("{other:?}"),
+    };
+    // Of two chains of one hook each must let it pass, and its answer needs another where no state is asked for.
+    let table = Table::new("inet").base("OUT", "output", 0, "drop").rule("OUT", json!([port(443), accept()]));
+    let table = table.base("late", "output", 1, "drop").rule("late", json!([port(443), accept()]));
+    let from = matching("==", payload("tcp", "sport"), json!(443));
+    let table = table.base("IN", "input", 0, "drop").rule("IN", json!([from, accept()]));
+    let told = all(table.decide("→ 192.0.2.1 443/tcp"));
+    let told: Vec<&str> = told.iter().flatten().map(|rule| rule.document.as_str()).collect();
+    assert_eq!(told, ["run/n1 inet t chain OUT", "run/n1 inet t chain late", "run/n1 inet t chain IN"]);
+    // They are the same that are asked for when what nobody needs is told.
+    let rulesets = Rulesets::new("run", BTreeMap::from([("n1".to_owned(), table.ruleset())]));
+    let rules = rulesets.rules();
+    assert!(all(table.decide("→ 192.0.2.1 443/tcp")).iter().flatten().all(|rule| rules.contains(rule)));
+    assert_eq!(rules.len(), 3);
+}
+
+#[test]
+fn what_a_map_lets_pass_is_governed() {
+    let map = json!({"vmap": {"key": payload("tcp", "dport"), "data": {"set": [[{"range": [1, 65535]}, accept()]]}}});
+    let table = Table::new("inet").base("input", "input", 0, "accept").rule("input", json!([map]));
+    let table = table.rule("input", json!([verdict("drop")]));
+    assert!(matches!(table.decide("← 192.0.2.1 22/tcp"), Decision::Allowed(by) if by.len() == 1));
+    assert_eq!(table.decide("← 192.0.2.1 53/udp"), Decision::Denied);
+}
+
+#[test]
+fn a_header_is_of_one_family_and_a_table_may_sleep() {
+    let tcp = matching("==", payload("ip", "protocol"), json!("tcp"));
+    let table = Table::new("inet").base("output", "output", 0, "drop").answers("output");
+    let table = table.rule("output", json!([tcp, accept()]));
+    assert!(table.passes("→ 192.0.2.1 443/tcp") && !table.passes("→ 2001:db8::1 443/tcp"));
+    for flags in [json!("dormant"), json!(["dormant"])] {
+        let mut asleep = table.clone();
+        asleep.objects.push(json!({"table": {"family": "inet", "name": "t", "flags": flags}}));
+        assert_eq!(asleep.decide("→ 192.0.2.1 22/udp"), Decision::NotGoverned);
+    }
+    // What chooses routes drops, too.
+    let base = json!({"name": "r", "type": "route", "hook": "output", "prio": -150, "policy": "accept"});
+    let routes = Table::new("inet").object("chain", base).rule("r", json!([port(25), verdict("drop")]));
+    assert!(!routes.passes("→ 192.0.2.1 25/tcp") && routes.passes("→ 192.0.2.1 26/tcp"));
 }
 
 #[test]
