@@ -211,8 +211,14 @@ fn a_live_audit_and_its_recording_find_the_same() {
     let (kept, live) = (folder.path().join("kept.fdr"), folder.path().join("live.json"));
     let netns = lab.run.path().display().to_string();
     let (matrix, inventory) = (folder.at("matrix.yaml"), folder.at("inventory.yaml"));
+    // No program lists it once rights are given up.
+    let ruleset = folder.path().join("run-1.nft");
+    let closed = "table inet t { chain output { type filter hook output priority 0; policy drop; }; }";
+    fs::write(&ruleset, closed).expect("the folder is writable");
     let mut running = Live::start([
         "audit",
+        "--policy",
+        &folder.at("run-1.nft"),
         "--matrix",
         &matrix,
         "--inventory",
@@ -235,6 +241,9 @@ fn a_live_audit_and_its_recording_find_the_same() {
     assert_eq!(status.code(), Some(1), "run-1 knows that nothing arrived from view: {said}");
 
     let live = report(&read(&live));
+    let would_deny = live.would_deny.as_ref().expect("policies were given");
+    assert!(!would_deny.denied.is_empty(), "{would_deny:?}");
+    assert!(would_deny.denied.iter().all(|flow| flow.subject == "run/run-1"), "{would_deny:?}");
     let (code, once) = audit(&folder, std::slice::from_ref(&kept));
     assert_eq!(code, status.code());
     assert_eq!(report(&once).findings, live.findings);

@@ -12,7 +12,7 @@ use super::{
     live::{self, LiveArguments},
     output::Output,
     recordings,
-    would_deny::would_deny,
+    would_deny::{self, would_deny},
 };
 use crate::{
     flow::Window,
@@ -39,8 +39,9 @@ pub(super) struct Arguments {
     /// Where the report goes; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
-    /// This node's cluster in the inventory; found by the node's name when not given
-    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    /// This node's cluster in the inventory, found by the node's name when not given; also that of policies which lie in no
+    /// folder of a cluster
+    #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
     /// This node's name in the inventory; the host name when not given
     #[arg(long, value_name = "NAME", conflicts_with = "from")]
@@ -75,14 +76,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     if arguments.every_connection && arguments.record.is_none() && !arguments.follow {
         bail!("--every-connection is for --record or --follow");
     }
+    if arguments.cluster.is_some() && !arguments.from.is_empty() && arguments.policy.is_empty() {
+        bail!("with --from, --cluster is for --policy: a recording names its own cluster");
+    }
     let stamps = arguments.declared.stamps();
     let mut declared = arguments.declared.read()?;
     let output = Output::open(&arguments.output)?;
-    let (windows, recordings) = if arguments.from.is_empty() {
-        let (window, document) = watch(arguments, (&mut declared, stamps))?;
-        (vec![window], vec![document])
-    } else {
-        recordings::read_all(&arguments.from, declared.rows.rows().inventory())?
+    let here = arguments.from.is_empty().then(|| here(arguments, &declared)).transpose()?;
+    let cluster = here.as_ref().map(|here| here.cluster.as_str()).or(arguments.cluster.as_deref());
+    // A window must not be lost to a mistyped policy, and once rights are given up no program lists a ruleset.
+    let policies = would_deny::load(&arguments.policy, cluster, &declared)?;
+    let (windows, recordings) = match here {
+        Some(here) => {
+            let (window, document) = watch(arguments, here, (&mut declared, stamps))?;
+            (vec![window], vec![document])
+        }
+        None => recordings::read_all(&arguments.from, declared.rows.rows().inventory())?,
     };
     let case = Case {
         declared: &declared.rows,
@@ -93,14 +102,34 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     };
     let judgement = judge::judge(&case);
     let exit = exit(&judgement);
-    let denied = (!arguments.policy.is_empty())
-        .then(|| would_deny(&arguments.policy, &declared, &judgement))
-        .transpose()?;
-    let report = Report { would_deny: denied, ..report::build(&case, judgement, Sources { recordings }) };
+    let denied = (!policies.is_empty()).then(|| would_deny(&policies, &declared, &judgement));
+    let (would_deny, unreadable) = match denied.transpose() {
+        Ok(denied) => (denied, Ok(())),
+        // The declaration may have changed meanwhile. The report is worth more, and still comes.
+        Err(unreadable) => (None, Err(unreadable)),
+    };
+    let report = Report { would_deny, ..report::build(&case, judgement, Sources { recordings }) };
     // All is in the report.
     drop((declared, windows));
     write(arguments.format, &report, output)?;
-    Ok(exit)
+    unreadable.map(|()| exit)
+}
+
+/// Where a live audit is.
+struct Here {
+    cluster: String,
+    node: String,
+}
+
+fn here(arguments: &Arguments, declared: &Declared) -> Result<Here> {
+    let inventory = declared.rows.rows().inventory();
+    let node = arguments.node.clone().map_or_else(live::host_name, Ok)?;
+    let cluster = match &arguments.cluster {
+        Some(cluster) => cluster.clone(),
+        None => cluster_of(&node, inventory)?,
+    };
+    recordings::known(&cluster, &node, inventory)?;
+    Ok(Here { cluster, node })
 }
 
 fn exit(judgement: &Judgement<'_>) -> Exit {
@@ -111,14 +140,11 @@ fn exit(judgement: &Judgement<'_>) -> Exit {
     }
 }
 
-fn watch(arguments: &Arguments, (declared, stamps): (&mut Declared, Stamps)) -> Result<(Window, Document)> {
-    let inventory = declared.rows.rows().inventory();
-    let node = arguments.node.clone().map_or_else(live::host_name, Ok)?;
-    let cluster = match &arguments.cluster {
-        Some(cluster) => cluster.clone(),
-        None => cluster_of(&node, inventory)?,
-    };
-    recordings::known(&cluster, &node, inventory)?;
+fn watch(
+    arguments: &Arguments,
+    Here { cluster, node }: Here,
+    (declared, stamps): (&mut Declared, Stamps),
+) -> Result<(Window, Document)> {
     let settings = Settings {
         cluster: cluster.clone(),
         node: node.clone(),

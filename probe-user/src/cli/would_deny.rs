@@ -2,27 +2,47 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use super::{declared::Declared, policy::Documents};
+use super::{
+    declared::Declared,
+    policy::{Documents, enforced},
+};
 use crate::{
     judge::Judgement,
     policy::{
         Passage, World,
-        language::{Decision, Evaluator},
+        language::{Decision, Document, Enforced, Evaluator},
         passages,
     },
     report::model::{DeniedFlow, WouldDeny},
 };
 
-/// Replays what passed through the policies in files and folders.
+/// Reads policies from files and folders, those that no folder gives to a cluster for this one; says what of them is not compared.
+///
+/// # Errors
+/// Nobody could enforce them.
+pub(super) fn load(paths: &[PathBuf], cluster: Option<&str>, declared: &Declared) -> Result<Vec<Document>> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let world = World::new(declared.rows.rows().inventory(), &declared.clusters);
+    let documents = Documents { paths, cluster }.load(&world)?;
+    enforced(&world, &documents)?;
+    Ok(documents)
+}
+
+/// Replays what passed through them.
+///
+/// # Errors
+/// What is declared by now makes them policies of nobody.
 pub(super) fn would_deny(
-    paths: &[PathBuf],
+    policies: &[Document],
     declared: &Declared,
     judgement: &Judgement<'_>,
 ) -> Result<WouldDeny> {
     let world = World::new(declared.rows.rows().inventory(), &declared.clusters);
-    let policies = Documents { paths, cluster: None }.read(&world)?;
+    let policies = Enforced::read(&world, policies).context("judging by the policies")?;
     let mut found = WouldDeny::default();
     for passage in passages(&world, judgement) {
         match policies.decide(&passage) {

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{Evidence, Exit, documents::Documents};
+use super::{
+    Evidence, Exit,
+    documents::{Documents, enforced},
+};
 use crate::{
     escape::text,
     judge::judge,
@@ -37,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let (case, world) = (read.case(), read.world());
     let generation = |path: &PathBuf| {
         let paths = std::slice::from_ref(path);
-        Documents { paths, cluster: cluster.as_deref() }.read(&world)
+        enforced(&world, &Documents { paths, cluster: cluster.as_deref() }.load(&world)?)
     };
     let (old, new) = (generation(old)?, generation(new)?);
     let judgement = judge(&case).without_findings();

@@ -3,15 +3,16 @@
 use std::{
     collections::BTreeMap,
     fs,
+    num::NonZero,
+    panic::resume_unwind,
     path::{Path, PathBuf},
+    thread,
 };
 
 use anyhow::{Context, Result, bail};
-use rayon::prelude::*;
 
 use super::{folder::is_paper, nft};
 use crate::{
-    cli::threads,
     escape::text,
     policy::{
         World,
@@ -28,13 +29,8 @@ pub(in crate::cli) struct Documents<'a> {
 }
 
 impl Documents<'_> {
-    /// What enforces all of them; every fault of every file is told at once, and what of them is not compared.
-    pub(in crate::cli) fn read<'w>(&self, world: &'w World<'w>) -> Result<Enforced<'w>> {
-        enforced(world, &self.load(world)?)
-    }
-
     /// All of them as those who enforce them have them.
-    pub(super) fn load(&self, world: &World<'_>) -> Result<Vec<Document>> {
+    pub(in crate::cli) fn load(&self, world: &World<'_>) -> Result<Vec<Document>> {
         let mut documents = Vec::new();
         for (cluster, file) in self.files(world)? {
             let name = file.display().to_string();
@@ -83,17 +79,26 @@ impl Documents<'_> {
     }
 }
 
-/// Documents with their rulesets as the kernel has them.
+/// Documents with their rulesets as the kernel has them. The threads are gone afterwards: whoever gives up rights for a live
+/// audit gives up his own alone.
 pub(super) fn listed(mut documents: Vec<Document>) -> Result<Vec<Document>> {
-    let listed = |ruleset: &mut Document| {
+    let listed = |ruleset: &mut &mut Document| {
         let listed = nft::listed(&ruleset.text, &ruleset.name);
         listed.map(|listed| ruleset.text = listed).err().map(|fault| format!("{fault:#}"))
     };
-    threads::start()?;
-    let rulesets = documents.par_iter_mut().filter(|document| document.is_ruleset());
-    let mut faults: Vec<String> = rulesets.filter_map(listed).collect();
-    // Where nft is missing, it is for each of them.
-    faults.dedup();
+    let mut rulesets: Vec<&mut Document> =
+        documents.iter_mut().filter(|document| document.is_ruleset()).collect();
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = rulesets.len().div_ceil(workers).max(1);
+    let faults: Vec<String> = thread::scope(|scope| {
+        let work = |share: &mut [&mut Document]| share.iter_mut().filter_map(listed).collect::<Vec<_>>();
+        let threads: Vec<_> =
+            rulesets.chunks_mut(share).map(|share| scope.spawn(move || work(share))).collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
     if faults.is_empty() { Ok(documents) } else { bail!("{}", faults.join("\n")) }
 }
 
@@ -101,7 +106,7 @@ pub(super) fn listed(mut documents: Vec<Document>) -> Result<Vec<Document>> {
 ///
 /// # Errors
 /// They are no policies, or nobody enforces any of them: whoever asks what they let through would be told that nothing is wrong.
-pub(super) fn enforced<'w>(world: &'w World<'w>, documents: &[Document]) -> Result<Enforced<'w>> {
+pub(in crate::cli) fn enforced<'w>(world: &'w World<'w>, documents: &[Document]) -> Result<Enforced<'w>> {
     let enforced = Enforced::read(world, documents)?;
     if enforced.is_empty() {
         let names: Vec<&str> = documents.iter().map(|document| document.name.as_str()).collect();

@@ -7,7 +7,7 @@ mod folder;
 mod generate;
 mod nft;
 
-pub(super) use documents::Documents;
+pub(super) use documents::{Documents, enforced};
 
 use std::path::PathBuf;
 

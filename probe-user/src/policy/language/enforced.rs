@@ -6,8 +6,6 @@ use std::{
     path::Path,
 };
 
-use rayon::prelude::*;
-
 use super::{
     Decision, Evaluator, Language, RuleId,
     calico::{self, Calico},
@@ -224,12 +222,12 @@ impl<'a> Reader<'a, '_> {
             .into_iter()
             .flat_map(|cluster| cluster.nodes.keys());
         let roster: BTreeSet<String> = roster.map(|node| component(node)).collect();
-        for (name, read) in self.each(nftables::read) {
+        for Document { name, text, .. } in self.documents {
             let node = Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
             if !roster.contains(&node) {
                 faults.push(format!("{name}: found no node {node} in {}, expected its ruleset under its name, such as run-1.nft", self.cluster));
             }
-            match read {
+            match nftables::read(text, name) {
                 Ok(ruleset) => {
                     if nodes.insert(node.clone(), ruleset).is_some() {
                         faults
@@ -242,24 +240,15 @@ impl<'a> Reader<'a, '_> {
         if faults.is_empty() { Ok(nodes) } else { Err(faults) }
     }
 
-    fn all<P: Send>(
-        &self,
-        read: impl Fn(&str, &str) -> Result<Vec<P>, Faults> + Sync,
-    ) -> Result<Vec<P>, Vec<String>> {
+    fn all<P>(&self, read: impl Fn(&str, &str) -> Result<Vec<P>, Faults>) -> Result<Vec<P>, Vec<String>> {
         let (mut policies, mut faults) = (Vec::new(), Vec::new());
-        for (_, read) in self.each(read) {
-            match read {
+        for Document { name, text, .. } in self.documents {
+            match read(text, name) {
                 Ok(found) => policies.extend(found),
                 Err(fault) => faults.push(fault.to_string()),
             }
         }
         if faults.is_empty() { Ok(policies) } else { Err(faults) }
-    }
-
-    /// Every document's name with what is read of it.
-    fn each<R: Send>(&self, read: impl Fn(&str, &str) -> R + Sync) -> Vec<(&str, R)> {
-        let documents = self.documents.par_iter();
-        documents.map(|Document { name, text, .. }| (name.as_str(), read(text, name))).collect()
     }
 }
 
