@@ -1,6 +1,9 @@
 //! Rules as egress points: one for each workload, of what leaves its cluster.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use hashbrown::HashMap;
 use serde::Serialize;
@@ -97,10 +100,9 @@ impl<'a> Spoken<'a> {
         Self(spoken)
     }
 
-    /// What all of them can agree on: TCP holds the others.
-    fn protocol(&self, draft: &Draft<'_>, entry: &Entry<'_>, port: u16) -> &'static str {
-        let is_agreed = |host: &String| self.0.get(&draft.place(host, port)).is_some_and(Option::is_some);
-        if entry.hosts.iter().all(is_agreed) { entry.speaks(port) } else { "TCP" }
+    /// What all of them can agree on for a host: TCP holds the others.
+    fn protocol(&self, draft: &Draft<'_>, host: &str, port: u16) -> &'static str {
+        self.0.get(&draft.place(host, port)).copied().flatten().unwrap_or("TCP")
     }
 }
 
@@ -246,9 +248,12 @@ impl<'a> Draft<'a> {
             for port in &entry.ports {
                 let hosts = entry.hosts.iter().map(String::as_str);
                 // One that another rule has, too, is written once.
-                let hosts: Vec<&str> = hosts.filter(|host| written.insert((*host, *port))).collect();
-                if !hosts.is_empty() {
-                    let protocol = spoken.protocol(self, entry, *port);
+                let hosts = hosts.filter(|host| written.insert((*host, *port))).collect::<Vec<_>>();
+                let mut targets: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+                for host in hosts {
+                    targets.entry(spoken.protocol(self, host, *port)).or_default().push(host);
+                }
+                for (protocol, hosts) in targets {
                     yaml.item(4, &Target { hosts, port: Port { number: *port, protocol } })?;
                 }
             }
