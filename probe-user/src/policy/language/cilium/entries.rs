@@ -156,7 +156,8 @@ struct Met {
 impl Met {
     fn of(entries: &Entries<'_>, rule: &Rule) -> Self {
         let blocks = rule.flow.peer.blocks();
-        let declared = blocks.iter().map(|block| block.addr());
+        // Of a block's first address nothing may be meant.
+        let declared = blocks.parts().into_iter().map(|block| block.addr());
         let seen = &rule.evidence.addresses;
         let addresses: Vec<IpAddr> =
             if seen.is_empty() { declared.collect() } else { seen.iter().copied().collect() };
