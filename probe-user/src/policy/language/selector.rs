@@ -74,3 +74,38 @@ impl Selector {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An index finds a policy by what its selector needs: whoever it selects must have that.
+    #[test]
+    fn whoever_is_selected_has_what_is_needed() {
+        let values = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+        let requirements = [
+            Requirement::In(values(&["x"])),
+            Requirement::In(values(&["x", "y"])),
+            Requirement::NotIn(values(&["x"])),
+            Requirement::NotIn(values(&["x", "y"])),
+            Requirement::Exists,
+            Requirement::DoesNotExist,
+        ];
+        let labels = [None, Some("x"), Some("y"), Some("z")];
+        let mut needed = 0;
+        for (of_a, of_b) in requirements.iter().flat_map(|a| requirements.iter().map(move |b| (a, b))) {
+            let selector = Selector {
+                requirements: vec![("a".to_owned(), of_a.clone()), ("b".to_owned(), of_b.clone())],
+            };
+            needed += selector.needed().count();
+            for (a, b) in labels.iter().flat_map(|a| labels.iter().map(move |b| (a, b))) {
+                let labels = [("a", a), ("b", b)].into_iter();
+                let labels: BTreeMap<String, String> =
+                    labels.filter_map(|(key, value)| Some((key.to_owned(), (*value)?.to_owned()))).collect();
+                let has = |(key, value): (String, String)| labels.get(&key) == Some(&value);
+                assert!(!selector.selects(&labels) || selector.needed().all(has), "{selector:?} {labels:?}");
+            }
+        }
+        assert_eq!(needed, 12);
+    }
+}

@@ -133,3 +133,35 @@ fn what_carries_labels_is_written_as_it_is_read_or_not_at_all() {
         }
     }
 }
+
+/// An index finds a policy by what its expression needs: whoever it selects must have that.
+#[test]
+fn whoever_is_selected_has_what_is_needed() {
+    let values = ["", "x", "y"];
+    let labels = || values.iter().flat_map(|a| values.iter().map(move |b| [("a", *a), ("b", *b)]));
+    for (text, count) in [
+        ("a == 'x'", 1),
+        ("a == 'x' && b == 'y'", 2),
+        ("(a == 'x' && b == 'y') && has(a)", 2),
+        ("a == 'x' || b == 'y'", 0),
+        ("a == 'x' && (b == 'x' || b == 'y')", 1),
+        ("!a == 'x'", 0),
+        ("!(a == 'x' && b == 'y')", 0),
+        ("a != 'x' && b == 'y'", 1),
+        ("a in {'x'}", 0),
+        ("a not in {'x'} && has(b)", 0),
+        ("a starts with 'x' && a contains 'x' && a ends with 'x'", 0),
+        ("all()", 0),
+        ("global()", 0),
+    ] {
+        let expression = Expression::read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let needed = expression.needed();
+        assert_eq!(needed.len(), count, "{text}");
+        for pairs in labels() {
+            let pairs: Vec<(&str, &str)> = pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+            let thing = thing(&pairs);
+            let has = |(key, value): &(String, String)| thing.label(key) == Some(value);
+            assert!(!expression.holds(&thing) || needed.iter().all(has), "{text} {pairs:?}");
+        }
+    }
+}
