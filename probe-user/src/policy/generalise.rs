@@ -56,13 +56,18 @@ impl Generaliser<'_, '_> {
         let of_rows = self
             .cells()
             .map(|cell| Flow { peer: self.peer(cell), ports: self.ports(cell).unwrap_or(exact.ports) });
+        let of_rows: Vec<Flow> = of_rows.collect();
         let width =
-            |flow: &Flow| (flow.peer.blocks().width(), flow.ports.last - flow.ports.first, flow.clone());
+            |flow: &&Flow| (flow.peer.blocks().width(), flow.ports.last - flow.ports.first, (*flow).clone());
         let found = match self.tightness {
-            Tightness::Declared => of_rows.max_by_key(width),
-            Tightness::Exact | Tightness::Inventory => of_rows.min_by_key(width),
+            Tightness::Declared => of_rows.iter().max_by_key(width),
+            Tightness::Exact | Tightness::Inventory => of_rows.iter().min_by_key(width),
         };
-        found.unwrap_or(exact)
+        let Some(Flow { peer, ports }) = found.cloned() else { return exact };
+        // Where rows know it by several names, nothing tells for which one somebody asked.
+        let is_known = |flow: &Flow| flow.peer.hosts().iter().all(|name| peer.hosts().contains(name));
+        let peer = if of_rows.iter().all(is_known) { peer } else { peer.without_hosts() };
+        Flow { peer, ports }
     }
 
     /// Who was seen there.
@@ -105,8 +110,9 @@ impl Generaliser<'_, '_> {
         let is_allowed = |block: &IpNet| allowed.iter().any(|wide| wide.contains(block));
         let apart: Vec<IpNet> = declared.iter().flat_map(|named| named.blocks().except()).collect();
         let reach = self.reach();
+        let is_declared = |named: &Named| declared.iter().any(|one| one.label() == named.label());
         let named = reach.every(self.rows, address).filter(|named| named.hold(address)).filter_map(|named| {
-            let is_declared = declared.iter().any(|one| one.label() == named.label());
+            let is_declared = is_declared(&named);
             let named = if is_declared { named } else { named.without_hosts() };
             let is_apart = |block: &IpNet| apart.iter().any(|apart| apart.contains(block));
             let blocks = named.blocks().clone().filter(|block| is_allowed(block) && !is_apart(block));
@@ -115,7 +121,7 @@ impl Generaliser<'_, '_> {
         });
         let narrowest = named
             .filter(|named| !named.is_everything())
-            .min_by_key(|named| (named.width(), named.label().to_owned()));
+            .min_by_key(|named| (named.width(), !is_declared(named), named.label().to_owned()));
         narrowest.map(|named| named.peer())
     }
 

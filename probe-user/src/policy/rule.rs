@@ -53,6 +53,14 @@ impl Peer {
             Self::Workload(_) | Self::Blocks { .. } | Self::Address(_) => &[],
         }
     }
+
+    /// The same as it is known by its blocks alone.
+    pub(super) fn without_hosts(mut self) -> Self {
+        if let Self::Endpoint { hosts, .. } = &mut self {
+            hosts.clear();
+        }
+        self
+    }
 }
 
 impl fmt::Display for Peer {
