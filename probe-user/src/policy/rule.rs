@@ -42,9 +42,7 @@ impl Peer {
             Self::Address(address) => Blocks::from(*address),
         }
     }
-}
 
-impl Peer {
     /// The host names by which it is known.
     #[must_use]
     pub fn hosts(&self) -> &[String] {

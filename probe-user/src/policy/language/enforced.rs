@@ -83,9 +83,7 @@ impl<'a> Enforced<'a> {
         }
         if faults.is_empty() { Ok(Self { clusters }) } else { Err(Unreadable(faults)) }
     }
-}
 
-impl Enforced<'_> {
     /// Whether nobody enforces anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
