@@ -1,6 +1,6 @@
 //! `flowdrift record` as users run it, in a process of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flowdrift::{
     event::TICKS,
@@ -9,12 +9,16 @@ use flowdrift::{
 };
 use nix::sys::signal::Signal;
 
-use crate::live::Live;
+use crate::{folder::Folder, live::Live};
+
+/// What it writes.
+const FILE: &str = "test.fdr";
 
 /// A recorder that is live.
 pub struct Recorder {
     live: Live,
-    file: PathBuf,
+    /// Also what a recorder leaves that is killed.
+    folder: Folder,
 }
 
 impl Recorder {
@@ -31,11 +35,10 @@ impl Recorder {
     /// Starts one for a node of a cluster.
     #[must_use]
     pub fn of_node((cluster, node): (&str, &str), arguments: &[&str]) -> Self {
-        let file =
-            std::env::temp_dir().join(format!("flowdrift-test-{}-{}.fdr", std::process::id(), unique()));
-        let name = file.display().to_string();
+        let folder = Folder::new("recorder");
+        let name = folder.at(FILE);
         let fixed = ["record", "--cluster", cluster, "--node", node, "-o", &name];
-        Self { live: Live::start(fixed.iter().chain(arguments)), file }
+        Self { live: Live::start(fixed.iter().chain(arguments)), folder }
     }
 
     /// Starts one that watches a single namespace.
@@ -78,8 +81,8 @@ impl Recorder {
     pub fn finish_by(mut self, signal: Signal) -> Window {
         let (status, said) = self.live.end(signal);
         assert!(status.success(), "the recorder ended with {status}: {said}");
-        let file = std::fs::File::open(&self.file).expect("it has written its recording");
-        let window = recording::read("test.fdr", file).expect("the recording is whole").window;
+        let file = std::fs::File::open(self.folder.at(FILE)).expect("it has written its recording");
+        let window = recording::read(FILE, file).expect("the recording is whole").window;
         assert_times_hold(&window);
         window
     }
@@ -92,18 +95,6 @@ impl Recorder {
     pub fn destroy(mut self) {
         self.live.end(Signal::SIGKILL);
     }
-}
-
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.file);
-    }
-}
-
-fn unique() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Whatever a test is about: no flow lies outside of its window.

@@ -6,7 +6,7 @@ use flowdrift::matrix::{
     import::{Options, import},
     inventory, read_inventory,
 };
-use flowdrift_tests::{accept::declared::roundtrip, documents, live::binary};
+use flowdrift_tests::{accept::declared::roundtrip, documents, folder::Folder, live::binary};
 use serde_json::Value;
 
 #[test]
@@ -88,18 +88,18 @@ fn a_draft_declares_what_it_was_drafted_from() -> Result<(), Box<dyn Error>> {
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_, std::io::Error>>()?;
     recordings.retain(|path| path.extension().is_some_and(|ending| ending == "fdr"));
-    let draft = env::temp_dir().join(format!("flowdrift-draft-{}.yaml", std::process::id()));
+    let folder = Folder::new("draft");
+    let draft = folder.at("draft.yaml");
     let run = |arguments: &[&str]| {
         let mut command = Command::new(binary());
         command.args(arguments).arg("--inventory").arg(root.join("policies/lab-inventory.yaml"));
         command.arg("--from").args(&recordings).output()
     };
-    let drafted = run(&["matrix", "draft", "-o", &draft.display().to_string()])?;
+    let drafted = run(&["matrix", "draft", "-o", &draft])?;
     assert!(drafted.status.success(), "{}", String::from_utf8_lossy(&drafted.stderr));
     let rows = import(&fs::read(&draft)?, "draft.yaml", &Options::default())?.rows;
     assert!(!rows.is_empty() && rows.iter().all(|row| row.review), "every row is to be reviewed");
-    let audited = run(&["audit", "--format", "json", "--matrix", &draft.display().to_string()])?;
-    fs::remove_file(&draft)?;
+    let audited = run(&["audit", "--format", "json", "--matrix", &draft])?;
     let report: Value = serde_json::from_slice(&audited.stdout)?;
     let kinds: Vec<&Value> =
         report["findings"].as_array().into_iter().flatten().map(|one| &one["kind"]).collect();

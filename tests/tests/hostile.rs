@@ -8,7 +8,7 @@ use std::{
 };
 
 use flowdrift::matrix::import::{Import, Options, import};
-use flowdrift_tests::{documents, live::binary};
+use flowdrift_tests::{documents, folder::Folder, live::binary};
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 const TABLE: &str = "Source,Destination,Port,Protocol\nrun,view,443,https\n";
@@ -29,12 +29,10 @@ fn fault(bytes: &[u8]) -> String {
 
 /// `flowdrift matrix import` on a file of the test.
 fn run(name: &str, fill: impl FnOnce(File)) -> Output {
-    let path: PathBuf = std::env::temp_dir().join(format!("flowdrift-hostile-{}-{name}", std::process::id()));
-    fill(File::create(&path).expect("the temporary directory is writable"));
-    let output =
-        Command::new(binary()).args(["matrix", "import"]).arg(&path).output().expect("the binary runs");
-    let _ = fs::remove_file(&path);
-    output
+    let folder = Folder::new("hostile");
+    let path = folder.at(name);
+    fill(File::create(&path).expect("the folder is writable"));
+    Command::new(binary()).args(["matrix", "import"]).arg(&path).output().expect("the binary runs")
 }
 
 #[test]
@@ -134,8 +132,7 @@ fn nothing_at_all_is_told() {
 fn audit_reads_every_document_itself() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let recording = root.join("policies/lab-recordings/view-1.fdr");
-    let folder = std::env::temp_dir().join(format!("flowdrift-hostile-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("the temporary directory is writable");
+    let folder = Folder::new("audited");
     for document in documents::all(&root).expect("the fixtures are there") {
         let import = import(&document.bytes, &document.file, &Options::default()).expect("it declares flows");
         let mut names: Vec<&str> = import
@@ -155,16 +152,15 @@ fn audit_reads_every_document_itself() {
             .enumerate()
             .map(endpoint)
             .collect::<String>();
-        let inventory = folder.join("inventory.yaml");
         let text = format!(
             "apiVersion: flowdrift/v1\nkind: Inventory\nclusters: {{view: {{role: lab-view, nodes: {{view-1: 10.10.0.11}}}}}}\nendpoints:\n{named}"
         );
-        fs::write(&inventory, text).expect("the folder is writable");
+        folder.write("inventory.yaml", text);
         let output = Command::new(binary())
             .args(["audit", "--format", "json", "--matrix"])
             .arg(document.folder.join(&document.file))
             .arg("--inventory")
-            .arg(&inventory)
+            .arg(folder.at("inventory.yaml"))
             .arg("--from")
             .arg(&recording)
             .output()
@@ -182,5 +178,4 @@ fn audit_reads_every_document_itself() {
             assert_eq!(report["rows"].as_array().map(Vec::len), Some(import.rows.len()), "{name}");
         }
     }
-    let _ = fs::remove_dir_all(&folder);
 }

@@ -10,6 +10,7 @@ use std::{
 use flowdrift_tests::{
     dial,
     exact::{Load, Run},
+    folder::Folder,
     generator::Server,
     kernel::programs,
     live::Live,
@@ -19,11 +20,10 @@ use flowdrift_tests::{
 };
 use nix::sys::signal::Signal;
 
-/// A recorder that may not live long enough to write.
-fn launch(name: &str) -> (Live, PathBuf) {
-    let file = std::env::temp_dir().join(format!("flowdrift-lifecycle-{}-{name}.fdr", std::process::id()));
-    let path = file.display().to_string();
-    (Live::launch(["record", "--cluster", "test", "--node", "here", "-o", &path]), file)
+/// A recorder that may not live long enough to write into the folder.
+fn launch(folder: &Folder) -> (Live, PathBuf) {
+    let path = folder.at("test.fdr");
+    (Live::launch(["record", "--cluster", "test", "--node", "here", "-o", &path]), path.into())
 }
 
 fn assert_nothing_stays() {
@@ -73,7 +73,8 @@ fn killed_while_it_starts_nothing_stays() {
     let whole = time_of_a_start();
     under_load(|| {
         for step in 0..STEPS {
-            let (mut live, file) = launch("start");
+            let folder = Folder::new("start");
+            let (mut live, file) = launch(&folder);
             std::thread::sleep(whole * step / STEPS);
             live.end(Signal::SIGKILL);
             assert_nothing_stays();
@@ -160,13 +161,13 @@ fn ctrl_c_during_the_start_ends_with_a_recording() {
     if !needs::root("ctrl_c_during_the_start_ends_with_a_recording") {
         return;
     }
-    let (mut live, file) = launch("early");
+    let folder = Folder::new("early");
+    let (mut live, file) = launch(&folder);
     let id = live.id();
     dial::wait_for("the first hook", || programs::of_process(id).is_ok_and(|held| !held.is_empty()));
     let (status, said) = live.end(Signal::SIGINT);
     assert!(status.success(), "{status}: {said}");
     assert!(file.exists(), "{said}");
-    std::fs::remove_file(&file).expect("it exists");
 }
 
 /// What is still open when a recorder is killed is found by the next one.
