@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 
 use super::{
-    packet::{Field, Hook, Packet, Range},
+    packet::{EPHEMERAL, Field, Hook, Packet, Range},
     read::{Base, Chain, Part, Rule, Ruleset, Verdict},
 };
 use crate::policy::{
@@ -115,13 +115,11 @@ impl Evaluator for Rulesets<'_> {
         let Some(hooked) = self.nodes.get(&node) else { return Decision::NotGoverned };
         let (own, peer) = (passage.party.address(), passage.peer.address());
         let (source, destination) = if passage.is_egress { (own, peer) } else { (peer, own) };
-        let there =
-            Packet { source, destination, protocol: passage.protocol, port: passage.port, is_answer: false };
+        let (protocol, port, client) = (passage.protocol, passage.port, EPHEMERAL);
+        let there = Packet { source, destination, protocol, port, client, is_answer: false };
         let back = Packet { source: destination, destination: source, is_answer: true, ..there };
-        let (mut there, mut back) = (Walk::of(hooked, there), Walk::of(hooked, back));
-        if !(there.passes(&path.there) && back.passes(&path.back)) {
-            return Decision::Denied;
-        }
+        let Some(there) = Passed::of(hooked, there, &path.there) else { return Decision::Denied };
+        let Some(back) = Passed::of(hooked, back, &path.back) else { return Decision::Denied };
         if !there.is_governed {
             return Decision::NotGoverned;
         }
@@ -178,6 +176,47 @@ fn is_pass(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Accept | Verdict::Return)
 }
 
+/// By what a packet passed, whichever port its client has.
+#[derive(Default)]
+struct Passed<'r> {
+    /// Chain and place of each rule.
+    by: Vec<(&'r Placed, usize)>,
+    /// Whether anybody decides about it.
+    is_governed: bool,
+}
+
+impl<'r> Passed<'r> {
+    /// None where it does not, with some of them: nobody chooses the client's port.
+    fn of(hooked: &'r Hooked, packet: Packet, hooks: &[Hook; 3]) -> Option<Self> {
+        let mut passed = Self::default();
+        let mut waiting = vec![packet];
+        while let Some(packet) = waiting.pop() {
+            let mut walk = Walk::of(hooked, packet);
+            let passes = walk.passes(hooks);
+            if let Some(port) = walk.divided_at {
+                let (first, last) = packet.client;
+                waiting.extend([
+                    Packet { client: (first, port - 1), ..packet },
+                    Packet { client: (port, last), ..packet },
+                ]);
+                continue;
+            }
+            if !passes {
+                return None;
+            }
+            passed.is_governed |= walk.is_governed;
+            for rule in walk.by {
+                let is_known =
+                    |(placed, index): &(&Placed, usize)| std::ptr::eq(*placed, rule.0) && *index == rule.1;
+                if !passed.by.iter().any(is_known) {
+                    passed.by.push(rule);
+                }
+            }
+        }
+        Some(passed)
+    }
+}
+
 /// A packet on its way.
 struct Walk<'r> {
     hooked: &'r Hooked,
@@ -188,6 +227,8 @@ struct Walk<'r> {
     found: Vec<Range>,
     /// Whether anybody decides about it.
     is_governed: bool,
+    /// The first of the client's ports of which a rule decides otherwise than of those before it: then this way is nobody's.
+    divided_at: Option<u128>,
 }
 
 /// What a chain says.
@@ -200,7 +241,7 @@ enum Outcome {
 
 impl<'r> Walk<'r> {
     fn of(hooked: &'r Hooked, packet: Packet) -> Self {
-        Self { hooked, packet, by: Vec::new(), found: Vec::new(), is_governed: false }
+        Self { hooked, packet, by: Vec::new(), found: Vec::new(), is_governed: false, divided_at: None }
     }
 
     /// Every base chain of each hook, by priority. The same hook twice is one.
@@ -259,14 +300,14 @@ impl<'r> Walk<'r> {
         for part in &rule.parts {
             match part {
                 Part::Match { fields, elements, is_negated } => {
-                    let found = self.values(fields)?;
-                    if elements.iter().any(|element| holds(element, found)) == *is_negated {
+                    self.look(fields)?;
+                    if elements.iter().any(|element| self.is_within(element)) == *is_negated {
                         return None;
                     }
                 }
                 Part::Map { fields, entries } => {
-                    let found = self.values(fields)?;
-                    let entry = entries.iter().find(|(element, _)| holds(element, found));
+                    self.look(fields)?;
+                    let entry = entries.iter().find(|(element, _)| self.is_within(element));
                     return entry.map(|(_, verdict)| verdict);
                 }
                 Part::Verdict(verdict) => return Some(verdict),
@@ -276,17 +317,25 @@ impl<'r> Walk<'r> {
     }
 
     /// None where the packet has no such field: then the rule does not hold, however it compares.
-    fn values(&mut self, fields: &[Field]) -> Option<&[Range]> {
+    fn look(&mut self, fields: &[Field]) -> Option<()> {
         self.found.clear();
         for field in fields {
             self.found.push(self.packet.at(*field)?);
         }
-        Some(&self.found)
+        Some(())
     }
-}
 
-/// Whether all that may be there is within an element.
-fn holds(element: &[Range], found: &[Range]) -> bool {
-    element.len() == found.len()
-        && element.iter().zip(found).all(|(wide, narrow)| wide.0 <= narrow.0 && narrow.1 <= wide.1)
+    /// Whether what is there is within an element. Of a client's ports some may be and others not.
+    fn is_within(&mut self, element: &[Range]) -> bool {
+        let pairs = || element.iter().zip(&self.found);
+        if element.len() != self.found.len() || pairs().any(|(wide, here)| here.1 < wide.0 || wide.1 < here.0)
+        {
+            return false;
+        }
+        let outside = pairs().find_map(|(wide, here)| {
+            if here.0 < wide.0 { Some(wide.0) } else { (wide.1 < here.1).then_some(wide.1 + 1) }
+        });
+        self.divided_at = self.divided_at.or(outside);
+        outside.is_none()
+    }
 }

@@ -52,8 +52,8 @@ pub(super) fn state(name: &str) -> Option<u128> {
 /// Numbers from the first to the last.
 pub(super) type Range = (u128, u128);
 
-/// A port that nobody knows, of those that the kernel chooses from (`net.ipv4.ip_local_port_range`, its default).
-const EPHEMERAL: Range = (32_768, 60_999);
+/// What the kernel chooses a client's port from (`net.ipv4.ip_local_port_range`, its default): nobody knows which it is.
+pub(super) const EPHEMERAL: Range = (32_768, 60_999);
 
 /// The first packet of an exchange, or the answer to it.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,8 @@ pub(super) struct Packet {
     pub(super) protocol: Protocol,
     /// The server's.
     pub(super) port: u16,
+    /// The client's is any of these.
+    pub(super) client: Range,
     /// Whether it comes from the server.
     pub(super) is_answer: bool,
 }
@@ -72,7 +74,7 @@ impl Packet {
     pub(super) fn at(&self, field: Field) -> Option<Range> {
         let known = |number: u128| Some((number, number));
         let (source, destination) = (number(self.source), number(self.destination));
-        let (client, server) = (EPHEMERAL, (u128::from(self.port), u128::from(self.port)));
+        let (client, server) = (self.client, (u128::from(self.port), u128::from(self.port)));
         let has_ports = |of: Option<Protocol>| {
             self.protocol != Protocol::Icmp && of.is_none_or(|protocol| protocol == self.protocol)
         };

@@ -244,6 +244,44 @@ fn answers_have_to_come_back() {
     );
 }
 
+/// Nobody chooses the client's port: what is cut with some of them does not pass.
+#[test]
+fn a_client_may_have_any_port() {
+    let range = |first: u16, last: u16| json!({"range": [first, last]});
+    let sport = |op: &str, right: Value| matching(op, payload("tcp", "sport"), right);
+    for (expr, passes) in [
+        (sport("==", range(1_024, 65_535)), true),
+        (sport("==", range(32_768, 60_999)), true),
+        (sport("==", range(32_769, 60_999)), false),
+        (sport("==", range(32_768, 60_998)), false),
+        (sport("==", json!({"set": [range(1_024, 39_999), 40_000, range(40_001, 65_535)]})), true),
+        (sport("==", json!({"set": [range(1_024, 39_999), range(40_001, 65_535)]})), false),
+        (sport("!=", json!(53)), true),
+        (sport("!=", json!(40_000)), false),
+        (sport("!=", range(1_024, 65_535)), false),
+    ] {
+        let told = expr.to_string();
+        let table = closed(json!([expr, port(443), accept()]));
+        assert_eq!(table.passes("→ 192.0.2.1 443/tcp"), passes, "{told}");
+        assert!(!table.passes("→ 192.0.2.1 444/tcp"), "{told}");
+    }
+    let open = || Table::new("inet").base("output", "output", 0, "accept");
+    let drops = |right: Value| {
+        open().rule("output", json!([sport("==", right), verdict("drop")])).passes("→ 192.0.2.1 443/tcp")
+    };
+    assert!(drops(range(1, 32_767)) && !drops(range(40_000, 40_100)) && !drops(range(1, 32_768)));
+    let answered =
+        |expr: Value| closed(json!([accept()])).base("input", "input", 0, "drop").rule("input", expr);
+    let dport = |op: &str, right: Value| matching(op, payload("tcp", "dport"), right);
+    assert!(answered(json!([dport("==", range(32_768, 60_999)), accept()])).passes("→ 192.0.2.1 443/tcp"));
+    assert!(!answered(json!([dport("!=", json!(50_000)), accept()])).passes("→ 192.0.2.1 443/tcp"));
+    // Each half by a rule of its own: both are needed.
+    let halves = closed(json!([sport("==", range(1_024, 39_999)), accept()]))
+        .rule("output", json!([sport("==", range(40_000, 65_535)), accept()]));
+    let Decision::AllowedInTurn(turns) = halves.decide("→ 192.0.2.1 443/tcp") else { panic!("it passes") };
+    assert_eq!(turns.len(), 2);
+}
+
 #[test]
 fn a_table_of_one_family_sees_that_one() {
     let table = Table::new("ip").base("output", "output", 0, "drop");
