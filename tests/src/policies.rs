@@ -71,7 +71,20 @@ impl Made<'_> {
             !passage.standing.is_legitimate() && enforced.decide(passage) == Decision::NotGoverned
         };
         let free = passages(&self.world, &self.judgement).filter(is_free).collect();
-        check(&Proven { proof, passing: legitimate.collect(), free });
+        let copies = self.copies(enforced.rules().len());
+        check(&Proven { proof, copies, passing: legitimate.collect(), free });
+    }
+
+    /// Of so many rules of rulesets those that may be there beside the first of each: one is written on each node that has one
+    /// of the pods, for each family that the peer has.
+    fn copies(&self, rules: usize) -> usize {
+        let of = |one: &SubjectPolicy| {
+            let most = 2 * self.world.addresses(&one.subject).len().max(1);
+            (most - 1) * rules_of(one).count()
+        };
+        let most = self.policies.subjects.iter().map(of).sum();
+        let firsts = self.policies.subjects.iter().flat_map(rules_of).count();
+        rules.saturating_sub(firsts).min(most)
     }
 }
 
@@ -79,6 +92,8 @@ impl Made<'_> {
 pub struct Proven<'a> {
     /// By end.
     pub proof: Proof<'a>,
+    /// How many rules may be another's copy, where the language is that of rulesets.
+    pub copies: usize,
     /// What somebody answers for, and passes.
     pub passing: Vec<Passage<'a>>,
     /// What nobody answers for, and nobody governs.
@@ -111,9 +126,13 @@ pub fn enforced() -> impl Iterator<Item = Language> {
 /// range by itself, and nobody may have been seen on it; a `ServiceEntry`, too, and in both what one workload needs may be a
 /// part of what the whole namespace may.
 #[must_use]
-pub fn slack<'p>(language: Language, proof: &'p Proof<'_>, policies: &Policies<'_>) -> &'p [RuleId] {
+pub fn slack<'p>(
+    language: Language,
+    Proven { proof, copies, .. }: &'p Proven<'_>,
+    policies: &Policies<'_>,
+) -> &'p [RuleId] {
     let of_language = match language {
-        Language::Nftables => usize::MAX / 2,
+        Language::Nftables => *copies,
         Language::EgressPoint | Language::ServiceEntry => of_ranges(policies) + of_neighbours(policies),
         _ => 0,
     };
@@ -123,8 +142,12 @@ pub fn slack<'p>(language: Language, proof: &'p Proof<'_>, policies: &Policies<'
 
 /// Rules that nobody was seen to need, such as a node's baseline, which stays.
 fn unseen(policies: &Policies<'_>) -> usize {
-    let rules = policies.subjects.iter().flat_map(|one| one.ingress.iter().chain(&one.egress).flatten());
+    let rules = policies.subjects.iter().flat_map(rules_of);
     rules.filter(|rule| rule.evidence.connections == 0).count()
+}
+
+fn rules_of(policy: &SubjectPolicy) -> impl Iterator<Item = &Rule> {
+    policy.ingress.iter().chain(&policy.egress).flatten()
 }
 
 /// Rules of endpoints that lie in part within each other, as the rows declare them: what was seen of one another holds, too.

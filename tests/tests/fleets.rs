@@ -140,12 +140,8 @@ fn told_of((seed, tightness): (u64, Tightness), made_up: &MadeWorld, written: &W
 }
 
 /// What somebody answers for passes, nothing else does, and each rule is needed.
-fn assert_sound(
-    language: Language,
-    Proven { proof, passing, free }: &Proven<'_>,
-    policies: &Policies<'_>,
-    at: impl Fn() -> String,
-) {
+fn assert_sound(language: Language, proven: &Proven<'_>, policies: &Policies<'_>, at: impl Fn() -> String) {
+    let Proven { proof, passing, free, .. } = proven;
     let told = |passages: &[Passage<'_>]| passages.iter().map(ToString::to_string).collect::<Vec<_>>();
     // EgressPoints know TCP alone, which is a warning, and what else leaves a Space is denied.
     let is_sayable = |one: &&Passage<'_>| language != Language::EgressPoint || one.protocol == Protocol::Tcp;
@@ -163,7 +159,7 @@ fn assert_sound(
     let free = told(&free);
     assert!(free.is_empty(), "governed by nobody: {free:#?}\n{}", at());
     assert!(leaked.is_empty(), "leaked: {leaked:#?}\n{}", at());
-    let slack = slack(language, proof, policies);
+    let slack = slack(language, proven, policies);
     assert!(slack.is_empty(), "slack: {slack:#?}\n{}", at());
 }
 
