@@ -9,13 +9,16 @@ use crate::wording::{moment, plural};
 /// More names than this are not listed.
 const LISTED: usize = 6;
 
-/// A line that says what passes, one that says on what it rests, where anything was seen, and one that says what is left out.
+/// A line that says what passes, one that says on what it rests, where anything was seen, and those that say what is left out.
 pub(super) fn rule(rule: &Rule) -> impl Iterator<Item = String> {
     let Rule { flow: Flow { peer, ports }, evidence } = rule;
     let seen = (evidence.connections > 0).then(|| sightings(evidence));
     let apart = "without what the cluster has for itself, which is not what its row means";
     let apart = (!peer.blocks().is_whole()).then(|| apart.to_owned());
-    std::iter::once(format!("{peer} {ports}: {}", grounds(evidence))).chain(seen).chain(apart)
+    std::iter::once(format!("{peer} {ports}: {}", grounds(evidence)))
+        .chain(seen)
+        .chain(aliases(evidence))
+        .chain(apart)
 }
 
 /// On what it rests, in one line.
@@ -37,6 +40,14 @@ fn grounds(evidence: &Evidence) -> String {
     };
     let words = standings.iter().map(words).collect::<Vec<_>>().join("; ");
     if evidence.connections == 0 { words + ", and never observed" } else { words }
+}
+
+/// Why it is by address.
+fn aliases(evidence: &Evidence) -> Option<String> {
+    let aliases = &evidence.aliases;
+    let words =
+        || format!("by address: rows know it as {}, and nothing tells which was meant", some(aliases));
+    (!aliases.is_empty()).then(words)
 }
 
 /// How often, when, and by whom.

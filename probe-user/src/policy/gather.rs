@@ -212,9 +212,12 @@ impl<'a> Maker<'a, '_> {
             let side = sides.entry((subject, passage.is_egress)).or_default();
             let wide = generalise::flow(world, rows, &passage, settings.tightness);
             // A wider one would let through what became no rule.
-            let flow = if side.is_too_wide(&wide) { generalise::exact(world, rows, &passage) } else { wide };
+            let (flow, aliases) =
+                if side.is_too_wide(&wide.0) { generalise::exact(world, rows, &passage) } else { wide };
             let rules = if is_own_node { &mut side.own_nodes } else { &mut side.rules };
-            rules.entry(flow).or_default().add(judgement, &passage);
+            let grounds = rules.entry(flow).or_default();
+            grounds.add(judgement, &passage);
+            grounds.aliases.extend(aliases);
         }
     }
 

@@ -1,6 +1,6 @@
 //! From one observed peer and port to what a rule says: as wide as the user's dial, and never wider than the rows.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -28,15 +28,23 @@ pub enum Tightness {
 }
 
 /// What a passage becomes. A workload of the same cluster is a workload however tight: its pods have other addresses
-/// tomorrow.
-pub(super) fn flow(world: &World<'_>, rows: &Rows, passage: &Passage<'_>, tightness: Tightness) -> Flow {
+/// tomorrow. With it the host names by which it could not be known.
+pub(super) fn flow(
+    world: &World<'_>,
+    rows: &Rows,
+    passage: &Passage<'_>,
+    tightness: Tightness,
+) -> (Flow, Aliases) {
     Generaliser { world, rows, passage, tightness }.flow()
 }
 
 /// The same as tight as can be.
-pub(super) fn exact(world: &World<'_>, rows: &Rows, passage: &Passage<'_>) -> Flow {
+pub(super) fn exact(world: &World<'_>, rows: &Rows, passage: &Passage<'_>) -> (Flow, Aliases) {
     flow(world, rows, passage, Tightness::Exact)
 }
+
+/// Host names that rows have for one address, and of which nothing tells which was meant; none where rows agree.
+pub(super) type Aliases = BTreeSet<String>;
 
 struct Generaliser<'a, 'b> {
     world: &'b World<'a>,
@@ -47,11 +55,11 @@ struct Generaliser<'a, 'b> {
 
 impl Generaliser<'_, '_> {
     /// Peer and ports of one and the same row: those of several together would be wider than any of them.
-    fn flow(&self) -> Flow {
+    fn flow(&self) -> (Flow, Aliases) {
         let Passage { port, protocol, standing, .. } = *self.passage;
         let exact = Flow { peer: self.seen(), ports: PortRange { protocol, first: port, last: port } };
         if self.tightness == Tightness::Exact || standing != Standing::Declared {
-            return exact;
+            return (exact, Aliases::new());
         }
         let of_rows = self
             .cells()
@@ -63,11 +71,14 @@ impl Generaliser<'_, '_> {
             Tightness::Declared => of_rows.iter().max_by_key(width),
             Tightness::Exact | Tightness::Inventory => of_rows.iter().min_by_key(width),
         };
-        let Some(Flow { peer, ports }) = found.cloned() else { return exact };
+        let Some(Flow { peer, ports }) = found.cloned() else { return (exact, Aliases::new()) };
         // Where rows know it by several names, nothing tells for which one somebody asked.
         let is_known = |flow: &Flow| flow.peer.hosts().iter().all(|name| peer.hosts().contains(name));
-        let peer = if of_rows.iter().all(is_known) { peer } else { peer.without_hosts() };
-        Flow { peer, ports }
+        if of_rows.iter().all(is_known) {
+            return (Flow { peer, ports }, Aliases::new());
+        }
+        let aliases = of_rows.iter().flat_map(|flow| flow.peer.hosts()).cloned();
+        (Flow { peer: peer.without_hosts(), ports }, aliases.collect())
     }
 
     /// Who was seen there.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{
+    generalise::Aliases,
     passage::{Passage, Standing},
     rule::{Evidence, RowRef},
     world::Party,
@@ -28,6 +29,7 @@ pub(super) struct Grounds<'a> {
     groups: BTreeSet<&'a str>,
     processes: BTreeSet<&'a str>,
     seen: Option<(i64, i64)>,
+    pub(super) aliases: Aliases,
 }
 
 impl<'a> Grounds<'a> {
@@ -77,6 +79,7 @@ impl<'a> Grounds<'a> {
             groups: self.groups.into_iter().map(workload::stable_name).collect(),
             processes: self.processes.into_iter().map(str::to_owned).collect(),
             seen: self.seen,
+            aliases: self.aliases,
         }
     }
 }

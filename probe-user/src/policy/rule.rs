@@ -179,6 +179,8 @@ pub struct Evidence {
     pub processes: BTreeSet<String>,
     /// Wall-clock time of the first and last fact, nanoseconds since the Unix epoch; `None` without any.
     pub seen: Option<(i64, i64)>,
+    /// Host names that rows have for one and the same address: nothing tells which was meant, and the rule is by address.
+    pub aliases: BTreeSet<String>,
 }
 
 impl Evidence {
@@ -195,6 +197,7 @@ impl Evidence {
             groups,
             processes,
             seen,
+            aliases,
         } = other;
         self.standings.extend(standings);
         self.rows.extend(rows);
@@ -205,6 +208,7 @@ impl Evidence {
         self.dialled.extend(dialled);
         self.groups.extend(groups);
         self.processes.extend(processes);
+        self.aliases.extend(aliases);
         self.seen = match (self.seen, seen) {
             (Some(own), Some(other)) => Some((own.0.min(other.0), own.1.max(other.1))),
             (own, other) => own.or(other),
