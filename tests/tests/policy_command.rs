@@ -69,7 +69,7 @@ fn what_is_made_lets_through_what_it_should_and_is_never_written_over() {
     assert!(quarantine.contains("4444/tcp"), "{quarantine}");
     let check = shop.run(&["check", &made], &[]);
     assert_eq!(check.status.code(), Some(0), "{}", told(&check));
-    assert!(told(&check).contains("0 flow ends would be CUT"), "{}", told(&check));
+    assert!(told(&check).contains("0 flow ends DENIED"), "{}", told(&check));
 
     let web = shop.path("made/run/shop/deployment-web.yaml");
     let before = fs::read_to_string(&web).expect("web has a policy");
@@ -104,7 +104,7 @@ fn what_is_made_in_any_language_passes_its_own_check() {
         assert_eq!(output.status.code(), Some(0), "{}: {}", language.name(), told(&output));
         let check = shop.run(&["check", &made], &[]);
         assert_eq!(check.status.code(), Some(0), "{}: {}", language.name(), told(&check));
-        assert!(told(&check).contains("0 flow ends would be CUT"), "{}: {}", language.name(), told(&check));
+        assert!(told(&check).contains("0 flow ends DENIED"), "{}: {}", language.name(), told(&check));
     }
     // What is proposed beside what is enforced is one set of policies; another language beside it is none.
     let proposed = shop.folder.at(Language::CalicoStaged.name());
@@ -187,7 +187,7 @@ fn what_a_language_says_and_no_flow_tells_is_a_warning() {
     let check = shop.run(&["check", &made], &[]);
     assert_eq!(check.status.code(), Some(0), "{}", told(&check));
     assert!(told(&check).contains("rules of layer 7 are not compared"), "{}", told(&check));
-    assert!(told(&check).contains("0 flow ends would be CUT"), "{}", told(&check));
+    assert!(told(&check).contains("0 flow ends DENIED"), "{}", told(&check));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{
     policy::{
         Passage, World,
         language::{Decision, Document, Enforced, Evaluator},
-        passages,
+        passages, replayed,
     },
     report::model::{DeniedFlow, WouldDeny},
 };
@@ -44,8 +44,8 @@ pub(super) fn would_deny(
     let world = World::new(declared.rows.rows().inventory(), &declared.clusters);
     let policies = Enforced::read(&world, policies).context("judging by the policies")?;
     let mut found = WouldDeny::default();
-    for passage in passages(&world, judgement) {
-        match policies.decide(&passage) {
+    for (passage, decision) in replayed(passages(&world, judgement), |passage| policies.decide(passage)) {
+        match decision {
             Decision::NotGoverned => found.not_governed += 1,
             Decision::Allowed(_) | Decision::AllowedInTurn(_) | Decision::BeyondPolicies => {
                 found.allowed += 1

@@ -23,7 +23,7 @@ mod world;
 pub use blocks::Blocks;
 pub use gather::{Include, Policies, Settings, SubjectPolicy, Withheld, gather};
 pub use generalise::Tightness;
-pub use passage::{Passage, Standing, passages};
+pub use passage::{Passage, Standing, passages, replayed};
 pub use proof::{Proof, prove};
 pub use quarantine::{Quarantine, Stranger};
 pub use rule::{Evidence, Flow as PolicyFlow, Peer, PortRange, RowRef, Rule};

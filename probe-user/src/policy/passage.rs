@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// So many are worked on together, on all CPUs: a batch takes little room.
-pub(super) const TOGETHER: usize = 1 << 14;
+const TOGETHER: usize = 1 << 14;
 
 /// With what right something passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,6 +147,21 @@ pub fn passages<'a, 'b>(
     (0..count).step_by(TOGETHER).flat_map(move |first| {
         let batch = (first..count.min(first + TOGETHER)).into_par_iter();
         batch.flat_map_iter(|index| of_observation(world, judgement, index)).collect::<Vec<_>>()
+    })
+}
+
+/// Each passage with what becomes of it, in their order; asked on all CPUs.
+pub fn replayed<'a, T: Send>(
+    mut passages: impl Iterator<Item = Passage<'a>>,
+    becomes: impl Fn(&Passage<'a>) -> T + Sync,
+) -> impl Iterator<Item = (Passage<'a>, T)> {
+    let batches = std::iter::from_fn(move || {
+        let batch: Vec<Passage<'a>> = passages.by_ref().take(TOGETHER).collect();
+        (!batch.is_empty()).then_some(batch)
+    });
+    batches.flat_map(move |batch| {
+        let told: Vec<T> = batch.par_iter().map(&becomes).collect();
+        batch.into_iter().zip(told)
     })
 }
 

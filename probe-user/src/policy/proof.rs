@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use rayon::prelude::*;
-
 use super::{
     language::{Decision, Evaluator, RuleId},
-    passage::{Passage, TOGETHER},
+    passage::{Passage, replayed},
 };
 
 /// What becomes of what passed, by end. Of a million flows those are kept of which somebody must know.
@@ -33,7 +31,7 @@ pub struct Proof<'a> {
 pub fn prove<'a>(evaluator: &dyn Evaluator, passages: impl IntoIterator<Item = Passage<'a>>) -> Proof<'a> {
     let mut proof = Proof::default();
     let mut held_by = BTreeSet::new();
-    for (passage, decision) in decided(evaluator, passages.into_iter()) {
+    for (passage, decision) in replayed(passages.into_iter(), |passage| evaluator.decide(passage)) {
         match (decision, passage.standing.is_legitimate()) {
             (Decision::NotGoverned, _) => proof.ungoverned += 1,
             (Decision::BeyondPolicies, true) => proof.allowed += 1,
@@ -63,19 +61,4 @@ pub fn prove<'a>(evaluator: &dyn Evaluator, passages: impl IntoIterator<Item = P
     }
     proof.slack = evaluator.rules().into_iter().filter(|rule| !needed.contains(rule)).collect();
     proof
-}
-
-/// Each passage with what becomes of it, in their order.
-fn decided<'a>(
-    evaluator: &dyn Evaluator,
-    mut passages: impl Iterator<Item = Passage<'a>>,
-) -> impl Iterator<Item = (Passage<'a>, Decision)> {
-    let batches = std::iter::from_fn(move || {
-        let batch: Vec<Passage<'a>> = passages.by_ref().take(TOGETHER).collect();
-        (!batch.is_empty()).then_some(batch)
-    });
-    batches.flat_map(|batch| {
-        let decisions: Vec<Decision> = batch.par_iter().map(|passage| evaluator.decide(passage)).collect();
-        batch.into_iter().zip(decisions)
-    })
 }

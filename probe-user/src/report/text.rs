@@ -54,7 +54,7 @@ fn would_deny(page: &mut Page, report: &Report) {
     let Some(WouldDeny { allowed, not_governed, denied }) = &report.would_deny else { return };
     page.line("");
     let ends = wording::plural(denied.len() as u64, "flow end");
-    page.line(&format!("THE POLICIES WOULD CUT {ends}; {allowed} pass, {not_governed} are governed by none"));
+    page.line(&format!("THE POLICIES WOULD CUT {ends}; {allowed} allowed, {not_governed} governed by none"));
     for DeniedFlow { subject, direction, peer, address: _, port, standing, connections } in denied {
         let arrow = if direction == "egress" { "→" } else { "←" };
         let count = wording::plural(*connections, "connection");

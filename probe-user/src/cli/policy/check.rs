@@ -50,12 +50,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
 fn say(proof: &Proof<'_>) {
     let Proof { allowed, cut, stopped, leaked, beyond, ungoverned, slack } = proof;
     let lists: [(&str, usize, &[Passage<'_>]); 6] = [
-        ("pass, and somebody answers for them", *allowed, &[]),
-        ("would be CUT, though somebody answers for them", cut.len(), cut),
-        ("would be cut, and nobody answers for them", *stopped, &[]),
-        ("PASS, though nobody answers for them", leaked.len(), leaked),
-        ("pass, though nobody answers for them: no policy of this kind can cut them", beyond.len(), beyond),
-        ("are at ends that no policy governs", *ungoverned, &[]),
+        ("allowed: declared, of the baseline, or exempt", *allowed, &[]),
+        ("DENIED, though declared, of the baseline, or exempt", cut.len(), cut),
+        ("denied: undeclared, or out of scope", *stopped, &[]),
+        ("ALLOWED, though undeclared, or out of scope", leaked.len(), leaked),
+        ("that no policy of this kind can deny, undeclared or out of scope", beyond.len(), beyond),
+        ("governed by no policy", *ungoverned, &[]),
     ];
     for (words, count, listed) in lists {
         println!("{} {words}", plural(count as u64, "flow end"));

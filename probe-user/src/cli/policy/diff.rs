@@ -14,7 +14,7 @@ use crate::{
     policy::{
         Passage,
         language::{Decision, Enforced, Evaluator},
-        passages,
+        passages, replayed,
     },
     wording::plural,
 };
@@ -47,10 +47,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     let passes =
         |policies: &Enforced<'_>, passage: &Passage<'_>| policies.decide(passage) != Decision::Denied;
     let (mut all, mut changed) = (0, Vec::new());
-    for passage in passages(&world, &judgement) {
+    let both = |passage: &Passage<'_>| (passes(&old, passage), passes(&new, passage));
+    for (passage, (passed, will)) in replayed(passages(&world, &judgement), both) {
         all += 1;
-        let passed = passes(&old, &passage);
-        if passes(&new, &passage) != passed {
+        if passed != will {
             changed.push((passage, passed));
         }
     }
@@ -60,6 +60,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
             println!("{words}: {}", text(&passage.to_string()));
         }
     }
-    println!("{} of {} change", plural(changed.len() as u64, "flow end"), all);
+    println!("{} changed, of {all}", plural(changed.len() as u64, "flow end"));
     Ok(if changed.is_empty() { Exit::Conforms } else { Exit::Drift })
 }

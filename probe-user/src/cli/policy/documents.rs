@@ -90,7 +90,7 @@ pub(super) fn listed(mut documents: Vec<Document>) -> Result<Vec<Document>> {
         documents.iter_mut().filter(|document| document.is_ruleset()).collect();
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     let share = rulesets.len().div_ceil(workers).max(1);
-    let faults: Vec<String> = thread::scope(|scope| {
+    let mut faults: Vec<String> = thread::scope(|scope| {
         let work = |share: &mut [&mut Document]| share.iter_mut().filter_map(listed).collect::<Vec<_>>();
         let threads: Vec<_> =
             rulesets.chunks_mut(share).map(|share| scope.spawn(move || work(share))).collect();
@@ -99,6 +99,8 @@ pub(super) fn listed(mut documents: Vec<Document>) -> Result<Vec<Document>> {
             .flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
             .collect()
     });
+    // That something is not there is told once.
+    faults.dedup();
     if faults.is_empty() { Ok(documents) } else { bail!("{}", faults.join("\n")) }
 }
 

@@ -12,6 +12,9 @@ use nix::unistd::geteuid;
 /// Loads what comes on its input, and lists what came of it.
 const SCRIPT: &str = "nft -f /dev/stdin && nft -j list ruleset";
 
+/// A shell's status where there is no such command (POSIX.1-2024, Shell Command Language, 2.8.2).
+const NOT_FOUND: i32 = 127;
+
 /// What `nft -j list ruleset` says where `text` is loaded. `name` is told in errors.
 ///
 /// # Errors
@@ -36,6 +39,7 @@ pub(super) fn listed(text: &str, name: &str) -> Result<String> {
         child.wait_with_output()
     });
     let output = output.context("reading a ruleset of nftables")?;
+    ensure!(output.status.code() != Some(NOT_FOUND), "nft (nftables), which reads rulesets, is not there");
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).replace("/dev/stdin", name);
         bail!("{name}: nft refuses it, or may not read it here: {}", said.trim());
