@@ -36,7 +36,7 @@ pub use exceptions::{Exception, Exceptions, Party};
 pub use faults::{Fault, Faults};
 pub use inventory::Inventory;
 pub use load::{load, load_bytes, stem};
-pub use markdown::markdown;
+pub use markdown::{escaped, markdown};
 pub use model::{EndpointName, Expect, Matrix, PortSpec, Ports, Row, SourceLine};
 pub use schema::schema;
 

@@ -184,7 +184,7 @@ fn of_markdown(document: &str, file: &str, options: &Options) -> Import {
     let document = &pipes::without_examples(document);
     let (own, wrong) = markdown::rows(document);
     let mut tables = pipes::tables(document);
-    tables.retain(|table| table.header != markdown::COLUMNS);
+    tables.retain(|table| !markdown::is_own(&table.header));
     if kind::has_tag(document) {
         tables.extend(html::tables(document));
     }

@@ -5,6 +5,7 @@
 //! meant.
 
 mod exact;
+mod legend;
 mod names;
 mod rows;
 
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::SerializeError;
 
-use self::{names::Names, rows::Draft};
+use self::{legend::Legend, names::Names, rows::Draft};
 use super::{File, Written, component};
 use crate::{
     matrix::{self, Matrix, Row},
@@ -33,10 +34,10 @@ pub enum Form {
 /// # Errors
 /// What the writer of YAML says.
 pub fn write(world: &World<'_>, policies: &Policies<'_>, form: Form) -> Result<Written, SerializeError> {
-    let file = |matrix: Matrix| {
+    let file = |(matrix, legend): (Matrix, Legend)| {
         let text = match form {
             Form::Yaml => matrix::write::yaml(&matrix)?,
-            Form::Markdown => matrix::markdown(&matrix),
+            Form::Markdown => matrix::markdown(&matrix) + &legend.markdown(),
         };
         // It is for people: no cluster takes it.
         Ok(File { name: name(&matrix.name, form), cluster: None, text })
@@ -49,7 +50,7 @@ pub fn write(world: &World<'_>, policies: &Policies<'_>, form: Form) -> Result<W
 #[must_use]
 pub fn lost(world: &World<'_>, policies: &Policies<'_>, form: Form, written: &Written) -> Vec<String> {
     let meant = matrices(world, policies);
-    let lost = meant.iter().filter_map(|matrix| {
+    let lost = meant.iter().filter_map(|(matrix, _)| {
         let name = name(&matrix.name, form);
         let Some(file) = written.files.iter().find(|file| file.name == name) else {
             return Some(format!("{name}: it is not there"));
@@ -65,8 +66,8 @@ pub fn lost(world: &World<'_>, policies: &Policies<'_>, form: Form, written: &Wr
     lost.collect()
 }
 
-/// The rows of each cluster that has any, as drafts of what its users would declare.
-fn matrices(world: &World<'_>, policies: &Policies<'_>) -> Vec<Matrix> {
+/// The rows of each cluster that has any, as drafts of what its users would declare, and what their names stand for.
+fn matrices(world: &World<'_>, policies: &Policies<'_>) -> Vec<(Matrix, Legend)> {
     let mut drafts: BTreeMap<&str, Draft<'_>> = BTreeMap::new();
     for policy in &policies.subjects {
         let cluster = policy.subject.cluster();
@@ -75,7 +76,7 @@ fn matrices(world: &World<'_>, policies: &Policies<'_>) -> Vec<Matrix> {
     }
     // Whoever is governed and has no rule declares nothing.
     let matrices = drafts.into_iter().map(|(cluster, draft)| draft.matrix(cluster));
-    matrices.filter(|matrix| !matrix.rows.is_empty()).collect()
+    matrices.filter(|(matrix, _)| !matrix.rows.is_empty()).collect()
 }
 
 fn name(cluster: &str, form: Form) -> String {

@@ -30,7 +30,7 @@ impl Called {
 
 /// Names as one cluster uses them.
 pub(super) struct Names<'a> {
-    world: &'a World<'a>,
+    pub(super) world: &'a World<'a>,
     cluster: &'a str,
     exact: Exact<'a>,
 }
@@ -57,7 +57,7 @@ impl<'a> Names<'a> {
                 vec![Called { name: name.clone(), remark: self.wider(blocks, is_egress) }]
             }
             Peer::Blocks { name, cluster: Some(cluster), .. } => {
-                vec![Called { name: self.role(cluster), remark: Some(format!("seen: {name}")) }]
+                vec![Called { name: self.role(cluster), remark: Some(format!("seen as {name}")) }]
             }
             Peer::Blocks { name, cluster: None, blocks }
                 if blocks.iter().any(|one| one.prefix_len() == 0) =>
@@ -90,12 +90,12 @@ impl<'a> Names<'a> {
         let found = self.exact.workload(workload).map(|name| Called::plainly(name.clone()));
         found.unwrap_or_else(|| Called {
             name: EndpointName::new(&workload.to_string()),
-            remark: Some(format!("{workload} is no endpoint of the inventory")),
+            remark: Some("which is no endpoint of the inventory".to_owned()),
         })
     }
 
     fn node(&self, node: &str, addresses: &BTreeSet<IpAddr>) -> Called {
-        let role = || Called { name: self.role(self.cluster), remark: Some(format!("seen: node {node}")) };
+        let role = || Called { name: self.role(self.cluster), remark: Some(format!("seen as node {node}")) };
         self.exact.node(addresses).map_or_else(role, |name| Called::plainly(name.clone()))
     }
 
@@ -116,7 +116,7 @@ impl<'a> Names<'a> {
                 _ => None,
             };
         match name {
-            Some(name) => Called { name, remark: Some(format!("seen: {address}")) },
+            Some(name) => Called { name, remark: Some(format!("seen as {address}")) },
             None => Called::plainly(EndpointName::new(&address.to_string())),
         }
     }

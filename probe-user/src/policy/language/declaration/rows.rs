@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::names::{Called, Names};
+use super::{
+    legend::Legend,
+    names::{Called, Names},
+};
 use crate::{
     event::Protocol,
     matrix::{EndpointName, Expect, Matrix, PortSpec, Ports, Row, ids},
@@ -21,6 +24,7 @@ type Key = (EndpointName, EndpointName, bool);
 pub(super) struct Draft<'a> {
     names: Names<'a>,
     rows: BTreeMap<Key, Told>,
+    legend: Legend,
 }
 
 /// What the rules tell of a row.
@@ -37,7 +41,7 @@ struct Told {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(names: Names<'a>) -> Self {
-        Self { names, rows: BTreeMap::new() }
+        Self { names, rows: BTreeMap::new(), legend: Legend::default() }
     }
 
     pub(super) fn add(&mut self, policy: &SubjectPolicy) {
@@ -53,6 +57,9 @@ impl<'a> Draft<'a> {
         let is_declared = is_declared(&rule.evidence);
         for other in self.names.peers(&rule.flow.peer, is_egress, is_declared) {
             let own = self.names.subject(&policy.subject);
+            let world = self.names.world;
+            self.legend.learn_subject(world, &own.name, &policy.subject);
+            self.legend.learn_peer(world, policy.subject.cluster(), &other.name, &rule.flow.peer);
             let (from, to) = if is_egress { (own, other) } else { (other, own) };
             self.add_between((from, to), rule, is_egress);
         }
@@ -72,11 +79,12 @@ impl<'a> Draft<'a> {
         told.remarks.extend(remarks.into_iter().flatten());
     }
 
-    pub(super) fn matrix(self, cluster: &str) -> Matrix {
-        let Self { names, rows } = self;
+    pub(super) fn matrix(self, cluster: &str) -> (Matrix, Legend) {
+        let Self { names, rows, legend } = self;
         let mut rows: Vec<Row> = rows.into_iter().map(|(key, told)| told.row(&names, key)).collect();
         ids::give(&mut rows);
-        Matrix { name: cluster.to_owned(), file: String::new(), digest: String::new(), rows }
+        let name = cluster.to_owned();
+        (Matrix { name, file: String::new(), digest: String::new(), rows }, legend)
     }
 }
 
