@@ -9,6 +9,10 @@ use crate::wording::{moment, plural};
 /// More names than this are not listed.
 const LISTED: usize = 6;
 
+/// Of a direction that is governed and has no rule, which only what nobody declared brings about.
+pub(super) const CLOSED: &str =
+    "nobody: what was seen is declared by nobody, and awaits approval in quarantine.yaml";
+
 /// A line that says what passes, one that says on what it rests, where anything was seen, and those that say what is left out.
 pub(super) fn rule(rule: &Rule) -> impl Iterator<Item = String> {
     let Rule { flow: Flow { peer, ports }, evidence } = rule;

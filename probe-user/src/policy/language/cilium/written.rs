@@ -6,7 +6,7 @@ use serde_saphyr::SerializeError;
 
 use crate::{
     event::Protocol,
-    policy::{blocks::Blocks, language::yaml::Yaml, rule::PortRange},
+    policy::{blocks::Blocks, explain, language::yaml::Yaml, rule::PortRange},
     workload::Labels,
 };
 
@@ -117,9 +117,12 @@ pub(super) fn absorb(entries: Vec<Entry>) -> Vec<Entry> {
 /// A list of rules; one with nobody in it closes the direction.
 pub(super) fn direction(yaml: &mut Yaml, is_egress: bool, entries: &[Entry]) -> Result<(), SerializeError> {
     yaml.line(2, if is_egress { "egress:" } else { "ingress:" });
+    if entries.is_empty() {
+        yaml.comment(4, explain::CLOSED);
+    }
     entries.iter().try_for_each(|entry| entry.write(yaml, is_egress))?;
     if entries.iter().all(|entry| entry.peers.is_none()) {
-        yaml.comment(4, "nobody: an empty rule holds nobody, and without any nothing would be cut");
+        yaml.comment(4, "an empty rule holds nobody, and without any nothing would be cut");
         yaml.line(4, "- {}");
     }
     Ok(())

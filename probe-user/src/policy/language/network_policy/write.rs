@@ -80,7 +80,10 @@ impl Writer<'_> {
         for (key, _, rules) in directions {
             match rules.as_deref() {
                 None => {}
-                Some([]) => yaml.line(2, &format!("{key}: []")),
+                Some([]) => {
+                    yaml.comment(2, explain::CLOSED);
+                    yaml.line(2, &format!("{key}: []"));
+                }
                 Some(rules) => {
                     yaml.line(2, &format!("{key}:"));
                     rules.iter().try_for_each(|rule| self.rule(&mut yaml, key, rule))?;

@@ -177,6 +177,9 @@ impl<'a> Writer<'a> {
                 }
                 let _ = writeln!(text, "\n\tchain {name}_{way} {{");
                 comment(text, 2, &policy.subject.to_string());
+                if rules.is_empty() {
+                    comment(text, 2, explain::CLOSED);
+                }
                 rules.iter().for_each(|rule| self.rule(text, rule, is_egress, "return"));
                 let _ = writeln!(text, "\t\tcounter drop comment \"dropped by the policy\"\n\t}}");
             }

@@ -14,6 +14,7 @@ use self::{
     sets::Sets,
 };
 use crate::policy::{
+    explain,
     gather::Policies,
     language::{File, Written, yaml::Yaml},
     world::World,
@@ -88,6 +89,9 @@ impl Writer<'_> {
         let told: Vec<Told> = rules.iter().map(|rule| of.tell(rule)).collect();
         // A list that has only comments would be no list.
         let is_empty = told.iter().all(|told| told.items.is_empty());
+        if rules.is_empty() {
+            yaml.comment(2, explain::CLOSED);
+        }
         yaml.line(2, &format!("{key}:{}", if is_empty { " []" } else { "" }));
         if key == "egress" && self.document.reaches_own_nodes {
             yaml.comment(4, "what goes to a pod's own node passes where Felix has defaultEndpointToHostAction: Accept, too");

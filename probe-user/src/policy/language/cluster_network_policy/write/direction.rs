@@ -79,11 +79,18 @@ struct Made {
     is_unsaid: bool,
 }
 
+impl Made {
+    fn of(rules: &[Rule]) -> Self {
+        let closed = rules.is_empty().then(|| explain::CLOSED.to_owned());
+        Self { notes: closed.into_iter().collect(), ..Self::default() }
+    }
+}
+
 impl Directions<'_> {
     /// Who reaches it. Where one who may is a pod that no rule can name, nobody is cut off.
     pub(super) fn ingress(&mut self) -> Direction {
         let Some(rules) = &self.pods.policy.ingress else { return Direction::silent(false, Vec::new()) };
-        let mut made = Made::default();
+        let mut made = Made::of(rules);
         for rule in rules {
             match self.sources(rule) {
                 Ok(peers) if peers.is_empty() => {
@@ -116,7 +123,7 @@ impl Directions<'_> {
             return Direction::silent(true, Vec::new());
         };
         let asks = rules.iter().any(|rule| rule.flow.ports.holds(event::Protocol::Udp, DNS));
-        let mut made = Made::default();
+        let mut made = Made::of(&rules);
         for rule in &rules {
             let (action, peers, words) = self.destinations(rule, asks);
             if peers.is_empty() {
