@@ -6,6 +6,7 @@ use std::{
     net::IpAddr,
 };
 
+use hashbrown::HashSet;
 use ipnet::IpNet;
 
 use crate::{
@@ -26,6 +27,8 @@ pub(super) struct Legend(BTreeMap<EndpointName, Meaning>);
 /// What the rules behind the rows let be there.
 #[derive(Default)]
 struct Meaning {
+    /// Those who were learned: of a large endpoint each rule has all blocks.
+    peers: HashSet<Peer>,
     blocks: BTreeSet<IpNet>,
     pods: BTreeSet<IpAddr>,
     hosts: BTreeSet<String>,
@@ -48,7 +51,8 @@ impl Legend {
             let (cluster, workload) = (cluster.to_owned(), workload.clone());
             return self.learn_subject(world, name, &Subject::Workload { cluster, workload });
         }
-        let Some(meaning) = self.of(name) else { return };
+        let Some(meaning) = self.of(name).filter(|meaning| !meaning.peers.contains(peer)) else { return };
+        meaning.peers.insert(peer.clone());
         meaning.blocks.extend(peer.blocks().iter());
         meaning.hosts.extend(peer.hosts().iter().cloned());
     }
@@ -74,7 +78,7 @@ impl Legend {
 
 impl Meaning {
     fn words(&self) -> String {
-        let Self { blocks, pods, hosts } = self;
+        let Self { peers: _, blocks, pods, hosts } = self;
         let plain = |block: &IpNet| {
             let is_single = block.prefix_len() == block.max_prefix_len();
             if is_single { block.addr().to_string() } else { block.to_string() }
