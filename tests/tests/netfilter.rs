@@ -16,7 +16,7 @@ use flowdrift::{
     event::Protocol,
     policy::{
         Party, Passage, Settings, Tightness,
-        language::{Decision, Document, Enforced, Evaluator, Language},
+        language::{Document, Enforced, Evaluator, Language, Passing},
         passages,
     },
 };
@@ -82,7 +82,7 @@ fn the_kernel_does_what_is_said_of_rulesets() {
 }
 
 fn passes(evaluator: &Enforced<'_>, asked: &Asked<'_>) -> bool {
-    evaluator.decide(&asked.passage) != Decision::Denied
+    evaluator.decide(&asked.passage).passing() == Passing::Always
 }
 
 /// A connection across a node, and whose passage it is.

@@ -50,7 +50,7 @@ pub(super) fn would_deny(
             Decision::Allowed(_) | Decision::AllowedInTurn(_) | Decision::BeyondPolicies => {
                 found.allowed += 1
             }
-            Decision::Denied => found.denied.push(denied(&passage)),
+            Decision::Denied | Decision::Partly => found.denied.push(denied(&passage)),
         }
     }
     found.denied.sort();

@@ -12,11 +12,11 @@ use super::{
 pub struct Proof<'a> {
     /// Somebody answers for it, and it passes.
     pub allowed: usize,
-    /// Somebody answers for it, and it would be cut.
+    /// Somebody answers for it, and it would be cut, at least with some of the ports that its client may have.
     pub cut: Vec<Passage<'a>>,
     /// Nobody answers for it, and it would be cut.
     pub stopped: usize,
-    /// Nobody answers for it, and it passes.
+    /// Nobody answers for it, and it passes, at least with some of them.
     pub leaked: Vec<Passage<'a>>,
     /// Nobody answers for it, and it passes whatever policies say: the language cannot cut it.
     pub beyond: Vec<Passage<'a>>,
@@ -44,8 +44,10 @@ pub fn prove<'a>(evaluator: &dyn Evaluator, passages: impl IntoIterator<Item = P
                 held_by.extend(turns);
                 proof.allowed += 1;
             }
-            (Decision::Allowed(_) | Decision::AllowedInTurn(_), false) => proof.leaked.push(passage),
-            (Decision::Denied, true) => proof.cut.push(passage),
+            (Decision::Allowed(_) | Decision::AllowedInTurn(_) | Decision::Partly, false) => {
+                proof.leaked.push(passage);
+            }
+            (Decision::Denied | Decision::Partly, true) => proof.cut.push(passage),
             (Decision::Denied, false) => proof.stopped += 1,
         }
     }

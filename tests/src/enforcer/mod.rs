@@ -55,6 +55,6 @@ pub fn of_decision(decision: &Decision) -> Verdict {
         Decision::NotGoverned => Verdict::NotGoverned,
         Decision::Allowed(_) | Decision::AllowedInTurn(_) => Verdict::Allowed,
         Decision::BeyondPolicies => Verdict::Beyond,
-        Decision::Denied => Verdict::Denied,
+        Decision::Denied | Decision::Partly => Verdict::Denied,
     }
 }

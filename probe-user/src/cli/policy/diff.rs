@@ -13,7 +13,7 @@ use crate::{
     judge::judge,
     policy::{
         Passage,
-        language::{Decision, Enforced, Evaluator},
+        language::{Enforced, Evaluator, Passing},
         passages, replayed,
     },
     wording::plural,
@@ -44,22 +44,36 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
     };
     let (old, new) = (generation(old)?, generation(new)?);
     let judgement = judge(&case).without_findings();
-    let passes =
-        |policies: &Enforced<'_>, passage: &Passage<'_>| policies.decide(passage) != Decision::Denied;
+    let passes = |policies: &Enforced<'_>, passage: &Passage<'_>| policies.decide(passage).passing();
     let (mut all, mut changed) = (0, Vec::new());
     let both = |passage: &Passage<'_>| (passes(&old, passage), passes(&new, passage));
     for (passage, (passed, will)) in replayed(passages(&world, &judgement), both) {
         all += 1;
         if passed != will {
-            changed.push((passage, passed));
+            changed.push((passage, passed, will));
         }
     }
-    let lists = [("passed, and will be cut", true), ("was cut, and will pass", false)];
-    for (words, passed) in lists {
-        for (passage, _) in changed.iter().filter(|(_, did)| *did == passed) {
-            println!("{words}: {}", text(&passage.to_string()));
-        }
+    // What is cut comes first.
+    changed.sort_by_key(|(_, passed, will)| will > passed);
+    for (passage, passed, will) in &changed {
+        println!("{}, and {}: {}", was(*passed), will_be(*will), text(&passage.to_string()));
     }
     println!("{} changed, of {all}", plural(changed.len() as u64, "flow end"));
     Ok(if changed.is_empty() { Exit::Conforms } else { Exit::Drift })
+}
+
+fn was(passing: Passing) -> &'static str {
+    match passing {
+        Passing::Never => "was cut",
+        Passing::Partly => "was cut with some ports of its client",
+        Passing::Always => "passed",
+    }
+}
+
+fn will_be(passing: Passing) -> &'static str {
+    match passing {
+        Passing::Never => "will be cut",
+        Passing::Partly => "will be cut with some ports of its client",
+        Passing::Always => "will pass",
+    }
 }

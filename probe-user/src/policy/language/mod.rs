@@ -230,8 +230,35 @@ pub enum Decision {
     AllowedInTurn(Vec<Vec<RuleId>>),
     /// It passes, whatever any policy says.
     BeyondPolicies,
+    /// It passes with some of the ports that its client may have, and is cut with others.
+    Partly,
     /// Policies are for this end, and none of their rules holds it.
     Denied,
+}
+
+/// Whether something passes, whatever lets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Passing {
+    /// It is cut.
+    Never,
+    /// [`Decision::Partly`].
+    Partly,
+    /// It passes, or nobody governs it.
+    Always,
+}
+
+impl Decision {
+    /// Whether it passes.
+    #[must_use]
+    pub fn passing(&self) -> Passing {
+        match self {
+            Self::Denied => Passing::Never,
+            Self::Partly => Passing::Partly,
+            Self::NotGoverned | Self::Allowed(_) | Self::AllowedInTurn(_) | Self::BeyondPolicies => {
+                Passing::Always
+            }
+        }
+    }
 }
 
 /// A rule of a document.

@@ -102,7 +102,7 @@ impl Site {
         let spec = format!("{{endpointSelector: {{}}, {key}: [{{{members}}}]}}");
         let passes = |peer: &&&str| match self.of_db(&spec, is_egress, peer) {
             Decision::NotGoverned => panic!("{spec} closes nothing"),
-            Decision::Denied => false,
+            Decision::Denied | Decision::Partly => false,
             Decision::Allowed(_) | Decision::AllowedInTurn(_) | Decision::BeyondPolicies => true,
         };
         peers.iter().filter(passes).copied().collect()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 
 use super::{
-    packet::{EPHEMERAL, Field, Hook, Packet, Range},
+    packet::{EPHEMERAL, Field, Hook, Packet, Range, TRANSLATED},
     read::{Base, Chain, Part, Rule, Ruleset, Verdict},
 };
 use crate::policy::{
@@ -115,21 +115,23 @@ impl Evaluator for Rulesets<'_> {
         let Some(hooked) = self.nodes.get(&node) else { return Decision::NotGoverned };
         let (own, peer) = (passage.party.address(), passage.peer.address());
         let (source, destination) = if passage.is_egress { (own, peer) } else { (peer, own) };
-        let (protocol, port, client) = (passage.protocol, passage.port, EPHEMERAL);
+        let (protocol, port, client) = (passage.protocol, passage.port, client_ports(passage));
         let there = Packet { source, destination, protocol, port, client, is_answer: false };
-        let back = Packet { source: destination, destination: source, is_answer: true, ..there };
-        let Some(there) = Passed::of(hooked, there, &path.there) else { return Decision::Denied };
-        let Some(back) = Passed::of(hooked, back, &path.back) else { return Decision::Denied };
-        if !there.is_governed {
-            return Decision::NotGoverned;
-        }
-        // Two pods of one node have a chain each, and an answer may need a rule of its own.
-        let by = there.by.into_iter().chain(back.by);
-        let mut turns: Vec<Vec<RuleId>> =
-            by.map(|(placed, index)| vec![self.id(&node, placed, index)]).collect();
-        match turns.len() {
-            0 | 1 => Decision::Allowed(turns.pop().unwrap_or_default()),
-            _ => Decision::AllowedInTurn(turns),
+        let exchanged = Exchanged::of(hooked, &path, there);
+        let Exchanged { passes, is_cut, is_governed, by } = exchanged;
+        match (passes, is_cut) {
+            (false, _) => Decision::Denied,
+            (true, true) => Decision::Partly,
+            (true, false) if !is_governed => Decision::NotGoverned,
+            (true, false) => {
+                // Two pods of one node have a chain each, and an answer may need a rule of its own.
+                let mut turns: Vec<Vec<RuleId>> =
+                    by.into_iter().map(|(placed, index)| vec![self.id(&node, placed, index)]).collect();
+                match turns.len() {
+                    0 | 1 => Decision::Allowed(turns.pop().unwrap_or_default()),
+                    _ => Decision::AllowedInTurn(turns),
+                }
+            }
         }
     }
 
@@ -176,45 +178,68 @@ fn is_pass(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Accept | Verdict::Return)
 }
 
-/// By what a packet passed, whichever port its client has.
-#[derive(Default)]
-struct Passed<'r> {
-    /// Chain and place of each rule.
-    by: Vec<(&'r Placed, usize)>,
-    /// Whether anybody decides about it.
-    is_governed: bool,
+/// Ports that the client may have: a kernel's own choice, where it is one that is watched. Whoever is outside may be behind a
+/// translation, which takes any but the well-known ones (RFC 6056, 3.2).
+fn client_ports(passage: &Passage<'_>) -> Range {
+    let client = if passage.is_egress { &passage.party } else { &passage.peer };
+    if matches!(client, Party::Outside(_)) { TRANSLATED } else { EPHEMERAL }
 }
 
-impl<'r> Passed<'r> {
-    /// None where it does not, with some of them: nobody chooses the client's port.
-    fn of(hooked: &'r Hooked, packet: Packet, hooks: &[Hook; 3]) -> Option<Self> {
-        let mut passed = Self::default();
-        let mut waiting = vec![packet];
-        while let Some(packet) = waiting.pop() {
-            let mut walk = Walk::of(hooked, packet);
-            let passes = walk.passes(hooks);
-            if let Some(port) = walk.divided_at {
-                let (first, last) = packet.client;
-                waiting.extend([
-                    Packet { client: (first, port - 1), ..packet },
-                    Packet { client: (port, last), ..packet },
-                ]);
-                continue;
-            }
-            if !passes {
-                return None;
-            }
-            passed.is_governed |= walk.is_governed;
-            for rule in walk.by {
-                let is_known =
-                    |(placed, index): &(&Placed, usize)| std::ptr::eq(*placed, rule.0) && *index == rule.1;
-                if !passed.by.iter().any(is_known) {
-                    passed.by.push(rule);
-                }
+/// What becomes of a packet and the answer to it, with every port that the client may have: nobody chooses it.
+#[derive(Default)]
+struct Exchanged<'r> {
+    /// Whether both pass with any of them.
+    passes: bool,
+    /// Whether one of both is cut with any of them.
+    is_cut: bool,
+    /// Whether anybody decides about the first packet.
+    is_governed: bool,
+    /// Chain and place of each rule by which both pass.
+    by: Vec<(&'r Placed, usize)>,
+}
+
+impl<'r> Exchanged<'r> {
+    fn of(hooked: &'r Hooked, path: &Path<'_>, there: Packet) -> Self {
+        let mut exchanged = Self::default();
+        let mut waiting = vec![there];
+        // More is not asked: what passes in part does.
+        while let Some(there) = waiting.pop().filter(|_| !(exchanged.passes && exchanged.is_cut)) {
+            if let Err(Divided(port)) = exchanged.add(hooked, path, there) {
+                let (first, last) = there.client;
+                waiting.extend([(first, port - 1), (port, last)].map(|client| Packet { client, ..there }));
             }
         }
-        Some(passed)
+        exchanged
     }
+
+    fn add(&mut self, hooked: &'r Hooked, path: &Path<'_>, there: Packet) -> Result<(), Divided> {
+        let back = Packet { source: there.destination, destination: there.source, is_answer: true, ..there };
+        let (mut there, mut back) = (Walk::of(hooked, there), Walk::of(hooked, back));
+        if there.passes(&path.there)? && back.passes(&path.back)? {
+            self.passes = true;
+            self.is_governed |= there.is_governed;
+            for rule in there.by.into_iter().chain(back.by) {
+                let is_it = |known: &(&Placed, usize)| std::ptr::eq(known.0, rule.0) && known.1 == rule.1;
+                if !self.by.iter().any(is_it) {
+                    self.by.push(rule);
+                }
+            }
+        } else {
+            self.is_cut = true;
+        }
+        Ok(())
+    }
+}
+
+/// A rule decides otherwise from this port of the client's on than before it.
+struct Divided(u128);
+
+/// Where a packet's number stands to an element.
+enum Place {
+    Within,
+    Apart,
+    /// Some of the client's ports are within, and others not.
+    Across(Divided),
 }
 
 /// A packet on its way.
@@ -227,8 +252,6 @@ struct Walk<'r> {
     found: Vec<Range>,
     /// Whether anybody decides about it.
     is_governed: bool,
-    /// The first of the client's ports of which a rule decides otherwise than of those before it: then this way is nobody's.
-    divided_at: Option<u128>,
 }
 
 /// What a chain says.
@@ -241,79 +264,91 @@ enum Outcome {
 
 impl<'r> Walk<'r> {
     fn of(hooked: &'r Hooked, packet: Packet) -> Self {
-        Self { hooked, packet, by: Vec::new(), found: Vec::new(), is_governed: false, divided_at: None }
+        Self { hooked, packet, by: Vec::new(), found: Vec::new(), is_governed: false }
     }
 
     /// Every base chain of each hook, by priority. The same hook twice is one.
-    fn passes(&mut self, hooks: &[Hook; 3]) -> bool {
+    fn passes(&mut self, hooks: &[Hook; 3]) -> Result<bool, Divided> {
         let [first, second, third] = *hooks;
-        self.passes_hook(first)
-            && (second == first || self.passes_hook(second))
-            && (third == second || self.passes_hook(third))
+        Ok(self.passes_hook(first)?
+            && (second == first || self.passes_hook(second)?)
+            && (third == second || self.passes_hook(third)?))
     }
 
-    fn passes_hook(&mut self, hook: Hook) -> bool {
+    fn passes_hook(&mut self, hook: Hook) -> Result<bool, Divided> {
         let is_v4 = self.packet.source.is_ipv4();
-        let mut chains =
-            self.hooked.at(hook).filter(|(_, base)| base.only_v4.is_none_or(|only| only == is_v4));
-        chains.all(|(placed, base)| {
+        let chains = self.hooked.at(hook).filter(|(_, base)| base.only_v4.is_none_or(|only| only == is_v4));
+        for (placed, base) in chains {
             self.is_governed |= base.is_closed;
-            match self.chain(placed) {
+            let passes = match self.chain(placed)? {
                 Outcome::Accepted => true,
                 Outcome::Dropped => false,
                 Outcome::Left => !base.is_closed,
+            };
+            if !passes {
+                return Ok(false);
             }
-        })
+        }
+        Ok(true)
     }
 
-    fn chain(&mut self, placed: &'r Placed) -> Outcome {
+    fn chain(&mut self, placed: &'r Placed) -> Result<Outcome, Divided> {
         let Placed { table, chain, .. } = placed;
         for (index, rule) in chain.rules.iter().enumerate() {
-            let Some(verdict) = self.verdict(rule) else { continue };
+            let Some(verdict) = self.verdict(rule)? else { continue };
             if is_pass(verdict) && lets_pass(rule) {
                 self.by.push((placed, index));
                 self.is_governed = true;
             }
             match verdict {
-                Verdict::Accept => return Outcome::Accepted,
-                Verdict::Drop => return Outcome::Dropped,
-                Verdict::Return => return Outcome::Left,
+                Verdict::Accept => return Ok(Outcome::Accepted),
+                Verdict::Drop => return Ok(Outcome::Dropped),
+                Verdict::Return => return Ok(Outcome::Left),
                 Verdict::Continue => {}
-                Verdict::Jump(target) => match self.jump(table, target) {
+                Verdict::Jump(target) => match self.jump(table, target)? {
                     Outcome::Left => {}
-                    decided => return decided,
+                    decided => return Ok(decided),
                 },
                 Verdict::Goto(target) => return self.jump(table, target),
             }
         }
-        Outcome::Left
+        Ok(Outcome::Left)
     }
 
     /// The kernel refuses a jump to nowhere, and rules that jump in a circle (nf_tables_api.c, `nft_chain_validate`).
-    fn jump(&mut self, table: &str, target: &str) -> Outcome {
+    fn jump(&mut self, table: &str, target: &str) -> Result<Outcome, Divided> {
         let found = self.hooked.named(table, target);
-        found.map_or(Outcome::Left, |placed| self.chain(placed))
+        found.map_or(Ok(Outcome::Left), |placed| self.chain(placed))
     }
 
-    /// What the rule decides, where it holds the packet and decides anything.
-    fn verdict(&mut self, rule: &'r Rule) -> Option<&'r Verdict> {
+    /// What the rule decides, where it holds the packet and decides anything. A rule divides only what all else in it holds.
+    fn verdict(&mut self, rule: &'r Rule) -> Result<Option<&'r Verdict>, Divided> {
+        let mut divided = None;
         for part in &rule.parts {
             match part {
                 Part::Match { fields, elements, is_negated } => {
-                    self.look(fields)?;
-                    if elements.iter().any(|element| self.is_within(element)) == *is_negated {
-                        return None;
+                    let Some(()) = self.look(fields) else { return Ok(None) };
+                    match self.place(elements) {
+                        Place::Across(port) => divided = divided.or(Some(port)),
+                        place if matches!(place, Place::Within) == *is_negated => return Ok(None),
+                        Place::Within | Place::Apart => {}
                     }
                 }
                 Part::Map { fields, entries } => {
-                    self.look(fields)?;
-                    let entry = entries.iter().find(|(element, _)| self.is_within(element));
-                    return entry.map(|(_, verdict)| verdict);
+                    let Some(()) = self.look(fields) else { return Ok(None) };
+                    for (element, verdict) in entries {
+                        match self.place_in(element) {
+                            Place::Within => return divided.map_or(Ok(Some(verdict)), Err),
+                            Place::Across(port) => return Err(divided.unwrap_or(port)),
+                            Place::Apart => {}
+                        }
+                    }
+                    return Ok(None);
                 }
-                Part::Verdict(verdict) => return Some(verdict),
+                Part::Verdict(verdict) => return divided.map_or(Ok(Some(verdict)), Err),
             }
         }
-        None
+        Ok(None)
     }
 
     /// None where the packet has no such field: then the rule does not hold, however it compares.
@@ -325,17 +360,28 @@ impl<'r> Walk<'r> {
         Some(())
     }
 
-    /// Whether what is there is within an element. Of a client's ports some may be and others not.
-    fn is_within(&mut self, element: &[Range]) -> bool {
+    /// Where what is there stands to all elements together.
+    fn place(&self, elements: &[Vec<Range>]) -> Place {
+        let mut across = None;
+        for element in elements {
+            match self.place_in(element) {
+                Place::Within => return Place::Within,
+                Place::Across(port) => across = across.or(Some(port)),
+                Place::Apart => {}
+            }
+        }
+        across.map_or(Place::Apart, Place::Across)
+    }
+
+    fn place_in(&self, element: &[Range]) -> Place {
         let pairs = || element.iter().zip(&self.found);
         if element.len() != self.found.len() || pairs().any(|(wide, here)| here.1 < wide.0 || wide.1 < here.0)
         {
-            return false;
+            return Place::Apart;
         }
         let outside = pairs().find_map(|(wide, here)| {
             if here.0 < wide.0 { Some(wide.0) } else { (wide.1 < here.1).then_some(wide.1 + 1) }
         });
-        self.divided_at = self.divided_at.or(outside);
-        outside.is_none()
+        outside.map_or(Place::Within, |port| Place::Across(Divided(port)))
     }
 }

@@ -49,6 +49,9 @@ pub(super) fn state(name: &str) -> Option<u128> {
     })
 }
 
+/// What a translation may make of a client's port.
+pub(super) const TRANSLATED: Range = (1_024, 65_535);
+
 /// Numbers from the first to the last.
 pub(super) type Range = (u128, u128);
 

@@ -7,7 +7,7 @@ use crate::{
     event::Protocol,
     matrix::read_inventory,
     policy::{
-        language::{Decision, Evaluator},
+        language::{Decision, Evaluator, Passing},
         passage::Passage,
         world::Party,
     },
@@ -86,7 +86,7 @@ impl Table {
     }
 
     fn passes(&self, what: &str) -> bool {
-        !matches!(self.decide(what), Decision::Denied)
+        self.decide(what).passing() == Passing::Always
     }
 }
 
@@ -278,6 +278,22 @@ fn a_client_may_have_any_port() {
     // Each half by a rule of its own: both are needed.
     let halves = closed(json!([sport("==", range(1_024, 39_999)), accept()]))
         .rule("output", json!([sport("==", range(40_000, 65_535)), accept()]));
+    // What nobody declared passes with the others: that is no denial.
+    let partly = closed(json!([sport("!=", json!(40_000)), port(443), accept()]));
+    assert_eq!(partly.decide("→ 192.0.2.1 443/tcp"), Decision::Partly);
+    let never = closed(json!([sport("==", range(1, 1_023)), accept()]));
+    assert_eq!(never.decide("→ 192.0.2.1 443/tcp"), Decision::Denied);
+    // What cannot hold for something else divides nothing.
+    let other = closed(json!([sport("==", range(40_000, 40_100)), port(444), verdict("drop")]))
+        .rule("output", json!([port(443), accept()]));
+    assert!(other.passes("→ 192.0.2.1 443/tcp") && !other.passes("→ 192.0.2.1 444/tcp"));
+    // Whoever is outside may be behind a translation.
+    let reached = |first: u16, last: u16| {
+        let expr = json!([sport("==", range(first, last)), accept()]);
+        Table::new("inet").base("input", "input", 0, "drop").rule("input", expr).decide("← 192.0.2.1 443/tcp")
+    };
+    assert_eq!(reached(32_768, 60_999), Decision::Partly);
+    assert!(matches!(reached(1_024, 65_535), Decision::Allowed(_)));
     let Decision::AllowedInTurn(turns) = halves.decide("→ 192.0.2.1 443/tcp") else { panic!("it passes") };
     assert_eq!(turns.len(), 2);
 }
