@@ -1,11 +1,13 @@
 //! Policies made of a case, and what they do with what was seen when they are read back.
 
+use std::{collections::BTreeSet, net::IpAddr};
+
 use flowdrift::{
     judge::{Judgement, judge},
     matrix::Matrix,
     policy::{
-        Passage, Policies, Proof, Rule, Settings, Subject, SubjectPolicy, World, gather,
-        language::{Decision, Document, Enforced, Evaluator, Language, RuleId, Written},
+        Passage, Peer, Policies, Proof, Rule, Settings, Subject, SubjectPolicy, World, gather,
+        language::{Decision, Document, Enforced, Evaluator, Language, Passing, RuleId, Written},
         papers, passages, prove,
     },
 };
@@ -64,7 +66,7 @@ impl Made<'_> {
     pub fn proven_as(&self, documents: &[Document], check: impl FnOnce(&Proven<'_>)) {
         let enforced = Enforced::read(&self.world, documents).unwrap_or_else(|faults| panic!("{faults}"));
         let proof = prove(&enforced, passages(&self.world, &self.judgement));
-        let is_cut = |passage: &Passage<'_>| enforced.decide(passage) == Decision::Denied;
+        let is_cut = |passage: &Passage<'_>| enforced.decide(passage).passing() != Passing::Always;
         let legitimate = passages(&self.world, &self.judgement)
             .filter(|passage| passage.standing.is_legitimate() && !is_cut(passage));
         let is_free = |passage: &Passage<'_>| {
@@ -76,15 +78,32 @@ impl Made<'_> {
     }
 
     /// Of so many rules of rulesets those that may be there beside the first of each: one is written on each node that has one
-    /// of the pods, for each family that the peer has.
+    /// of the pods, for each family that the peer has. Where there are more, none may be.
     fn copies(&self, rules: usize) -> usize {
-        let of = |one: &SubjectPolicy| {
-            let most = 2 * self.world.addresses(&one.subject).len().max(1);
-            (most - 1) * rules_of(one).count()
+        let of = |one: &SubjectPolicy| -> usize {
+            self.nodes(&one.subject) * rules_of(one).map(|rule| self.families(one, rule)).sum::<usize>()
         };
-        let most = self.policies.subjects.iter().map(of).sum();
+        let most: usize = self.policies.subjects.iter().map(of).sum();
         let firsts = self.policies.subjects.iter().flat_map(rules_of).count();
-        rules.saturating_sub(firsts).min(most)
+        if rules > most { 0 } else { rules.saturating_sub(firsts) }
+    }
+
+    fn nodes(&self, subject: &Subject) -> usize {
+        let Subject::Workload { cluster, workload } = subject else { return 1 };
+        let pods = self.world.clusters.get(cluster).into_iter().flat_map(|objects| objects.pods_of(workload));
+        pods.filter_map(|pod| pod.node.as_deref()).collect::<BTreeSet<_>>().len()
+    }
+
+    fn families(&self, policy: &SubjectPolicy, rule: &Rule) -> usize {
+        let families: BTreeSet<bool> = match &rule.flow.peer {
+            Peer::Workload(workload) => {
+                let (cluster, workload) = (policy.subject.cluster().to_owned(), workload.clone());
+                let addresses = self.world.addresses(&Subject::Workload { cluster, workload });
+                addresses.iter().map(IpAddr::is_ipv4).collect()
+            }
+            other => other.blocks().iter().map(|block| block.addr().is_ipv4()).collect(),
+        };
+        families.len()
     }
 }
 
