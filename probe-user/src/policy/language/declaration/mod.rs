@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::SerializeError;
 
-use self::{legend::Legend, names::Names, rows::Draft};
+use self::{legend::Ends, names::Names, rows::Draft};
 use super::{File, Written, component};
 use crate::{
     matrix::{self, Matrix, Row},
@@ -34,10 +34,12 @@ pub enum Form {
 /// # Errors
 /// What the writer of YAML says.
 pub fn write(world: &World<'_>, policies: &Policies<'_>, form: Form) -> Result<Written, SerializeError> {
-    let file = |(matrix, legend): (Matrix, Legend)| {
+    let file = |(matrix, ends): (Matrix, Vec<Ends<'_>>)| {
         let text = match form {
             Form::Yaml => matrix::write::yaml(&matrix)?,
-            Form::Markdown => matrix::markdown(&matrix) + &legend.markdown(),
+            Form::Markdown => {
+                matrix::markdown(&matrix) + &legend::markdown(world, &matrix.name, &matrix.rows, &ends)
+            }
         };
         // It is for people: no cluster takes it.
         Ok(File { name: name(&matrix.name, form), cluster: None, text })
@@ -66,8 +68,8 @@ pub fn lost(world: &World<'_>, policies: &Policies<'_>, form: Form, written: &Wr
     lost.collect()
 }
 
-/// The rows of each cluster that has any, as drafts of what its users would declare, and what their names stand for.
-fn matrices(world: &World<'_>, policies: &Policies<'_>) -> Vec<(Matrix, Legend)> {
+/// The rows of each cluster that has any, as drafts of what its users would declare, and who is at the ends of each.
+fn matrices<'a>(world: &'a World<'_>, policies: &'a Policies<'_>) -> Vec<(Matrix, Vec<Ends<'a>>)> {
     let mut drafts: BTreeMap<&str, Draft<'_>> = BTreeMap::new();
     for policy in &policies.subjects {
         let cluster = policy.subject.cluster();

@@ -30,7 +30,7 @@ impl Called {
 
 /// Names as one cluster uses them.
 pub(super) struct Names<'a> {
-    pub(super) world: &'a World<'a>,
+    world: &'a World<'a>,
     cluster: &'a str,
     exact: Exact<'a>,
 }

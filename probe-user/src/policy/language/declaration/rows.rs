@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    legend::Legend,
+    legend::{End, Ends},
     names::{Called, Names},
 };
 use crate::{
@@ -23,13 +23,13 @@ type Key = (EndpointName, EndpointName, bool);
 /// A cluster's rows as they grow, rule by rule.
 pub(super) struct Draft<'a> {
     names: Names<'a>,
-    rows: BTreeMap<Key, Told>,
-    legend: Legend,
+    rows: BTreeMap<Key, Told<'a>>,
 }
 
 /// What the rules tell of a row.
 #[derive(Default)]
-struct Told {
+struct Told<'a> {
+    ends: Ends<'a>,
     /// The servers' own.
     ports: BTreeSet<PortRange>,
     /// What clients ask for where that is another one.
@@ -41,10 +41,10 @@ struct Told {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(names: Names<'a>) -> Self {
-        Self { names, rows: BTreeMap::new(), legend: Legend::default() }
+        Self { names, rows: BTreeMap::new() }
     }
 
-    pub(super) fn add(&mut self, policy: &SubjectPolicy) {
+    pub(super) fn add(&mut self, policy: &'a SubjectPolicy) {
         for rule in policy.ingress.iter().flatten() {
             self.add_rule(policy, rule, false);
         }
@@ -53,19 +53,24 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn add_rule(&mut self, policy: &SubjectPolicy, rule: &Rule, is_egress: bool) {
+    fn add_rule(&mut self, policy: &'a SubjectPolicy, rule: &'a Rule, is_egress: bool) {
         let is_declared = is_declared(&rule.evidence);
         for other in self.names.peers(&rule.flow.peer, is_egress, is_declared) {
             let own = self.names.subject(&policy.subject);
-            let world = self.names.world;
-            self.legend.learn_subject(world, &own.name, &policy.subject);
-            self.legend.learn_peer(world, policy.subject.cluster(), &other.name, &rule.flow.peer);
-            let (from, to) = if is_egress { (own, other) } else { (other, own) };
-            self.add_between((from, to), rule, is_egress);
+            let ends = [End::of_subject(&policy.subject), End::of_peer(&rule.flow.peer)];
+            let ((from, to), ends) =
+                if is_egress { ((own, other), ends) } else { ((other, own), [ends[1], ends[0]]) };
+            let told = self.add_between((from, to), rule, is_egress);
+            told.ends.iter_mut().zip(ends).for_each(|(known, end)| known.extend([end]));
         }
     }
 
-    fn add_between(&mut self, (from, to): (Called, Called), Rule { flow, evidence }: &Rule, is_egress: bool) {
+    fn add_between(
+        &mut self,
+        (from, to): (Called, Called),
+        Rule { flow, evidence }: &Rule,
+        is_egress: bool,
+    ) -> &mut Told<'a> {
         let remark = |end: &str, called: &Called| {
             called.remark.as_ref().map(|remark| format!("{end} {}, {remark}", called.name))
         };
@@ -77,14 +82,19 @@ impl<'a> Draft<'a> {
         told.ports.insert(flow.ports);
         told.sides[usize::from(is_egress)].add(evidence.clone());
         told.remarks.extend(remarks.into_iter().flatten());
+        told
     }
 
-    pub(super) fn matrix(self, cluster: &str) -> (Matrix, Legend) {
-        let Self { names, rows, legend } = self;
-        let mut rows: Vec<Row> = rows.into_iter().map(|(key, told)| told.row(&names, key)).collect();
+    pub(super) fn matrix(self, cluster: &str) -> (Matrix, Vec<Ends<'a>>) {
+        let Self { names, rows } = self;
+        let with_ends = |(key, mut told): (Key, Told<'a>)| {
+            let ends = std::mem::take(&mut told.ends);
+            (told.row(&names, key), ends)
+        };
+        let (mut rows, ends): (Vec<Row>, Vec<Ends<'a>>) = rows.into_iter().map(with_ends).unzip();
         ids::give(&mut rows);
         let name = cluster.to_owned();
-        (Matrix { name, file: String::new(), digest: String::new(), rows }, legend)
+        (Matrix { name, file: String::new(), digest: String::new(), rows }, ends)
     }
 }
 
@@ -93,7 +103,7 @@ fn is_declared(evidence: &Evidence) -> bool {
     evidence.standings.iter().all(|standing| matches!(standing, Standing::Declared | Standing::Baseline))
 }
 
-impl Told {
+impl Told<'_> {
     fn row(self, names: &Names<'_>, (from, to, is_undeclared): Key) -> Row {
         let (evidence, ports) = (self.evidence(), self.ports(names, &to));
         let (from, to) = (vec![from], vec![to]);
