@@ -49,9 +49,13 @@ fn grounds(evidence: &Evidence) -> String {
 /// Why it is by address.
 fn aliases(evidence: &Evidence) -> Option<String> {
     let aliases = &evidence.aliases;
-    let words =
-        || format!("by address: rows know it as {}, and nothing tells which was meant", some(aliases));
-    (!aliases.is_empty()).then(words)
+    match aliases.len() {
+        0 => None,
+        1 => Some(format!("by address: a row knows it as {}, and another by its address", some(aliases))),
+        _ => {
+            Some(format!("by address: rows know it as {}, and nothing tells which was meant", some(aliases)))
+        }
+    }
 }
 
 /// How often, when, and by whom.

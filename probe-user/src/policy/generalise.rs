@@ -43,7 +43,7 @@ pub(super) fn exact(world: &World<'_>, rows: &Rows, passage: &Passage<'_>) -> (F
     flow(world, rows, passage, Tightness::Exact)
 }
 
-/// Host names that rows have for one address, and of which nothing tells which was meant; none where rows agree.
+/// Host names of rows that do not agree on them, and of which nothing tells which was meant; none where they do.
 pub(super) type Aliases = BTreeSet<String>;
 
 struct Generaliser<'a, 'b> {
@@ -72,9 +72,9 @@ impl Generaliser<'_, '_> {
             Tightness::Exact | Tightness::Inventory => of_rows.iter().min_by_key(width),
         };
         let Some(Flow { peer, ports }) = found.cloned() else { return (exact, Aliases::new()) };
-        // Where rows know it by several names, nothing tells for which one somebody asked.
-        let is_known = |flow: &Flow| flow.peer.hosts().iter().all(|name| peer.hosts().contains(name));
-        if of_rows.iter().all(is_known) {
+        // Where rows know it by several names, or one by none, nothing tells how somebody asked for it.
+        let names = |peer: &Peer| peer.hosts().iter().cloned().collect::<Aliases>();
+        if of_rows.iter().all(|flow| names(&flow.peer) == names(&peer)) {
             return (Flow { peer, ports }, Aliases::new());
         }
         let aliases = of_rows.iter().flat_map(|flow| flow.peer.hosts()).cloned();
