@@ -74,7 +74,7 @@ impl Adopted {
             return Err(faults);
         }
         let mut tiers: Vec<Tier> = tiers.into_values().collect();
-        // A name decides between equals, here as below (`TierLess` and `PolKVLess` in felix/calc).
+        // A name decides between equals, here as below (`TierLess` in felix/calc).
         tiers.sort_by(|left, right| left.order.total_cmp(&right.order).then(left.name.cmp(&right.name)));
         let mut by_tier: BTreeMap<String, Vec<Policy>> = BTreeMap::new();
         for policy in policies {
@@ -83,13 +83,22 @@ impl Adopted {
         let filled = |tier: Tier| {
             let mut policies = by_tier.remove(&tier.name).unwrap_or_default();
             policies.sort_by(|left, right| {
-                let by_order = left.order.total_cmp(&right.order);
-                by_order.then_with(|| (&left.name, &left.namespace).cmp(&(&right.name, &right.namespace)))
+                left.order.total_cmp(&right.order).then_with(|| tie(left).cmp(&tie(right)))
             });
             Filled { passes_on: tier.passes_on, policies: ByLabel::new(policies, needed) }
         };
         Ok(Self { tiers: tiers.into_iter().map(filled).collect(), sets })
     }
+}
+
+/// What decides between policies of one order: name, namespace and kind in one text (`PolKVLess` in felix/calc of Calico's master
+/// in 2026; earlier ones compare other keys).
+fn tie(policy: &Policy) -> String {
+    let (namespace, kind) = match &policy.namespace {
+        Some(namespace) => (namespace.as_str(), "NetworkPolicy"),
+        None => ("", "GlobalNetworkPolicy"),
+    };
+    format!("{}/{namespace}/{kind}", policy.name)
 }
 
 /// Staged policies in the place of those that they would replace or take away.

@@ -10,7 +10,10 @@ use super::{
     },
     Calico,
 };
-use crate::{policy::world::Party, workload::Labels};
+use crate::{
+    policy::world::Party,
+    workload::{Labels, Pod},
+};
 
 /// What Calico puts before the keys of a namespace's labels where its pods and network sets inherit them
 /// (`NamespaceLabelPrefix`).
@@ -88,22 +91,9 @@ impl<'a> Calico<'a> {
         'a: 'p,
     {
         match *party {
-            Party::Pod { cluster, pod, .. } if cluster == self.cluster => {
-                let namespace = pod.workload.namespace.as_str();
-                Some(Endpoint {
-                    labels: Cow::Borrowed(&pod.labels),
-                    namespace: Some(namespace),
-                    inherited: self.inherited(namespace),
-                    is_pod: true,
-                })
-            }
+            Party::Pod { cluster, pod, .. } if cluster == self.cluster => Some(self.pod(pod)),
             Party::Node { cluster, node, .. } if cluster == self.cluster && self.has_host_endpoints => {
-                Some(Endpoint {
-                    labels: Cow::Owned(self.host_labels(node)),
-                    namespace: None,
-                    inherited: None,
-                    is_pod: false,
-                })
+                Some(self.host(node))
             }
             _ => None,
         }
@@ -127,6 +117,30 @@ impl<'a> Calico<'a> {
 
     fn inherited(&self, namespace: &str) -> Option<&'a Labels> {
         self.world.clusters.get(self.cluster)?.namespaces.get(namespace)
+    }
+
+    /// A pod's endpoint.
+    pub(super) fn pod<'p>(&self, pod: &'p Pod) -> Endpoint<'p>
+    where
+        'a: 'p,
+    {
+        let namespace = pod.workload.namespace.as_str();
+        Endpoint {
+            labels: Cow::Borrowed(&pod.labels),
+            namespace: Some(namespace),
+            inherited: self.inherited(namespace),
+            is_pod: true,
+        }
+    }
+
+    /// A node's automatic host endpoint, whether or not it has one.
+    pub(super) fn host(&self, node: &str) -> Endpoint<'static> {
+        Endpoint {
+            labels: Cow::Owned(self.host_labels(node)),
+            namespace: None,
+            inherited: None,
+            is_pod: false,
+        }
     }
 
     /// An automatic host endpoint has its node's labels.

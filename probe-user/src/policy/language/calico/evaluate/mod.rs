@@ -1,6 +1,7 @@
 //! What Calico does with policies.
 
 mod endpoint;
+mod notes;
 mod rule;
 
 use self::rule::Packet;
@@ -170,6 +171,10 @@ impl Evaluator for Calico<'_> {
             policies.flat_map(|policy| [of(policy, false), of(policy, true)].concat()).collect();
         all.sort_unstable();
         all
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.assumed()
     }
 }
 

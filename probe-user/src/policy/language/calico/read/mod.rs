@@ -73,6 +73,7 @@ impl Reader<'_, '_> {
         let scope = match (&namespace, &spec.namespace_selector) {
             (Some(own), _) => Scope::Namespace(own.clone()),
             (None, None) => Scope::Everywhere,
+            (None, Some(of)) if is_empty(of) => Scope::Everywhere,
             (None, Some(of)) => self.expression(Some(of)).map_or(Scope::Everywhere, Scope::Namespaces),
         };
         let mut rules = |path: &str, written: Option<Vec<wire::Rule>>| -> Vec<Rule> {

@@ -125,6 +125,66 @@ fn what_allows_it_is_named_with_what_else_would() {
     assert_eq!(calico.rules().len(), 5, "only what allows can be superfluous");
 }
 
+/// `-` stands before `/` in ASCII, and so `web-allow` before `web`.
+#[test]
+fn between_policies_of_one_order_name_namespace_and_kind_decide_as_one_text() {
+    let deny = "{selector: all(), ingress: [{action: Deny}]}";
+    let allow = "{selector: all(), ingress: [{action: Allow}]}";
+    let everywhere = |name: &str, spec: &str| global("GlobalNetworkPolicy", name, spec);
+    for (documents, is_passing) in [
+        ([everywhere("web", deny), everywhere("web-allow", allow)], true),
+        ([everywhere("web", allow), everywhere("web-deny", deny)], false),
+        ([policy("a", deny), everywhere("b", allow)], false),
+        ([policy("b", deny), everywhere("a", allow)], true),
+        ([policy("a", deny), everywhere("a", allow)], true),
+    ] {
+        assert_eq!(passes(&documents, of_db(WEB, false)), is_passing, "{documents:?}");
+        let told = notes(&documents);
+        assert!(told.iter().any(|note| note.contains("have one order")), "{told:?}");
+    }
+    for documents in [
+        vec![policy("a", allow), everywhere("a", allow)],
+        vec![policy("a", deny), everywhere("a", "{order: 5, ingress: [{action: Allow}]}")],
+        vec![policy("a", deny), everywhere("a", "{selector: app == 'nobody', ingress: [{action: Allow}]}")],
+        vec![policy("a", deny), everywhere("a", "{types: [Egress], egress: [{action: Allow}]}")],
+    ] {
+        let told = notes(&documents);
+        assert!(!told.iter().any(|note| note.contains("have one order")), "{documents:?}: {told:?}");
+    }
+}
+
+#[test]
+fn what_policies_do_not_tell_is_said() {
+    let everywhere = |spec: &str| global("GlobalNetworkPolicy", "g", spec);
+    let has = |documents: &[String], words: &str| notes(documents).iter().any(|note| note.contains(words));
+    assert!(has(&[policy("p", "{}")], "as if no node had a host endpoint"));
+    assert!(!has(&[policy("p", "{}")], "is for nodes, too"));
+    for (selector, is_for_nodes) in
+        [("all()", true), ("\"!has(projectcalico.org/orchestrator)\"", true), ("app == 'db'", false)]
+    {
+        assert_eq!(
+            has(&[everywhere(&format!("{{selector: {selector}}}"))], "run/g: is for nodes, too"),
+            is_for_nodes,
+            "{selector}"
+        );
+    }
+    let spaces = everywhere("{namespaceSelector: team == 'a'}");
+    assert!(!has(&[spaces], "is for nodes, too"), "a namespace's policy is for no host");
+    let empty = everywhere("{namespaceSelector: ''}");
+    assert!(has(&[empty], "is for nodes, too"), "an empty selector is none");
+    let of_hosts = everywhere("{selector: has(kubernetes.io/hostname)}");
+    assert!(has(&[of_hosts], "as if each node had an automatic host endpoint"));
+    let staged = policy("p", "{}").replace("NetworkPolicy", "StagedNetworkPolicy");
+    assert!(has(&[staged], "as if they were adopted"));
+}
+
+fn notes(documents: &[String]) -> Vec<String> {
+    let site = Site::new();
+    let world = site.world();
+    let resources = read(&documents.join("---\n"), "p.yaml").unwrap_or_else(|faults| panic!("{faults}"));
+    Calico::new(&world, "run", resources).unwrap_or_else(|faults| panic!("{faults:?}")).notes()
+}
+
 #[test]
 fn staged_policies_are_evaluated_as_if_they_were_adopted() {
     let staged = |name: &str, spec: &str| policy(name, spec).replace("NetworkPolicy", "StagedNetworkPolicy");
