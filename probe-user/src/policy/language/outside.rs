@@ -28,6 +28,38 @@ pub(super) fn is_alike(host: &str, name: &str) -> bool {
     host == name || host.strip_prefix('*').is_some_and(is_below)
 }
 
+/// More names than this are not listed.
+const LISTED: usize = 6;
+
+/// Says which hosts of resources the inventory gives no address: nobody can tell who goes there.
+pub(super) fn unknown<'h>(
+    world: &World<'_>,
+    cluster: &str,
+    hosts: impl Iterator<Item = &'h str>,
+) -> Option<String> {
+    let endpoints = world.inventory.endpoints.values().filter(|endpoint| !endpoint.cidrs.is_empty());
+    let known: BTreeSet<String> =
+        endpoints.flat_map(|endpoint| &endpoint.hosts).map(|host| host.to_ascii_lowercase()).collect();
+    let is_known = |host: &str| {
+        host == "*"
+            || host.parse::<IpAddr>().is_ok()
+            || known.contains(&host.to_ascii_lowercase())
+            || (host.starts_with('*') && known.iter().any(|name| is_alike(host, name)))
+    };
+    let unknown: BTreeSet<&str> = hosts.filter(|host| !is_known(host)).collect();
+    if unknown.is_empty() {
+        return None;
+    }
+    let more = match unknown.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let listed = unknown.into_iter().take(LISTED).collect::<Vec<_>>().join(", ");
+    Some(format!(
+        "{cluster}: the inventory gives {listed}{more} no address: what goes there is taken to be denied"
+    ))
+}
+
 /// What of a rule leaves its subject's cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Leaving {

@@ -11,7 +11,7 @@ use crate::{
     policy::{
         language::{
             Decision, Evaluator, RuleId,
-            outside::{is_alike, is_outside},
+            outside::{is_alike, is_outside, unknown},
         },
         passage::Passage,
         world::{Party, World},
@@ -88,12 +88,27 @@ impl Evaluator for EgressPoints<'_> {
     }
 
     fn notes(&self) -> Vec<String> {
-        vec![format!(
+        let governed = format!(
             "{}: what leaves the namespaces with an EgressPoint is compared, as if each were a Space whose egress is denied by default",
             self.cluster
-        )]
+        );
+        let points = || self.points.values().flatten();
+        let of_apps = points()
+            .filter(|point| point.source.as_ref().is_some_and(|source| source.kind == CONTAINER_APP))
+            .map(|point| {
+                format!(
+                    "{}/{}/{}: which pods are its {CONTAINER_APP}'s is not known: what it lets leave is taken to be denied",
+                    self.cluster, point.namespace, point.name
+                )
+            });
+        let hosts = points().flat_map(|point| &point.targets).flat_map(|target| &target.hosts);
+        let unknown = unknown(self.world, self.cluster, hosts.map(String::as_str));
+        [governed].into_iter().chain(of_apps).chain(unknown).collect()
     }
 }
+
+/// A source that no pod names: its owners are Kubernetes' own kinds.
+const CONTAINER_APP: &str = "ContainerApp";
 
 /// Whether it is for a pod: that of its workload, or everybody's of the Space.
 fn is_for(point: &EgressPoint, pod: &Pod) -> bool {

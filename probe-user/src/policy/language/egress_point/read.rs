@@ -147,12 +147,14 @@ impl Reader<'_, '_> {
             let path = format!("spec.targets[{index}].hosts");
             self.resource.fault(&path, "found no host, expected a name or an address".to_owned());
         }
-        for Located { line, path, value } in &hosts {
-            if let Some(Err(message)) = value.as_deref().map(|host| checked_host(host, &speaks)) {
-                self.resource.fault_at(*line, path, message);
+        let mut checked = Vec::new();
+        for Located { line, path, value } in hosts {
+            match value.as_deref().map(|host| checked_host(host, &speaks)) {
+                Some(Ok(host)) => checked.push(host.to_owned()),
+                Some(Err(message)) => self.resource.fault_at(line, &path, message),
+                None => {}
             }
         }
-        let hosts = hosts.into_iter().filter_map(|host| host.value).collect();
-        Target { hosts, port: number.value.unwrap_or_default(), protocol: speaks }
+        Target { hosts: checked, port: number.value.unwrap_or_default(), protocol: speaks }
     }
 }

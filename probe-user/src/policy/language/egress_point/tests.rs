@@ -48,6 +48,30 @@ fn what_is_not_listed_is_denied_in_a_space_that_has_any() {
 }
 
 #[test]
+fn hosts_and_sources_that_nobody_knows_are_said() {
+    let notes = |spec: &str| {
+        let site = Site::new();
+        let world = site.world();
+        let points = read(&point("p", spec), "p.yaml").unwrap_or_else(|faults| panic!("{faults}"));
+        EgressPoints::new(&world, "run", points)
+            .unwrap_or_else(|faults| panic!("{faults:?}"))
+            .notes()
+            .join("\n")
+    };
+    let told = notes(&format!("{{targets: [{}]}}", target("api.example.org", 443, "TLS")));
+    assert!(told.contains("the inventory gives api.example.org no address"), "{told}");
+    for host in [OUTSIDE, "*"] {
+        let told = notes(&format!("{{targets: [{}]}}", target(host, 443, "TCP")));
+        assert!(!told.contains("no address"), "{told}");
+    }
+    let source = "sourceRef: {apiGroup: apps.tanzu.vmware.com, kind: ContainerApp, name: web}";
+    let told = notes(&format!("{{{source}, targets: [{}]}}", target("*", 443, "TLS")));
+    assert!(told.contains("run/shop/p: which pods are its ContainerApp's is not known"), "{told}");
+    let spaced = [point("p", &format!("{{targets: [{}]}}", target(&format!(" {OUTSIDE} "), 443, "TCP")))];
+    assert!(passes(&spaced, (WEB, OUTSIDE), 443), "blanks are no part of a host");
+}
+
+#[test]
 fn what_does_not_leave_and_who_has_none_is_not_governed() {
     let documents = [point("p", &format!("{{targets: [{}]}}", target(OUTSIDE, 443, "TCP")))];
     for (ends, is_egress) in [

@@ -10,7 +10,7 @@ use crate::{
     policy::{
         language::{
             Decision, Evaluator, RuleId,
-            outside::{is_alike, is_outside},
+            outside::{is_alike, is_outside, unknown},
         },
         passage::Passage,
         world::{Party, World},
@@ -129,8 +129,22 @@ impl Evaluator for ServiceEntries<'_> {
             "{}: what goes to its nodes, and to its pods by their own addresses, is not compared, and such a policy CUTS it, but for pods of headless services",
             self.cluster
         );
-        [governed, inner].into_iter().chain(selecting).collect()
+        let unknown = unknown(self.world, self.cluster, self.entries.iter().flat_map(names));
+        [governed, inner].into_iter().chain(selecting).chain(unknown).collect()
     }
+}
+
+/// The names by which alone something may pass.
+fn names(entry: &ServiceEntry) -> impl Iterator<Item = &str> {
+    let speaks_of_names = entry.ports.iter().any(|port| matches!(port.speaks, Speaks::Http | Speaks::Tls));
+    let is_resolved = entry.resolution == Resolution::Dns && entry.endpoints.is_empty();
+    let is_by_name = entry.addresses.is_empty() && (speaks_of_names || is_resolved);
+    let hosts = entry.hosts.iter().filter(move |_| is_by_name).map(String::as_str);
+    let at = entry.endpoints.iter().filter_map(|endpoint| match &endpoint.address {
+        Address::Called(name) => Some(name.as_str()),
+        Address::Is(_) => None,
+    });
+    hosts.chain(at)
 }
 
 /// Without a word it is for everybody (the mesh's own default).

@@ -197,6 +197,11 @@ impl Reader<'_, '_> {
             let message = "found endpoints, expected none with a resolution of NONE".to_owned();
             self.resource.fault("spec.endpoints", message);
         }
+        // `validateServiceEntry` in Istio's pkg/config/validation.
+        if resolution == Resolution::Static && endpoints.is_empty() && workload_selector.is_none() {
+            let message = "found none, expected endpoints or a workloadSelector with a resolution of STATIC";
+            self.resource.fault("spec.endpoints", message.to_owned());
+        }
         let is_named = endpoints.is_empty() && workload_selector.is_none();
         let hosts = hosts.into_iter().filter_map(|host| self.host(host, resolution, is_named)).collect();
         let addresses =

@@ -173,6 +173,10 @@ fn what_the_reference_does_not_have_is_a_fault() {
         ("{hosts: [a], endpoints: [{address: 192.0.2.1}]}", "with a resolution of NONE"),
         ("{hosts: [a], resolution: STATIC, endpoints: [{}]}", "found no address"),
         (
+            "{hosts: [a], resolution: STATIC, addresses: [192.0.2.7]}",
+            "expected endpoints or a workloadSelector",
+        ),
+        (
             "{hosts: [a], resolution: STATIC, endpoints: [{address: 192.0.2.1}], workloadSelector: {}}",
             "found endpoints and a workloadSelector",
         ),
