@@ -1,7 +1,7 @@
 //! What Cilium takes an address for.
 
 use super::{
-    labels::{NAMESPACE, OF_NAMESPACE},
+    labels::{NAMESPACE, OF_NAMESPACE, is_left_out},
     model::Entity,
 };
 use crate::{
@@ -16,6 +16,8 @@ pub(super) struct Identity {
 }
 
 const WORLD: &str = "reserved:world";
+/// That of IPv6, and that of IPv4.
+const WORLD_OF: [&str; 2] = ["reserved:world-ipv6", "reserved:world-ipv4"];
 const HOST: &str = "reserved:host";
 const REMOTE_NODE: &str = "reserved:remote-node";
 const KUBE_API_SERVER: &str = "reserved:kube-apiserver";
@@ -34,7 +36,10 @@ impl Identity {
             }
             Party::Guest { cluster: of, .. } if *of == cluster => reserved(UNMANAGED),
             _ if world.is_inside(cluster, peer.address()) => reserved(UNMANAGED),
-            _ => reserved(WORLD),
+            _ => {
+                let of_family = WORLD_OF[usize::from(peer.address().is_ipv4())];
+                [WORLD, of_family].into_iter().flat_map(reserved).collect()
+            }
         };
         let objects = world.clusters.get(cluster);
         if objects.is_some_and(|objects| objects.api_servers.contains(&peer.address())) {
@@ -46,7 +51,8 @@ impl Identity {
     /// That of a pod with addresses of its own.
     pub(super) fn of_pod(world: &World<'_>, cluster: &str, pod: &Pod) -> Self {
         let namespace = &pod.workload.namespace;
-        let mut labels = pod.labels.clone();
+        let own = pod.labels.iter().filter(|(key, _)| !is_left_out(key));
+        let mut labels: Labels = own.map(|(key, value)| (key.clone(), value.clone())).collect();
         let of_namespace = world.clusters.get(cluster).and_then(|objects| objects.namespaces.get(namespace));
         let of_namespace = of_namespace.into_iter().flatten();
         labels.extend(of_namespace.map(|(key, value)| (format!("{OF_NAMESPACE}{key}"), value.clone())));
@@ -64,7 +70,9 @@ impl Identity {
         match entity {
             Entity::All => true,
             Entity::World => has(WORLD),
-            Entity::Cluster => !has(WORLD),
+            // `InitEntities` in Cilium's pkg/policy/api: an API server is of it, wherever it is.
+            Entity::Cluster => !has(WORLD) || has(KUBE_API_SERVER),
+            Entity::WorldOf { is_v4 } => has(WORLD_OF[usize::from(is_v4)]),
             Entity::Host => has(HOST),
             Entity::RemoteNode => has(REMOTE_NODE),
             Entity::KubeApiServer => has(KUBE_API_SERVER),
@@ -83,5 +91,22 @@ fn node_of<'a>(party: &Party<'a>) -> Option<&'a str> {
         Party::Pod { pod, .. } => pod.node.as_deref(),
         Party::Node { node, .. } | Party::Guest { node, .. } => Some(node),
         Party::Outside(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_server_is_of_the_cluster_wherever_it_is() {
+        let of = |labels: &[&str]| Identity { labels: labels.iter().copied().flat_map(reserved).collect() };
+        let outside = of(&[WORLD, WORLD_OF[1], KUBE_API_SERVER]);
+        for entity in [Entity::Cluster, Entity::World, Entity::KubeApiServer, Entity::WorldOf { is_v4: true }]
+        {
+            assert!(outside.is(entity), "{entity:?}");
+        }
+        assert!(!outside.is(Entity::WorldOf { is_v4: false }));
+        assert!(!of(&[WORLD]).is(Entity::Cluster));
     }
 }

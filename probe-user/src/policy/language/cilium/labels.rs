@@ -17,7 +17,7 @@ pub(super) const UNTOLD: [&str; 2] = ["io.cilium.k8s.policy.cluster", "io.cilium
 
 /// Beginnings of the keys that the agent leaves out of identities, unless its option `labels` keeps them
 /// (pkg/labelsfilter/filter.go).
-const LEFT_OUT: [&str; 7] = [
+const LEFT_OUT: [&str; 12] = [
     "io.kubernetes",
     "kubernetes.io",
     "k8s.io",
@@ -25,6 +25,11 @@ const LEFT_OUT: [&str; 7] = [
     "controller-revision-hash",
     "annotation",
     "etcd_node",
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/job-completion-index",
+    "batch.kubernetes.io/controller-uid",
+    "controller-uid",
 ];
 
 /// Whether the agent knows no such label unless it is told to: whatever is selected by it is selected by nobody.

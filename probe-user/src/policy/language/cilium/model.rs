@@ -89,6 +89,11 @@ pub enum Entity {
     All,
     /// Everybody outside of the cluster.
     World,
+    /// Those of them with an address of a family.
+    WorldOf {
+        /// Whether it is IPv4.
+        is_v4: bool,
+    },
     /// Everybody inside of it.
     Cluster,
     /// The node itself, with all that has its network.

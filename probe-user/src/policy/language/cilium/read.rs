@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
 use super::{
-    labels::{NAMESPACE, OF_NAMESPACE, RESERVED, UNTOLD},
+    labels::{NAMESPACE, OF_NAMESPACE, RESERVED, UNTOLD, is_left_out},
     model::{Direction, Policy, Side, Subject},
     wire,
 };
@@ -188,6 +188,10 @@ impl Reader<'_, '_> {
         if place != Place::Nodes && UNTOLD.contains(&key) {
             self.resource
                 .fault(path, format!("the label `{key}` cannot be evaluated: no cluster's objects tell it"));
+        }
+        if place != Place::Nodes && key != NAMESPACE && is_left_out(key) {
+            let words = "is a label that the agent leaves out of identities unless it is told to keep it, and selects nobody here";
+            self.notes.push(format!("{path}: {key} {words}"));
         }
         key.to_owned()
     }

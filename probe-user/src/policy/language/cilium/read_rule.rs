@@ -132,6 +132,8 @@ impl Reader<'_, '_> {
         Some(Peer::Entity(match text {
             "all" => Entity::All,
             "world" => Entity::World,
+            "world-ipv4" => Entity::WorldOf { is_v4: true },
+            "world-ipv6" => Entity::WorldOf { is_v4: false },
             "cluster" => Entity::Cluster,
             "host" => Entity::Host,
             "remote-node" => Entity::RemoteNode,

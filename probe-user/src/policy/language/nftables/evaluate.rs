@@ -46,17 +46,23 @@ struct Placed {
     table: String,
     name: String,
     chain: Chain,
+    /// Whether what reaches its end is dropped: then whatever returns before passes.
+    is_closed: bool,
 }
 
 impl Hooked {
     fn of(ruleset: Ruleset) -> Self {
         let tables = ruleset.chains.into_iter();
         let placed = tables.flat_map(|(table, chains)| {
-            chains.into_iter().map(move |(name, chain)| Placed { table: table.clone(), name, chain })
+            chains.into_iter().map(move |(name, chain)| {
+                let is_closed =
+                    chain.rules.last().is_some_and(|last| last.parts == [Part::Verdict(Verdict::Drop)]);
+                Placed { table: table.clone(), name, chain, is_closed }
+            })
         });
         let chains: Vec<Placed> = placed.collect();
         let (mut named, mut hooks) = (HashMap::<_, HashMap<_, _>>::new(), HashMap::<_, Vec<usize>>::new());
-        for (index, Placed { table, name, chain }) in chains.iter().enumerate() {
+        for (index, Placed { table, name, chain, .. }) in chains.iter().enumerate() {
             named.entry(table.clone()).or_default().insert(name.clone(), index);
             if let Some(base) = chain.base {
                 hooks.entry(base.hook).or_default().push(index);
@@ -140,7 +146,8 @@ impl Evaluator for Rulesets<'_> {
         let mut all = Vec::new();
         for (node, Hooked { chains, .. }) in &self.nodes {
             for placed in chains {
-                let counted = placed.chain.rules.iter().enumerate().filter(|(_, rule)| lets_pass(rule));
+                let numbered = placed.chain.rules.iter().enumerate();
+                let counted = numbered.filter(|(_, rule)| lets_pass(placed, rule));
                 all.extend(counted.map(|(index, _)| self.id(node, placed, index)));
             }
         }
@@ -150,7 +157,7 @@ impl Evaluator for Rulesets<'_> {
 
 impl Rulesets<'_> {
     /// A chain may be for both directions: of one that no hook tells of, its name is believed.
-    fn id(&self, node: &str, Placed { table, name, chain }: &Placed, index: usize) -> RuleId {
+    fn id(&self, node: &str, Placed { table, name, chain, .. }: &Placed, index: usize) -> RuleId {
         let is_egress = match chain.base {
             Some(Base { hook, .. }) => matches!(hook, Hook::Output | Hook::Postrouting),
             None => name.ends_with("egress"),
@@ -160,22 +167,23 @@ impl Rulesets<'_> {
 }
 
 /// Whether a rule lets pass what is told by more than its state.
-fn lets_pass(rule: &Rule) -> bool {
+fn lets_pass(placed: &Placed, rule: &Rule) -> bool {
     let is_told = |field: &Field| !matches!(field, Field::State | Field::Interface | Field::OfOthers);
     let is_told = |part: &Part| match part {
         Part::Match { fields, .. } | Part::Map { fields, .. } => fields.iter().any(is_told),
         Part::Verdict(_) => false,
     };
     let passes = |part: &Part| match part {
-        Part::Verdict(verdict) => is_pass(verdict),
-        Part::Map { entries, .. } => entries.iter().any(|(_, verdict)| is_pass(verdict)),
+        Part::Verdict(verdict) => is_pass(placed, verdict),
+        Part::Map { entries, .. } => entries.iter().any(|(_, verdict)| is_pass(placed, verdict)),
         Part::Match { .. } => false,
     };
     rule.parts.iter().any(is_told) && rule.parts.iter().any(passes)
 }
 
-fn is_pass(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Accept | Verdict::Return)
+/// Whoever returns is where he came from, which is better than the end of a closed chain, and than no other.
+fn is_pass(placed: &Placed, verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Accept) || (matches!(verdict, Verdict::Return) && placed.is_closed)
 }
 
 /// Ports that the client may have: a kernel's own choice, where it is one that is watched. Whoever is outside may be behind a
@@ -250,6 +258,8 @@ struct Walk<'r> {
     by: Vec<(&'r Placed, usize)>,
     /// What is at the fields that a rule asks for.
     found: Vec<Range>,
+    /// Chains that it came to and left again.
+    left: Vec<&'r Placed>,
     /// Whether anybody decides about it.
     is_governed: bool,
 }
@@ -264,7 +274,7 @@ enum Outcome {
 
 impl<'r> Walk<'r> {
     fn of(hooked: &'r Hooked, packet: Packet) -> Self {
-        Self { hooked, packet, by: Vec::new(), found: Vec::new(), is_governed: false }
+        Self { hooked, packet, by: Vec::new(), found: Vec::new(), left: Vec::new(), is_governed: false }
     }
 
     /// Every base chain of each hook, by priority. The same hook twice is one.
@@ -296,7 +306,7 @@ impl<'r> Walk<'r> {
         let Placed { table, chain, .. } = placed;
         for (index, rule) in chain.rules.iter().enumerate() {
             let Some(verdict) = self.verdict(rule)? else { continue };
-            if is_pass(verdict) && lets_pass(rule) {
+            if is_pass(placed, verdict) && lets_pass(placed, rule) {
                 self.by.push((placed, index));
                 self.is_governed = true;
             }
@@ -317,8 +327,16 @@ impl<'r> Walk<'r> {
 
     /// The kernel refuses a jump to nowhere, and rules that jump in a circle (nf_tables_api.c, `nft_chain_validate`).
     fn jump(&mut self, table: &str, target: &str) -> Result<Outcome, Divided> {
-        let found = self.hooked.named(table, target);
-        found.map_or(Ok(Outcome::Left), |placed| self.chain(placed))
+        let Some(placed) = self.hooked.named(table, target) else { return Ok(Outcome::Left) };
+        // What a chain says of a packet it says again.
+        if self.left.iter().any(|left| std::ptr::eq(*left, placed)) {
+            return Ok(Outcome::Left);
+        }
+        let outcome = self.chain(placed)?;
+        if matches!(outcome, Outcome::Left) {
+            self.left.push(placed);
+        }
+        Ok(outcome)
     }
 
     /// What the rule decides, where it holds the packet and decides anything. A rule divides only what all else in it holds.

@@ -85,6 +85,43 @@ pub fn read(text: &str, file: &str) -> Result<Ruleset, Faults> {
     if reader.faults.is_empty() { Ok(ruleset) } else { Err(Faults::new(file, reader.faults)) }
 }
 
+impl Ruleset {
+    /// Chains that a packet may come to, by table and name.
+    fn met(&self) -> BTreeSet<(String, String)> {
+        let chains =
+            || self.chains.iter().flat_map(|(table, chains)| chains.iter().map(move |of| (table, of)));
+        let bases = chains().filter(|(_, (_, chain))| chain.base.is_some());
+        let mut waiting: Vec<(String, String)> =
+            bases.map(|(table, (name, _))| (table.clone(), name.clone())).collect();
+        let mut met = BTreeSet::new();
+        while let Some(at) = waiting.pop() {
+            if met.contains(&at) {
+                continue;
+            }
+            let chain = self.chains.get(&at.0).and_then(|chains| chains.get(&at.1));
+            let targets = chain.into_iter().flat_map(|chain| &chain.rules).flat_map(Rule::targets);
+            waiting.extend(targets.map(|target| (at.0.clone(), target.to_owned())));
+            met.insert(at);
+        }
+        met
+    }
+}
+
+impl Rule {
+    /// Chains that it leads to.
+    fn targets(&self) -> impl Iterator<Item = &str> {
+        let verdicts = self.parts.iter().flat_map(|part| match part {
+            Part::Match { .. } => Vec::new(),
+            Part::Map { entries, .. } => entries.iter().map(|(_, verdict)| verdict).collect(),
+            Part::Verdict(verdict) => vec![verdict],
+        });
+        verdicts.filter_map(|verdict| match verdict {
+            Verdict::Jump(target) | Verdict::Goto(target) => Some(target.as_str()),
+            Verdict::Accept | Verdict::Drop | Verdict::Return | Verdict::Continue => None,
+        })
+    }
+}
+
 struct Reader<'a> {
     objects: &'a [Value],
     faults: Vec<Fault>,
@@ -103,6 +140,7 @@ impl<'a> Reader<'a> {
             let base = self.base(chain).filter(|_| !dormant.contains(&table));
             ruleset.chains.entry(table).or_default().insert(name, Chain { base, rules: Vec::new() });
         }
+        let mut unknown = Vec::new();
         for rule in of("rule").collect::<Vec<_>>() {
             let (table, chain) = place(rule, "chain");
             let chains = ruleset.chains.get_mut(&table);
@@ -112,11 +150,17 @@ impl<'a> Reader<'a> {
             for part in rule.get("expr").and_then(Value::as_array).into_iter().flatten() {
                 match self.part(part, &table) {
                     Ok(part) => parts.extend(part),
-                    Err(message) => self.faults.push(Fault { line: 0, path: path.clone(), message }),
+                    Err(message) => {
+                        let fault = Fault { line: 0, path: path.clone(), message };
+                        unknown.push(((table.clone(), chain.clone()), fault));
+                    }
                 }
             }
             found.rules.push(Rule { parts });
         }
+        // What no packet comes to need not be understood: rules of translation, and of tables that sleep.
+        let met = ruleset.met();
+        self.faults.extend(unknown.into_iter().filter(|(at, _)| met.contains(at)).map(|(_, fault)| fault));
         ruleset
     }
 
@@ -161,7 +205,7 @@ impl<'a> Reader<'a> {
             return Err(format!("found {part}, expected a statement"));
         };
         Ok(Some(match kind.as_str() {
-            "counter" | "log" | "notrack" | "mangle" => return Ok(None),
+            "counter" | "log" | "mangle" => return Ok(None),
             "match" => self.matching(value, table)?,
             "vmap" => self.map(value, table)?,
             "xt" => return Err("found a rule of iptables, which nft cannot print".to_owned()),

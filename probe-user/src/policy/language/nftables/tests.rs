@@ -383,6 +383,68 @@ fn a_header_is_of_one_family_and_a_table_may_sleep() {
     assert!(!routes.passes("→ 192.0.2.1 25/tcp") && routes.passes("→ 192.0.2.1 26/tcp"));
 }
 
+/// A node's rules of translation are no reason to judge nothing of it.
+#[test]
+fn what_no_packet_comes_to_need_not_be_understood() {
+    let unknown =
+        || json!([matching("==", json!({"meta": {"key": "mark"}}), json!(1)), {"masquerade": null}]);
+    let nat = json!({"name": "post", "type": "nat", "hook": "postrouting", "prio": 100, "policy": "accept"});
+    let table = closed(json!([port(443), accept()])).object("chain", nat).rule("post", unknown());
+    let table = table.chain("alone").rule("alone", unknown());
+    assert!(table.passes("→ 192.0.2.1 443/tcp") && !table.passes("→ 192.0.2.1 444/tcp"));
+    let jumped = table.clone().chain("between").rule("between", json!([jump("goto", "alone")]));
+    assert_eq!(jumped.fault(), "", "nobody comes there either");
+    let met = jumped.rule("output", json!([jump("jump", "between")]));
+    assert!(met.fault().contains("n1.nft: inet t alone[0]: found `meta mark`"), "{}", met.fault());
+    let mapped = table.rule(
+        "output",
+        json!([{"vmap": {"key": payload("tcp", "dport"), "data": {"set": [[22, jump("jump", "alone")]]}}}]),
+    );
+    assert!(mapped.fault().contains("inet t alone[0]"), "{}", mapped.fault());
+    let untracked = closed(json!([port(443), {"notrack": null}]));
+    assert!(untracked.fault().contains("found `notrack`"), "{}", untracked.fault());
+}
+
+/// What returns passes only where the rest of its chain is closed.
+#[test]
+fn whoever_returns_to_a_drop_has_not_passed() {
+    let narrowing = |end: &[Value]| {
+        let table = Table::new("inet").base("output", "output", 0, "drop").chain("db");
+        let other = matching("!=", payload("ip", "daddr"), json!("192.0.2.1"));
+        let table =
+            table.rule("output", json!([jump("jump", "db")])).rule("db", json!([other, verdict("return")]));
+        let table = table.rule("db", json!([port(443), accept()]));
+        end.iter().cloned().fold(table, |table, rule| table.rule("db", rule))
+    };
+    let rules = |table: &Table| {
+        let nodes = BTreeMap::from([("n1".to_owned(), table.ruleset())]);
+        Rulesets::new("run", nodes).rules().into_iter().map(|rule| rule.index).collect::<Vec<_>>()
+    };
+    let open = narrowing(&[]);
+    assert_eq!(rules(&open), [1]);
+    assert!(open.passes("→ 192.0.2.1 443/tcp") && !open.passes("→ 192.0.2.2 443/tcp"));
+    assert_eq!(rules(&narrowing(&[json!([verdict("drop")])])), [0, 1]);
+}
+
+#[test]
+fn a_chain_is_asked_once_however_many_lead_to_it() {
+    const LEVELS: usize = 24;
+    let mut table = Table::new("inet").base("output", "output", 0, "drop");
+    for level in 0..LEVELS {
+        table = table.chain(&format!("c{level}"));
+    }
+    for level in 0..LEVELS {
+        let (chain, next) = (format!("c{level}"), format!("c{}", level + 1));
+        for _ in 0..4 {
+            let rule =
+                if level + 1 == LEVELS { json!([port(443), accept()]) } else { json!([jump("jump", &next)]) };
+            table = table.rule(&chain, rule);
+        }
+    }
+    table = table.rule("output", json!([jump("jump", "c0")]));
+    assert!(table.passes("→ 192.0.2.1 443/tcp") && !table.passes("→ 192.0.2.1 444/tcp"));
+}
+
 #[test]
 fn what_no_recording_tells_is_refused_with_its_place() {
     let cases = [

@@ -74,7 +74,11 @@ impl End<'_> {
         let address = self.party.address();
         let is_within = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&address));
         let is_among = |selected: &Selected| self.known_as.iter().any(|known| known.is_among(selected));
+        // A rule is not rendered for a family of which it has none of its blocks (`FilterRuleToIPVersion` in felix/rules).
+        let is_of_family = |net: &IpNet| net.addr().is_ipv4() == address.is_ipv4();
+        let is_rendered = not_nets.is_empty() || not_nets.iter().any(is_of_family);
         (nets.is_empty() || is_within(nets))
+            && is_rendered
             && !is_within(not_nets)
             && selected.as_ref().is_none_or(is_among)
             && !not_selected.as_ref().is_some_and(is_among)

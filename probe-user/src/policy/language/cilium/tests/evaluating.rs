@@ -65,7 +65,7 @@ fn a_policy_is_for_its_own_namespace_and_a_clusterwide_one_for_all() {
 fn peers_are_endpoints_entities_and_blocks() {
     let site = Site::new();
     let host = [OWN_NODE];
-    let cases: [(&str, &[&str]); 21] = [
+    let cases: [(&str, &[&str]); 23] = [
         // In the policy's namespace, unless the selector names one.
         ("Endpoints: [{}]", &[WEB]),
         ("Endpoints: [{matchLabels: {app: web}}]", &[WEB]),
@@ -89,6 +89,8 @@ fn peers_are_endpoints_entities_and_blocks() {
         ("Entities: [remote-node]", &[OTHER_NODE, API_SERVER]),
         ("Entities: [kube-apiserver]", &[API_SERVER]),
         ("Entities: [world]", &[FOREIGN_NODE, OUTSIDE, OTHERS]),
+        ("Entities: [world-ipv4]", &[FOREIGN_NODE, OUTSIDE, OTHERS]),
+        ("Entities: [world-ipv6]", &[]),
         ("Entities: [cluster]", &[WEB, LAB, STRANGER, OTHER_NODE, API_SERVER]),
         ("Entities: [unmanaged, none]", &[STRANGER]),
         ("Entities: [all]", &[WEB, LAB, STRANGER, OTHER_NODE, API_SERVER, FOREIGN_NODE, OUTSIDE, OTHERS]),
@@ -295,6 +297,34 @@ fn policies_for_nodes_are_for_what_has_their_network() {
     assert_eq!(site.decide(&text, OTHER_NODE, false, OUTSIDE, 22, Protocol::Tcp), Decision::Denied);
     // What it sends itself leaves its network nowhere.
     assert_eq!(site.decide(&text, OTHER_NODE, false, OTHER_NODE, 22, Protocol::Tcp), Decision::NotGoverned);
+}
+
+#[test]
+fn what_the_agent_leaves_out_of_identities_selects_nobody_and_is_said() {
+    let pod = r#"{"kind": "Pod", "metadata": {"namespace": "shop", "name": "db-0",
+        "labels": {"app": "db", "statefulset.kubernetes.io/pod-name": "db-0", "pod-template-hash": "5"}},
+        "spec": {"nodeName": "n1", "containers": []}, "status": {"podIPs": [{"ip": "10.0.0.1"}]}}"#;
+    let objects =
+        ClusterObjects::read([(format!("{{\"items\": [{pod}]}}").as_bytes(), "run.json")]).expect("a pod");
+    let inventory = read_inventory(
+        "apiVersion: flowdrift/v1\nkind: Inventory\nclusters: {run: {nodes: {n1: 172.16.0.1}, pods: [10.0.0.0/16]}}\n",
+        "i.yaml",
+    )
+    .expect("an inventory");
+    let clusters = [("run".to_owned(), objects)].into();
+    let world = World::new(&inventory, &clusters);
+    for (label, is_governed) in [
+        ("app: db", true),
+        ("statefulset.kubernetes.io/pod-name: db-0", false),
+        ("pod-template-hash: '5'", false),
+    ] {
+        let text = policy(&format!("{{endpointSelector: {{matchLabels: {{{label}}}}}, egress: [{{}}]}}"));
+        let policies = read(&text, "p.yaml").unwrap_or_else(|faults| panic!("{faults}"));
+        let Ok(cilium) = Cilium::new(&world, "run", policies) else { panic!("it can be evaluated") };
+        let decision = cilium.decide(&passage(&world, ("10.0.0.1", OUTSIDE), true, 80, Protocol::Tcp));
+        assert_eq!(decision != Decision::NotGoverned, is_governed, "{label}");
+        assert_eq!(cilium.notes().is_empty(), is_governed, "{label}: {:?}", cilium.notes());
+    }
 }
 
 #[test]
