@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use super::convert::duration_of;
-use super::import::{inline, pipes};
+use super::import::{Problem, inline, pipes};
 use super::model::{EndpointName, Expect, Matrix, PortSpec, Row, SourceLine};
 use super::pool::Pool;
 use super::write::Shown;
@@ -116,32 +116,54 @@ pub fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Reads the rows of every such table in a document; the lines that are none with what is wrong.
-pub(super) fn rows(document: &str) -> (Vec<Row>, Vec<(u32, String)>) {
-    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+/// Reads the rows of every such table in a document; the lines that are none with what is wrong. A table goes on as long as there
+/// are pipes (GFM, 4.10), and what stands apart from it is told: it was meant to be read.
+pub(super) fn rows(document: &str) -> (Vec<Row>, Vec<Problem>) {
+    let (mut rows, mut problems) = (Vec::new(), Vec::new());
     let mut pool = Pool::default();
-    let mut shown: Option<Vec<usize>> = None;
-    let mut lines = (1..).zip(document.lines());
+    let mut place = Place::Before;
+    let mut lines = (1..).zip(document.lines()).peekable();
     while let Some((number, line)) = lines.next() {
-        if line.contains(COLUMNS[0])
-            && let Some(columns) = columns(&pipes::split(line))
-        {
-            shown = Some(columns);
-            // The rule below the header.
+        let is_header = line.contains('|') && lines.peek().is_some_and(|(_, next)| pipes::is_rule(next));
+        if is_header {
             lines.next();
-        } else if let Some(shown) = shown.as_ref().filter(|_| line.trim_start().starts_with('|')) {
-            match row(number, line, shown, &mut pool) {
-                Ok(row) => rows.push(row),
-                Err(message) => wrong.push((number, message)),
+            place = columns(&pipes::split(line)).map_or(Place::Other, Place::Own);
+            continue;
+        }
+        match &place {
+            Place::Own(shown) if line.contains('|') => match row(number, line, shown, &mut pool) {
+                Ok(Some(row)) => rows.push(row),
+                Ok(None) => {
+                    let message = "the row is struck out, and so no flow".to_owned();
+                    problems.push(Problem::note(number, message));
+                }
+                Err(message) => problems.push(Problem::refused(number, message)),
+            },
+            Place::Own(_) => place = Place::Behind,
+            Place::Behind if line.trim_start().starts_with('|') => {
+                let message = "found a row apart from its table, expected no other line between them";
+                problems.push(Problem::refused(number, message.to_owned()));
             }
-        } else {
-            shown = None;
+            Place::Before | Place::Behind | Place::Other => {}
         }
     }
-    (rows, wrong)
+    (rows, problems)
 }
 
-fn row(line: u32, text: &str, shown: &[usize], pool: &mut Pool) -> Result<Row, String> {
+/// Where a line of a document is.
+enum Place {
+    /// No such table was met.
+    Before,
+    /// In one that has these columns.
+    Own(Vec<usize>),
+    /// Behind one.
+    Behind,
+    /// In somebody else's table, or behind it.
+    Other,
+}
+
+/// None of what is struck out.
+fn row(line: u32, text: &str, shown: &[usize], pool: &mut Pool) -> Result<Option<Row>, String> {
     let found = pipes::split(text);
     if found.len() > shown.len() {
         return Err(format!("found {} cells, expected {} as in the header", found.len(), shown.len()));
@@ -149,10 +171,21 @@ fn row(line: u32, text: &str, shown: &[usize], pool: &mut Pool) -> Result<Row, S
     let mut cells: [Vec<String>; COLUMNS.len()] = Default::default();
     for (column, cell) in shown.iter().zip(&found) {
         cells[*column] = inline::parts_of(cell);
+        cells[*column].retain(|part| !part.is_empty());
+    }
+    let mut said = cells.iter().flatten().peekable();
+    if said.peek().is_some() && said.all(|part| inline::is_struck(part.trim())) {
+        return Ok(None);
+    }
+    let marks = inline::STRUCK.trim_start();
+    if let Some(part) = cells.iter().flatten().find(|part| part.contains(marks)) {
+        let part = part.trim();
+        return Err(format!("found `{part}`, expected all of the row to be struck out, or nothing of it"));
     }
     let [id, component, components, from, to, mut ports, app, expect, purpose, review, doubts, notes, source] =
         cells;
-    let one = |cell: Vec<String>| cell.into_iter().next();
+    // Whoever breaks a line means both.
+    let whole = |cell: Vec<String>| (!cell.is_empty()).then(|| cell.join("\n"));
     let mut names = |cell: &[String], what: &str| match cell {
         [] => Err(format!("found no {what}")),
         names => Ok(names.iter().map(|name| pool.name(name)).collect::<Vec<_>>()),
@@ -164,23 +197,39 @@ fn row(line: u32, text: &str, shown: &[usize], pool: &mut Pool) -> Result<Row, S
     if ports.is_empty() {
         return Err("found no port".to_owned());
     }
-    Ok(Row {
-        id: one(id).unwrap_or_default(),
-        component: one(component),
+    Ok(Some(Row {
+        id: one(&id, "id")?.unwrap_or_default().to_owned(),
+        component: whole(component),
         components,
         from,
         to,
         ports,
         each_port,
-        app: one(app),
-        expect: expect_of(one(expect).as_deref())?,
-        purpose: one(purpose),
-        source: one(source).map(|text| source_of(&text, pool)).transpose()?,
-        review: !review.is_empty() || !doubts.is_empty(),
+        app: whole(app),
+        expect: expect_of(one(&expect, "expectation")?)?,
+        purpose: whole(purpose),
+        source: one(&source, "source")?.map(|text| source_of(text, pool)).transpose()?,
+        review: is_for_review(one(&review, "word")?)? || !doubts.is_empty(),
         doubts,
-        notes: one(notes),
+        notes: whole(notes),
         line,
-    })
+    }))
+}
+
+fn one<'c>(cell: &'c [String], what: &str) -> Result<Option<&'c str>, String> {
+    match cell {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        several => Err(format!("found `{}`, expected one {what}", several.join("`, `"))),
+    }
+}
+
+fn is_for_review(text: Option<&str>) -> Result<bool, String> {
+    match text {
+        None | Some("no") => Ok(false),
+        Some("yes") => Ok(true),
+        Some(text) => Err(format!("found `{text}` under Review, expected yes or no")),
+    }
 }
 
 fn expect_of(text: Option<&str>) -> Result<Expect, String> {
@@ -214,8 +263,8 @@ mod tests {
         let matrix = read_matrix(text, "m.yaml").expect("a matrix");
         let table = markdown(&matrix);
         assert!(table.contains("| Id | From | To | Ports | Expect | Purpose | Notes |"), "{table}");
-        let (rows, wrong) = rows(&table);
-        assert!(wrong.is_empty(), "{wrong:?}");
+        let (rows, problems) = rows(&table);
+        assert!(problems.is_empty(), "{problems:?}");
         let unplaced =
             |rows: &[Row]| rows.iter().map(|row| Row { line: 0, ..row.clone() }).collect::<Vec<_>>();
         assert_eq!(unplaced(&rows), unplaced(&matrix.rows));
@@ -234,8 +283,71 @@ mod tests {
         ] {
             assert!(!own(header), "{header}");
         }
-        let (rows, wrong) =
-            rows("|Id|From|To|Ports|Expect|\n|-|-|-|-|-|\n|a|run|view|443/tcp|optional|more|\n");
-        assert!(rows.is_empty() && wrong[0].1.contains("found 6 cells, expected 5"), "{wrong:?}");
+    }
+
+    /// What a table says when somebody has edited it: the ids of its rows, and what is told.
+    fn edited(text: &str) -> (Vec<String>, Vec<String>) {
+        const HEAD: &str = "| Id | From | To | Ports | Expect | Purpose | Review | Notes |\n|---|---|---|---|---|---|---|---|\n";
+        let (rows, problems) = rows(&format!("{HEAD}{text}"));
+        let ids = rows.into_iter().map(|row| row.id).collect();
+        (ids, problems.into_iter().map(|problem| format!("{}: {}", problem.line, problem.message)).collect())
+    }
+
+    #[test]
+    fn no_row_of_an_edited_table_is_lost_without_a_word() {
+        for (text, ids, told) in [
+            (
+                "| a | run | view | 1/tcp | optional |\nb | run | view | 2/tcp | optional\n| c | run | view | 3/tcp |\n",
+                &["a", "b", "c"][..],
+                &[][..],
+            ),
+            (
+                "| a | run | view | 1/tcp | |\n\n| b | run | view | 2/tcp | |\n",
+                &["a"],
+                &["5: found a row apart from its table"],
+            ),
+            (
+                "| a | run | view | 1/tcp | |\n\nFor | example.\n\n| A | B |\n|---|---|\n| 1 | 2 |\n",
+                &["a"],
+                &[],
+            ),
+            ("| a | run | view | 1/tcp | optional | | | | more |\n", &[], &["3: found 9 cells, expected 8"]),
+            (
+                "| ~~a~~ | ~~run~~ | ~~view~~ | ~~1/tcp~~ | ~~optional~~ |\n",
+                &[],
+                &["3: the row is struck out"],
+            ),
+            (
+                "| a | ~~run~~ | view | 1/tcp | |\n",
+                &[],
+                &["3: found `(struck out: run)`, expected all of the row"],
+            ),
+            (
+                "| a | run | view | 1/tcp | required<br>on deploy |\n",
+                &[],
+                &["3: found `required`, `on deploy`, expected one expectation"],
+            ),
+            (
+                "| a | run | view | 1/tcp | | | maybe |\n",
+                &[],
+                &["3: found `maybe` under Review, expected yes or no"],
+            ),
+        ] {
+            let (found, said) = edited(text);
+            assert_eq!(found, ids, "{text}");
+            assert_eq!(said.len(), told.len(), "{text}: {said:?}");
+            assert!(said.iter().zip(told).all(|(said, told)| said.starts_with(told)), "{text}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn lines_that_somebody_broke_are_kept() {
+        let text = "| Id | From | To | Ports | Expect | Purpose | Review | Notes |\n|-|-|-|-|-|-|-|--|\n\
+                    | a | run | view | 1/tcp | | one<br>two | no | ticket 1<br>not in prod |\n";
+        let (rows, problems) = rows(text);
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(rows[0].purpose.as_deref(), Some("one\ntwo"));
+        assert_eq!(rows[0].notes.as_deref(), Some("ticket 1\nnot in prod"));
+        assert!(!rows[0].review);
     }
 }

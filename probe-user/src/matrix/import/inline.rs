@@ -23,7 +23,7 @@ pub(in crate::matrix) fn parts_of(cell: &str) -> Vec<String> {
 }
 
 /// What was struck out is told as a remark, so that nobody takes it for what holds.
-pub(super) const STRUCK: &str = " (struck out: ";
+pub(in crate::matrix) const STRUCK: &str = " (struck out: ";
 
 /// A cell that is struck out as a whole.
 pub(super) fn struck(cell: &str) -> String {
@@ -31,7 +31,7 @@ pub(super) fn struck(cell: &str) -> String {
 }
 
 /// Whether a cell is struck out as a whole.
-pub(super) fn is_struck(cell: &str) -> bool {
+pub(in crate::matrix) fn is_struck(cell: &str) -> bool {
     let Some(inside) = cell.strip_prefix(STRUCK.trim_start()) else { return false };
     let mut depth = 1_u32;
     let end = inside.char_indices().find(|(_, letter)| {

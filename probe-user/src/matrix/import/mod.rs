@@ -111,7 +111,7 @@ impl Problem {
         Fault { line: self.line, path: String::new(), message: self.message.clone() }
     }
 
-    fn refused(line: u32, message: String) -> Self {
+    pub(in crate::matrix) fn refused(line: u32, message: String) -> Self {
         Self { line, severity: Severity::Refused, message }
     }
 
@@ -119,7 +119,7 @@ impl Problem {
         Self { line, severity: Severity::Warning, message }
     }
 
-    fn note(line: u32, message: String) -> Self {
+    pub(in crate::matrix) fn note(line: u32, message: String) -> Self {
         Self { line, severity: Severity::Note, message }
     }
 }
@@ -182,7 +182,7 @@ const NO_KIND: &str = "declares no flows in any form that is known: expected a t
 /// Reads tables of pipes, those that [`markdown::markdown`] wrote as they were meant, and the HTML that stands between.
 fn of_markdown(document: &str, file: &str, options: &Options) -> Import {
     let document = &pipes::without_examples(document);
-    let (own, wrong) = markdown::rows(document);
+    let (own, problems) = markdown::rows(document);
     let mut tables = pipes::tables(document);
     tables.retain(|table| !markdown::is_own(&table.header));
     if kind::has_tag(document) {
@@ -191,7 +191,7 @@ fn of_markdown(document: &str, file: &str, options: &Options) -> Import {
     let mut import = of_tables(tables, file, options);
     import.rows = own.into_iter().chain(import.rows).collect();
     ids::give(&mut import.rows);
-    import.problems.extend(wrong.into_iter().map(|(line, message)| Problem::refused(line, message)));
+    import.problems.extend(problems);
     import.problems.sort_by_key(|problem| problem.line);
     import
 }

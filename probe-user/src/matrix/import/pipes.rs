@@ -117,7 +117,7 @@ fn heading(line: &str) -> Option<(u8, String)> {
 }
 
 /// The line below a header: dashes, with colons for the alignment.
-fn is_rule(line: &str) -> bool {
+pub(in crate::matrix) fn is_rule(line: &str) -> bool {
     line.contains("--") && line.contains('|') && line.chars().all(|letter| "|-: \t".contains(letter))
 }
 
