@@ -20,6 +20,8 @@ pub struct Proof<'a> {
     pub leaked: Vec<Passage<'a>>,
     /// Nobody answers for it, and it passes whatever policies say: the language cannot cut it.
     pub beyond: Vec<Passage<'a>>,
+    /// How many of those that are cut or leaked are so with some ports of their clients, and not with others.
+    pub partly: usize,
     /// No policy is for its end.
     pub ungoverned: usize,
     /// Rules without which everything would pass that passes now.
@@ -32,6 +34,7 @@ pub fn prove<'a>(evaluator: &dyn Evaluator, passages: impl IntoIterator<Item = P
     let mut proof = Proof::default();
     let mut held_by = BTreeSet::new();
     for (passage, decision) in replayed(passages.into_iter(), |passage| evaluator.decide(passage)) {
+        proof.partly += usize::from(decision == Decision::Partly);
         match (decision, passage.standing.is_legitimate()) {
             (Decision::NotGoverned, _) => proof.ungoverned += 1,
             (Decision::BeyondPolicies, true) => proof.allowed += 1,

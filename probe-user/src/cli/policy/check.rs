@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit> {
 }
 
 fn say(proof: &Proof<'_>) {
-    let Proof { allowed, cut, stopped, leaked, beyond, ungoverned, slack } = proof;
+    let Proof { allowed, cut, stopped, leaked, beyond, partly, ungoverned, slack } = proof;
     let lists: [(&str, usize, &[Passage<'_>]); 6] = [
         ("allowed: declared, of the baseline, or exempt", *allowed, &[]),
         ("DENIED, though declared, of the baseline, or exempt", cut.len(), cut),
@@ -60,6 +60,10 @@ fn say(proof: &Proof<'_>) {
     for (words, count, listed) in lists {
         println!("{} {words}", plural(count as u64, "flow end"));
         listed.iter().for_each(|passage| println!("  {}", text(&passage.to_string())));
+    }
+    if *partly > 0 {
+        let ends = plural(*partly as u64, "flow end");
+        println!("{ends} of these so with some ports of the client, and not with others");
     }
     println!("{} without which as much would pass", plural(slack.len() as u64, "rule"));
     for rule in slack {

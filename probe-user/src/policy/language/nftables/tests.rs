@@ -8,7 +8,8 @@ use crate::{
     matrix::read_inventory,
     policy::{
         language::{Decision, Evaluator, Passing},
-        passage::Passage,
+        passage::{Passage, Standing},
+        proof::prove,
         world::Party,
     },
 };
@@ -68,26 +69,30 @@ impl Table {
         read(&text, "n1.nft").map(|_| String::new()).unwrap_or_else(|faults| faults.to_string())
     }
 
-    /// What becomes of a connection of the node n1 (172.16.0.1): `→ address port`, or `← address port`.
+    /// What becomes of what passes.
     fn decide(&self, what: &str) -> Decision {
-        let words: Vec<&str> = what.split(' ').collect();
-        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
-        let peer = address(words[1]);
-        let own = if peer.is_ipv4() { address("172.16.0.1") } else { address("fd00::1") };
-        let (port, protocol) = words[2].split_once('/').expect("a port and a transport");
-        let passage = Passage::between(
-            (Party::Node { cluster: "run", node: "n1", address: own, pod: None }, Party::Outside(peer)),
-            words[0] == "→",
-            port.parse().expect("a port"),
-            if protocol == "udp" { Protocol::Udp } else { Protocol::Tcp },
-        );
         let nodes = BTreeMap::from([("n1".to_owned(), self.ruleset())]);
-        Rulesets::new("run", nodes).decide(&passage)
+        Rulesets::new("run", nodes).decide(&passage(what))
     }
 
     fn passes(&self, what: &str) -> bool {
         self.decide(what).passing() == Passing::Always
     }
+}
+
+/// What a connection of the node n1 (172.16.0.1) passes: `→ address port`, or `← address port`.
+fn passage(what: &str) -> Passage<'_> {
+    let words: Vec<&str> = what.split(' ').collect();
+    let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+    let peer = address(words[1]);
+    let own = if peer.is_ipv4() { address("172.16.0.1") } else { address("fd00::1") };
+    let (port, protocol) = words[2].split_once('/').expect("a port and a transport");
+    Passage::between(
+        (Party::Node { cluster: "run", node: "n1", address: own, pod: None }, Party::Outside(peer)),
+        words[0] == "→",
+        port.parse().expect("a port"),
+        if protocol == "udp" { Protocol::Udp } else { Protocol::Tcp },
+    )
 }
 
 fn matching(op: &str, left: Value, right: Value) -> Value {
@@ -281,6 +286,12 @@ fn a_client_may_have_any_port() {
     // What nobody declared passes with the others: that is no denial.
     let partly = closed(json!([sport("!=", json!(40_000)), port(443), accept()]));
     assert_eq!(partly.decide("→ 192.0.2.1 443/tcp"), Decision::Partly);
+    for (standing, cut, leaked) in [(Standing::Declared, 1, 0), (Standing::Undeclared, 0, 1)] {
+        let nodes = BTreeMap::from([("n1".to_owned(), partly.ruleset())]);
+        let passage = Passage { standing, ..passage("→ 192.0.2.1 443/tcp") };
+        let proof = prove(&Rulesets::new("run", nodes), [passage]);
+        assert_eq!((proof.cut.len(), proof.leaked.len(), proof.stopped, proof.partly), (cut, leaked, 0, 1));
+    }
     let never = closed(json!([sport("==", range(1, 1_023)), accept()]));
     assert_eq!(never.decide("→ 192.0.2.1 443/tcp"), Decision::Denied);
     // What cannot hold for something else divides nothing.
