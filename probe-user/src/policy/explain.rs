@@ -4,10 +4,7 @@ use super::{
     passage::Standing,
     rule::{Evidence, Flow, Rule},
 };
-use crate::wording::{moment, plural};
-
-/// More names than this are not listed.
-const LISTED: usize = 6;
+use crate::wording::{moment, plural, some};
 
 /// Of a direction that is governed and has no rule, which only what nobody declared brings about.
 pub(super) const CLOSED: &str =
@@ -80,11 +77,4 @@ fn sightings(evidence: &Evidence) -> String {
         words += &format!(", by {}", some(processes));
     }
     words
-}
-
-/// Names, and how many more there are.
-fn some(names: impl IntoIterator<Item = impl ToString>) -> String {
-    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
-    let listed = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > LISTED { format!("{listed} and {} more", names.len() - LISTED) } else { listed }
 }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::{Cluster, ClusterService, FromKubernetes, Ingress, wire};
 use crate::matrix::located::{Entries, Located, OneOrMany};
 use crate::matrix::wire::ApiVersion;
+use crate::wording;
 
 /// The canonical YAML of the clusters by name. A service becomes an endpoint `namespace/name` of its cluster; with
 /// several clusters, `cluster/namespace/name`.
@@ -79,12 +80,8 @@ fn endpoint(cluster: &str, addresses: &[IpNet], targets: &BTreeMap<u16, Vec<u16>
     }
 }
 
-/// An address of its own is written as one.
 fn blocks(blocks: &[IpNet]) -> wire::Many<String> {
-    let text = |block: &IpNet| -> Located<String> {
-        let is_one = block.prefix_len() == block.max_prefix_len();
-        if is_one { block.addr().to_string().into() } else { block.to_string().into() }
-    };
+    let text = |block: &IpNet| -> Located<String> { wording::block(block).into() };
     (!blocks.is_empty()).then(|| OneOrMany(blocks.iter().map(text).collect()).into())
 }
 

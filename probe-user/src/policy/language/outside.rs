@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use crate::policy::{
-    rule::{Flow, Peer, PortRange, Rule},
-    world::{Party, Subject, World},
+use crate::{
+    policy::{
+        rule::{Flow, Peer, PortRange, Rule},
+        world::{Party, Subject, World},
+    },
+    wording::some,
 };
 
 /// More ports in a range than this are not written one by one.
@@ -28,9 +31,6 @@ pub(super) fn is_alike(host: &str, name: &str) -> bool {
     host == name || host.strip_prefix('*').is_some_and(is_below)
 }
 
-/// More names than this are not listed.
-const LISTED: usize = 6;
-
 /// Says which hosts of resources the inventory gives no address: nobody can tell who goes there.
 pub(super) fn unknown<'h>(
     world: &World<'_>,
@@ -47,17 +47,11 @@ pub(super) fn unknown<'h>(
             || (host.starts_with('*') && known.iter().any(|name| is_alike(host, name)))
     };
     let unknown: BTreeSet<&str> = hosts.filter(|host| !is_known(host)).collect();
-    if unknown.is_empty() {
-        return None;
-    }
-    let more = match unknown.len().saturating_sub(LISTED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
+    let words = || {
+        let listed = some(&unknown);
+        format!("{cluster}: the inventory gives {listed} no address: what goes there is taken to be denied")
     };
-    let listed = unknown.into_iter().take(LISTED).collect::<Vec<_>>().join(", ");
-    Some(format!(
-        "{cluster}: the inventory gives {listed}{more} no address: what goes there is taken to be denied"
-    ))
+    (!unknown.is_empty()).then(words)
 }
 
 /// What of a rule leaves its subject's cluster.

@@ -15,11 +15,9 @@ use crate::{
         rule::Peer,
         world::{Subject, World},
     },
+    wording,
     workload::Workload,
 };
-
-/// More addresses of pods than this are not listed: they are others tomorrow.
-const LISTED: usize = 6;
 
 /// Who the rules behind a row let be at one of its ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,19 +100,11 @@ fn meaning(world: &World<'_>, cluster: &str, ends: &BTreeSet<End<'_>>) -> String
             }
         }
     }
-    let plain = |block: &IpNet| {
-        let is_single = block.prefix_len() == block.max_prefix_len();
-        if is_single { block.addr().to_string() } else { block.to_string() }
-    };
     let mut words: Vec<String> = hosts.into_iter().collect();
-    words.extend(IpNet::aggregate(&blocks).iter().map(plain));
+    words.extend(IpNet::aggregate(&blocks).iter().map(wording::block));
     if !pods.is_empty() {
-        let listed: Vec<String> = pods.iter().take(LISTED).map(ToString::to_string).collect();
-        let more = match pods.len().saturating_sub(LISTED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        words.push(format!("pods, now at {}{more}", listed.join(", ")));
+        // They are others tomorrow: nobody needs them all.
+        words.push(format!("pods, now at {}", wording::some(&pods)));
     }
     words.join(", ")
 }

@@ -13,6 +13,7 @@ use crate::{
         rule::Peer,
         world::{Party, Subject, World},
     },
+    wording,
     workload::Workload,
 };
 
@@ -135,13 +136,11 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Blocks that no name is for. A row names a single address without its length.
+/// Blocks that no name is for.
 fn parts(of: &str, blocks: &Blocks) -> Vec<Called> {
-    let name = |block: &IpNet| {
-        let is_single = block.prefix_len() == block.max_prefix_len();
-        if is_single { block.addr().to_string() } else { block.to_string() }
+    let called = |block: &IpNet| Called {
+        name: EndpointName::new(&wording::block(block)),
+        remark: Some(format!("of {of}")),
     };
-    let called =
-        |block: &IpNet| Called { name: EndpointName::new(&name(block)), remark: Some(format!("of {of}")) };
     blocks.parts().iter().map(called).collect()
 }

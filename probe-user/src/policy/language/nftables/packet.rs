@@ -49,14 +49,14 @@ pub(super) fn state(name: &str) -> Option<u128> {
     })
 }
 
-/// What a translation may make of a client's port.
-pub(super) const TRANSLATED: Range = (1_024, 65_535);
-
 /// Numbers from the first to the last.
 pub(super) type Range = (u128, u128);
 
 /// What the kernel chooses a client's port from (`net.ipv4.ip_local_port_range`, its default): nobody knows which it is.
 pub(super) const EPHEMERAL: Range = (32_768, 60_999);
+
+/// What a translation may make of it.
+pub(super) const TRANSLATED: Range = (1_024, 65_535);
 
 /// The first packet of an exchange, or the answer to it.
 #[derive(Clone, Copy, Debug)]

@@ -19,6 +19,7 @@ use crate::{
         rule::{Evidence, Peer, PortRange, Rule},
         world::{Subject, World},
     },
+    wording,
     workload::Workload,
 };
 
@@ -265,7 +266,8 @@ fn matches(blocks: &Blocks, peer: &str) -> Vec<String> {
     let family = |is_v4: bool, name: &str, word: &str| {
         let is_own = |block: &IpNet| block.addr().is_ipv4() == is_v4;
         let own: Vec<&IpNet> = whole.iter().filter(|block| is_own(block)).collect();
-        let except: Vec<String> = blocks.except().filter(is_own).map(|block| plain(&block)).collect();
+        let except: Vec<String> =
+            blocks.except().filter(is_own).map(|block| wording::block(&block)).collect();
         let except = match except.as_slice() {
             [] => String::new(),
             some => format!("{name} {peer} != {} ", braced(some)),
@@ -274,14 +276,13 @@ fn matches(blocks: &Blocks, peer: &str) -> Vec<String> {
             [] => None,
             [all] if all.prefix_len() == 0 && !except.is_empty() => Some(except),
             [all] if all.prefix_len() == 0 => Some(format!("meta nfproto {word} ")),
-            some => Some(format!("{name} {peer} {} {except}", braced(some.iter().map(|block| plain(block))))),
+            some => Some(format!(
+                "{name} {peer} {} {except}",
+                braced(some.iter().map(|block| wording::block(block)))
+            )),
         }
     };
     [family(true, "ip", "ipv4"), family(false, "ip6", "ipv6")].into_iter().flatten().collect()
-}
-
-fn plain(block: &IpNet) -> String {
-    if block.prefix_len() == block.max_prefix_len() { block.addr().to_string() } else { block.to_string() }
 }
 
 /// One as it is, several as a set.

@@ -25,6 +25,7 @@ use crate::{
         rule::{Flow, Peer, Rule},
         world::World,
     },
+    wording,
     wording::plural,
 };
 
@@ -341,7 +342,7 @@ impl Space<'_> {
         if entry.hosts.is_empty() {
             yaml.comment(2, "By address: plain TCP tells no names, and this one is nobody's.");
             yaml.entry(2, "hosts", &[format!("{name}.{NOBODY}")])?;
-            let blocks: Vec<String> = entry.blocks.iter().map(written).collect();
+            let blocks: Vec<String> = entry.blocks.iter().map(wording::block).collect();
             yaml.entry(2, "addresses", &blocks)?;
         } else {
             yaml.entry(2, "hosts", &entry.hosts)?;
@@ -367,12 +368,6 @@ impl Space<'_> {
 
 /// A label of a host name has up to 63 letters (RFC 1035), and two entries of one name have a number more.
 const MOST_OF_A_NAME: usize = 56;
-
-/// A block as people write it.
-fn written(block: &IpNet) -> String {
-    let is_single = block.prefix_len() == block.max_prefix_len();
-    if is_single { block.addr().to_string() } else { block.to_string() }
-}
 
 /// The same in as many entries as its ports need.
 fn with_some_ports(entry: Entry) -> Vec<Entry> {

@@ -46,7 +46,7 @@ impl Calico<'_> {
         };
         let note = |policy: &Policy| {
             format!(
-                "{}/{}: is for nodes, too, where they have host endpoints, and cuts there what is not compared here",
+                "{}/{}: is for nodes, too, where they have host endpoints, and what it does there is not compared",
                 self.cluster, policy.name
             )
         };
